@@ -1,0 +1,187 @@
+"""What the user wrote, resolved into frozen values: nothing here knows YAML, and nothing here knows Spark.
+
+Each value that a person wrote carries `at`, the place where it was written, for messages; `at` never takes part in
+comparison or in a fingerprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from etl.config.diagnostics import NOWHERE, Location
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+SourceFormat = Literal["csv", "json", "parquet", "delta"]
+OnMalformed = Literal["fail", "quarantine", "drop"]
+OnViolation = Literal["warn", "drop", "quarantine", "fail"]
+ReadAs = Literal["changes", "snapshot"]
+OnChange = Literal["keep", "recompute"]
+Incremental = Literal["rows", "full", "auto"]
+Strategy = Literal["append", "merge", "overwrite"]
+Mode = Literal["batch", "stream"]
+
+
+def _at() -> Location:
+    return field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitSpec:
+    """The most that one micro-batch takes from a source: a number of files, or of bytes (not both)."""
+
+    files: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """An input from outside: where it lies, how it is parsed, and what happens to a row that does not parse."""
+
+    name: str
+    format: SourceFormat
+    path: str  # absolute, or a URI
+    schema: str | None = None  # Spark DDL; None only for delta, which knows its own
+    options: tuple[tuple[str, str], ...] = ()
+    on_malformed: OnMalformed = "fail"
+    rate_limit: RateLimitSpec = RateLimitSpec()
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input of a flow, and how it is read: only what is new, or the whole table."""
+
+    dataset: str
+    read: ReadAs = "changes"
+    on_change: OnChange | None = None  # only for snapshots; None = keep, allowed only where the dataset is a source
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTransform:
+    """A query over the flow's inputs, named as in `inputs`; `:name` markers are typed params."""
+
+    text: str
+    file: str | None = None  # as shown in messages; None = inline in the YAML
+    at: Location = _at()  # of the first character of the text
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTransform:
+    """A plain function `module:name`, its inputs by parameter name."""
+
+    module: str
+    function: str
+    file: str  # absolute path of the module's file
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityTransform:
+    """The only input as it is."""
+
+
+TransformSpec: TypeAlias = SqlTransform | PythonTransform | IdentityTransform
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationSpec:
+    """A boolean SQL expression over the transform's output; false and NULL are violations."""
+
+    name: str
+    expr: str
+    on_violation: OnViolation = "warn"
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """How a flow's rows reach its target. `strategy` None: append for rows, overwrite for full."""
+
+    strategy: Strategy | None = None
+    keys: tuple[str, ...] = ()
+    sequence_by: tuple[str, ...] = ()
+    insert_only: bool = False
+    delete_when: str | None = None
+    except_columns: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+    path: str | None = None  # inside storage; None = tables/<pipeline>/<flow>
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySpec:
+    """How often, and after which growing pauses (seconds), a transient failure is tried again."""
+
+    max_retries: int = 3
+    min_retry_interval: float = 5.0
+    max_retry_interval: float = 600.0
+    timeout: float | None = None  # seconds for one attempt
+    retry_on_timeout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Defaults of a run, after conf/<env>.yml has been laid over the pipeline's own."""
+
+    mode: Mode = "batch"
+    trigger: str = "available_now"  # or an interval such as "10 seconds"
+    timezone: str = "UTC"
+    retry: RetrySpec = RetrySpec()
+    max_concurrent_flows: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    """One query into one target."""
+
+    name: str
+    inputs: tuple[InputSpec, ...]
+    transform: TransformSpec = IdentityTransform()
+    incremental: Incremental = "auto"
+    expectations: tuple[ExpectationSpec, ...] = ()
+    sink: SinkSpec = SinkSpec()
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    retry: RetrySpec = RetrySpec()  # the flow's own, or the run's
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class SparkSpec:
+    """What conf/<env>.yml says of the session; `master` None = the local profile, or the submitter's choice."""
+
+    master: str | None = None
+    conf: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSpec:
+    """A whole pipeline in one environment: every name resolved, every param filled in, every default applied."""
+
+    name: str
+    file: Path  # absolute path of pipeline.yml
+    folder: Path  # where its *.sql and *.py lie
+    project: Path  # the folder that holds pipelines/; relative paths start here
+    environment: str
+    storage: str  # absolute path or URI: root of everything the framework writes
+    sources: tuple[SourceSpec, ...]
+    flows: tuple[FlowSpec, ...]
+    params: tuple[tuple[str, Scalar], ...] = ()
+    run: RunSpec = RunSpec()
+    spark: SparkSpec = SparkSpec()
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    def source(self, name: str) -> SourceSpec | None:
+        """The source of that name, if there is one."""
+        return next((item for item in self.sources if item.name == name), None)
+
+    def flow(self, name: str) -> FlowSpec | None:
+        """The flow of that name, if there is one."""
+        return next((item for item in self.flows if item.name == name), None)

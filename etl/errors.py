@@ -1,0 +1,86 @@
+"""Every error that Twilight raises on purpose.
+
+EtlError                     anything below; carries what, where and what to do next
+├── ConfigurationError       the user's files or flags are wrong                      exit 2
+├── EnvironmentProblem       no Java, no storage, no permission                       exit 4
+├── ExpectationFailed        an `on_violation: fail` expectation, or malformed input  exit 3
+└── RunError                 a flow could not be carried through                      exit 1
+    ├── FlowFailed           Spark or user code failed; translated, with its source line
+    ├── LockHeld             another run works on the same flow
+    ├── HistoryLost          the run would lose rows that can no longer be read
+    └── AuditFailed          a table's own log breaks an invariant
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.diagnostics import Diagnostic
+
+
+class EtlError(Exception):
+    """What went wrong, where, and what to do next; the base of every error raised on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        head = f"{self.where} {self.what}" if self.where else self.what
+        return f"{head}\n  {self.hint}" if self.hint else head
+
+
+class ConfigurationError(EtlError):
+    """The user's files or flags are wrong; holds every diagnostic found in one pass."""
+
+    exit_code = 2
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(item.render() for item in self.diagnostics))
+
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)
+
+
+class EnvironmentProblem(EtlError):
+    """The machine lacks what a run needs: Java, jars, storage or a permission."""
+
+    exit_code = 4
+
+
+class ExpectationFailed(EtlError):
+    """Rows broke an expectation, or could not be parsed, where the pipeline says that this fails the run."""
+
+    exit_code = 3
+
+
+class RunError(EtlError):
+    """A flow could not be carried through."""
+
+
+class FlowFailed(RunError):
+    """Spark, storage or the user's own code failed; the cause is translated and the source line named."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", transient: bool = False) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.transient = transient
+
+
+class LockHeld(RunError):
+    """Another run holds the flow's lock."""
+
+
+class HistoryLost(RunError):
+    """Rows that were committed before can no longer be read, so a rebuild would lose them."""
+
+
+class AuditFailed(RunError):
+    """The log of a table breaks an invariant."""

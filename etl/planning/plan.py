@@ -1,0 +1,54 @@
+"""The plan: an immutable value that `etl plan` shows and `etl run` carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
+
+Kind = Literal["rows", "full"]
+Position: TypeAlias = Mapping[str, Any]  # input → how far it has been read; JSON all the way down
+Action = Literal["unchanged", "resume", "new generation", "after upstream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The newest epoch in a target, read from its own log."""
+
+    version: int  # of the Delta table
+    generation: int
+    epoch: int
+    to: Position
+    fingerprint: str
+    kind: Kind
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """What a run would do with one flow, and why."""
+
+    flow: FlowSpec
+    kind: Kind | None  # None: `auto` over Python, decided by Spark's analysed plan when the flow first runs
+    decided_by: str  # "declared", or the operator and place that decided
+    strategy: Strategy | None  # None while the kind is open
+    action: Action
+    reason: str
+    fingerprint: str
+    upstream: tuple[str, ...]  # flows of this pipeline that must run first
+    target: str
+    generation: int | None  # the one it would resume or open; None while upstream is open
+    committed: Committed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole run before it happens; flows in topological order, after the selectors."""
+
+    spec: PipelineSpec
+    mode: Mode
+    flows: tuple[FlowPlan, ...]
+    warnings: tuple[str, ...] = ()
