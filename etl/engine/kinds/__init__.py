@@ -1,0 +1,21 @@
+"""The kinds of processing: how an epoch's output is made from its inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.kinds import full, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+    from etl.engine.output import Output, Span
+    from etl.planning.plan import Kind
+
+KINDS: Mapping[Kind, Callable[[Job, SparkSession, Span, DataFrame | None], Output]] = {
+    "rows": rows.output,
+    "full": full.output,
+}

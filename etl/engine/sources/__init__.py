@@ -1,0 +1,46 @@
+"""Inputs as the engine sees them: a small protocol with one module a family of formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from etl.engine.sources.delta import DeltaSource
+from etl.engine.sources.files import FileSource
+from etl.engine.sources.pin import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.config.spec import SourceSpec
+    from etl.planning.position import Drift
+
+__all__ = ["Pin", "Source", "open_source"]
+
+
+class Source(Protocol):
+    """What the engine asks of an input; positions are JSON, and only the source knows what stands in its own."""
+
+    def latest(self) -> Pin:
+        """Where the input stands now. No JVM."""
+
+    def pinned(self, position: Mapping[str, Any]) -> Pin:
+        """The pin of a position that was recorded before, where it can still be read; else where the input stands now."""
+
+    def drift(self, read: Mapping[str, Any], checkpoint: str | None) -> Drift:
+        """How the input has moved since `read`; `checkpoint` is that of the generation that read it, for what it remembers."""
+
+    def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
+        """The whole input at a pin, static."""
+
+    def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
+        """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
+
+    def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+        """How far an epoch of the stream reads, from Spark's own offsets; `before` is the position of the epoch before."""
+
+
+def open_source(spec: SourceSpec) -> Source:
+    """The source that reads what `spec` names."""
+    return DeltaSource(spec) if spec.format == "delta" else FileSource(spec)

@@ -1,0 +1,36 @@
+"""Raw rows of an input made ready for the transform: malformed ones set aside, all of them counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.output import Arrival
+from etl.engine.sources.files import CORRUPT
+from etl.engine.tally import Tally
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from etl.engine.job import Input
+
+
+def arrive(item: Input, raw: DataFrame, *, keep_malformed: bool, is_batch_of_stream: bool) -> Arrival:
+    """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them."""
+    tally = _tally(item, raw) if item.spec.read == "changes" else None
+    frame = tally.frame if tally else raw
+    if item.source.on_malformed == "fail":
+        return Arrival(frame, None, tally, None)
+    kept = item.source.on_malformed == "quarantine" and keep_malformed
+    # A static source parses only the columns that are asked for, so whether a row is malformed would depend on the query; and
+    # two branches over one source would read it twice.
+    cached = frame.persist() if kept or not is_batch_of_stream else None
+    parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT)
+    malformed = frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT) if kept else None
+    return Arrival(parsed, malformed, tally, cached)
+
+
+def _tally(item: Input, raw: DataFrame) -> Tally:
+    malformed = F.lit(value=False) if item.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
+    return Tally(raw, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])

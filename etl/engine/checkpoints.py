@@ -1,0 +1,67 @@
+"""Spark's own checkpoint, read from outside: which offset an epoch has, and which files stand behind it.
+
+Format (Spark's offset log and file source log): a first line `v1`, then for `offsets/<epoch>` a metadata line and one line
+a source, `-` for a source without data yet; for `sources/0/<k>` or `<k>.compact` one JSON object a file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from etl.errors import FlowFailed
+
+
+def source_offset(checkpoint: str, epoch: int) -> dict[str, Any] | None:
+    """The offset that an epoch reads its one source up to; None where the source had no data yet, or the epoch is -1."""
+    if epoch < 0:
+        return None
+    path = Path(checkpoint, "offsets", str(epoch))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines[0] != "v1":
+            raise ValueError(f"unknown format {lines[0]!r}")  # noqa: TRY301  # one handler words every damage alike
+        offset = lines[2]
+        found = None if offset == "-" else json.loads(offset)
+    except (OSError, ValueError, IndexError) as cause:
+        message = f"the checkpoint's offsets of epoch {epoch} cannot be read: {cause}"
+        raise FlowFailed(message, where=str(path), hint="rebuild the flow with --full-refresh") from cause
+    return found
+
+
+def files_between(checkpoint: str, after: int, upto: int) -> dict[str, int]:
+    """The files of log entries `after` < k ≤ `upto`: absolute decoded path → modification time in ms."""
+    folder = Path(checkpoint, "sources", "0")
+    names = [item.name for item in folder.iterdir()] if folder.is_dir() else []
+    compact = max((int(name.removesuffix(".compact")) for name in names if _is_compact(name)), default=-1)
+    wanted = [f"{compact}.compact"] if compact > after else []
+    wanted += [name for name in names if name.isdigit() and max(after, compact if wanted else -1) < int(name) <= upto]
+    found: dict[str, int] = {}
+    for name in wanted:
+        for entry in _entries(folder / name):
+            if after < int(entry["batchId"]) <= upto:
+                found[decode(str(entry["path"]))] = int(entry["timestamp"])
+    return found
+
+
+def _is_compact(name: str) -> bool:
+    return name.endswith(".compact") and name.removesuffix(".compact").isdigit()
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines[0] != "v1":
+            raise ValueError(f"unknown format {lines[0]!r}")  # noqa: TRY301  # one handler words every damage alike
+        return [json.loads(line) for line in lines[1:]]
+    except (OSError, ValueError, IndexError) as cause:
+        message = f"the checkpoint's list of files cannot be read: {cause}"
+        raise FlowFailed(message, where=str(path), hint="rebuild the flow with --full-refresh") from cause
+
+
+def decode(uri: str) -> str:
+    """One spelling for a local file: `file:///a%20b`, `file:/a%20b` and `/a b` are all `/a b`."""
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else uri

@@ -1,0 +1,115 @@
+"""A transform made callable: the same function over the same input names, whether they hold a whole table or what is new."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
+from etl.errors import ConfigurationError, FlowFailed
+from etl.config.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+
+_LOADING = threading.RLock()  # sys.path and sys.modules are the process's
+_LOADED: dict[tuple[str, int], ModuleType] = {}
+
+
+def apply(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
+    """The transform's output over `frames`, input name → DataFrame. Lazy: nothing runs here."""
+    transform = job.flow.transform
+    if isinstance(transform, IdentityTransform):
+        return next(iter(frames.values()))
+    if isinstance(transform, SqlTransform):
+        return _apply_sql(transform, dict(job.params), session, frames)
+    return _apply_python(job, transform, frames)
+
+
+def _apply_sql(
+    transform: SqlTransform, params: Mapping[str, Scalar], session: SparkSession, frames: Mapping[str, DataFrame]
+) -> DataFrame:
+    for name, frame in frames.items():
+        frame.createOrReplaceTempView(name)
+    return session.sql(transform.text, args=dict(params) or None)
+
+
+def _apply_python(job: Job, transform: PythonTransform, frames: Mapping[str, DataFrame]) -> DataFrame:
+    function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
+    arguments: dict[str, Any] = dict(frames)
+    if "params" in inspect.signature(function).parameters and "params" not in arguments:
+        arguments["params"] = MappingProxyType(dict(job.params))
+    found = function(**arguments)
+    if not (hasattr(found, "schema") and hasattr(found, "select")):
+        message = f"{transform.module}:{transform.function} returned {type(found).__name__}, not a DataFrame"
+        raise ConfigurationError([Diagnostic("E340", message, transform.at, "return the transformed DataFrame")])
+    return found  # type: ignore[no-any-return]  # user code is untyped; its shape was just checked
+
+
+def load_function(
+    transform: PythonTransform, *, pipeline: str, folder: str, project: str
+) -> Callable[..., Any]:
+    """The user's function, its module loaded under a name of its pipeline's own, so that two pipelines never meet."""
+    module = _load_module(Path(transform.file), f"_twilight_{pipeline}", folder, project)
+    function = getattr(module, transform.function, None)
+    if not callable(function):
+        message = f"module '{transform.module}' has no function '{transform.function}'"
+        raise ConfigurationError([Diagnostic("E341", message, transform.at, "correct the name, or define the function")])
+    return function  # type: ignore[no-any-return]  # callable() is all that can be known of user code
+
+
+def _load_module(file: Path, package: str, folder: str, project: str) -> ModuleType:
+    key = (str(file), file.stat().st_mtime_ns)
+    with _LOADING:
+        if key not in _LOADED:
+            _LOADED[key] = _import(file, package, [folder, str(Path(project, "lib"))])
+        return _LOADED[key]
+
+
+def _import(file: Path, package: str, roots: list[str]) -> ModuleType:
+    """Import a file of the user's; its neighbours and `lib/` are importable by their plain names while it loads."""
+    from pyspark import cloudpickle  # noqa: PLC0415  # planning imports this room's neighbours without Spark
+
+    if package not in sys.modules:
+        home = ModuleType(package)
+        home.__path__ = [roots[0]]
+        sys.modules[package] = home
+    name = f"{package}.{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise FlowFailed(f"{file} cannot be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    before = set(sys.modules)
+    sys.modules[name] = module
+    sys.path[:0] = roots
+    importlib.invalidate_caches()
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    finally:
+        for root in roots:
+            sys.path.remove(root)
+        neighbours = [item for item in set(sys.modules) - before if _is_under(sys.modules[item], roots)]
+        for item in neighbours:
+            # Python workers cannot import the user's files by name, so their functions travel by value.
+            cloudpickle.register_pickle_by_value(sys.modules[item])
+            if not item.startswith(package):
+                del sys.modules[item]
+    return module
+
+
+def _is_under(module: ModuleType | None, roots: list[str]) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and any(Path(file).is_relative_to(root) for root in roots)

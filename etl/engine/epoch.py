@@ -1,0 +1,160 @@
+"""The one place where kinds, expectations, quarantine and sinks meet, in both modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.engine import expectations, generations, quarantine
+from etl.engine.failures import StopRequested, translate
+from etl.engine.kinds import KINDS
+from etl.engine.output import Span
+from etl.engine.provenance import Provenance, last_committed, last_stamp
+from etl.engine.sinks import SINKS
+from etl.engine.sources import open_source
+from etl.engine.tally import Tally
+from etl.errors import FlowFailed
+from etl.planning.events import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.expectations import Checked
+    from etl.engine.job import Job
+    from etl.engine.output import Output
+    from etl.engine.sources import Pin
+    from etl.planning.plan import Committed
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFunction:
+    """What Structured Streaming calls for each micro-batch: a frozen value and nothing else."""
+
+    job: Job
+
+    def __call__(self, arrived: DataFrame, n: int) -> None:
+        """Commit micro-batch `n`, or leave the cause where the driver finds it and fail the query."""
+        job = self.job
+        try:
+            if generations.stop_requested(job.generation.path, job.run_id):
+                raise StopRequested(job.flow.name)
+            run_epoch(job, arrived.sparkSession, arrived, n)
+        except StopRequested:
+            raise
+        except Exception as cause:
+            generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
+            raise
+
+
+def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int) -> None:
+    """Commit epoch `n` of the job's generation: state first, quarantine next, the target last, each once.
+
+    Called again for an epoch that the target already holds, it does nothing; called again for one that died on its way, it
+    ends in the same tables, since the snapshots are read at the versions that the first attempt recorded.
+    """
+    committed = last_committed(job.paths.target)
+    if _is_done(job, committed, n):
+        return
+    span = _span(job, committed, n)
+    output = KINDS[job.kind](job, session, span, arrived)
+    checked = expectations.check(output.rows, job.flow.expectations)
+    stamp = Provenance(
+        job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
+    )
+    counts, warnings = _commit(job, session, output, checked, stamp)
+    generations.record_counts(job.generation.path, n, counts, warnings)
+
+
+def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
+    if committed is None or committed.generation < job.generation.number:
+        if n == 0:
+            return False
+        found = "nothing" if committed is None else f"generation {committed.generation}"
+        expected = f"generation {job.generation.number} up to epoch {n - 1}"
+    elif committed.generation > job.generation.number:
+        message = f"generation {job.generation.number} was superseded by generation {committed.generation} while it ran"
+        raise FlowFailed(message, hint="another run has rebuilt the target; run again to go on from there")
+    elif n <= committed.epoch:
+        return True
+    elif n == committed.epoch + 1:
+        return False
+    else:
+        found, expected = f"epoch {committed.epoch}", f"epoch {n - 1}"
+    message = f"the target {job.paths.target} holds {found} where its checkpoint expects {expected}"
+    raise FlowFailed(message, hint="rows were lost from the target; rebuild it with --full-refresh")
+
+
+def _span(job: Job, committed: Committed | None, n: int) -> Span:
+    before = committed.to if committed is not None and committed.generation == job.generation.number else None
+    recorded = _recorded(job, n)
+    to: dict[str, Any] = {}
+    pins: dict[str, Pin] = {}
+    for item in job.inputs:
+        source = open_source(item.source)
+        if job.kind == "rows" and item is job.arriving:
+            previous = before[item.name] if before else None
+            to[item.name] = source.position(job.generation.checkpoint, n, previous)
+            continue
+        pin = source.pinned(recorded[item.name]) if recorded else source.latest()
+        pins[item.name] = pin
+        to[item.name] = dict(pin.position)
+    return Span(before, to, pins)
+
+
+def _recorded(job: Job, n: int) -> Mapping[str, Any] | None:
+    """The positions that an attempt of this epoch wrote to state or quarantine before it died."""
+    for table in (job.paths.quarantine, job.paths.state):
+        found = last_stamp(table)
+        if found is not None and (found[1].generation, found[1].epoch) == (job.generation.number, n):
+            return found[1].to
+    return None
+
+
+def _commit(
+    job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance
+) -> tuple[Counts, dict[str, int]]:
+    tally = Tally(checked.rows, checked.counts())
+    quarantines = quarantine.may_quarantine(job)
+    # More than one action reads the rows of a merge or of a flow with a quarantine: the source is read once all the same.
+    cached = tally.frame.persist() if quarantines or job.strategy == "merge" else None
+    checked = expectations.over(checked, cached if cached is not None else tally.frame)
+    try:
+        if cached is not None:
+            cached.count()
+        if quarantines:
+            bad = tally.result()["quarantined"] + sum(
+                arrival.tally.result()["malformed"] if arrival.tally else 0
+                for arrival in output.arrivals.values()
+                if arrival.malformed is not None
+            )
+            quarantine.write(job, session, output, checked, stamp, count=bad)
+        written = SINKS[job.strategy](job, session, checked.good, output.replaces, stamp)
+        return _counts(output, checked, tally, written)
+    finally:
+        for frame in (cached, *(arrival.cached for arrival in output.arrivals.values())):
+            if frame is not None:
+                frame.unpersist()
+
+
+def _counts(output: Output, checked: Checked, tally: Tally, written: int | None) -> tuple[Counts, dict[str, int]]:
+    found = tally.result()
+    good = found["rows"] - found["dropped"] - found["quarantined"]
+    read = dropped = quarantined = 0
+    for arrival in output.arrivals.values():
+        if arrival.tally is not None:
+            seen = arrival.tally.result()
+            read += seen["read"]
+            if arrival.malformed is not None:
+                quarantined += seen["malformed"]
+            else:
+                dropped += seen["malformed"]
+    counts = Counts(
+        read=read,
+        written=good if written is None else written,
+        dropped=dropped + found["dropped"],
+        quarantined=quarantined + found["quarantined"],
+        merged=0 if written is None else good - written,
+    )
+    return counts, {name: found[f"warn_{i}"] for i, name in enumerate(checked.warns) if found[f"warn_{i}"]}

@@ -1,0 +1,158 @@
+"""Errors of Spark, Delta and user code translated: what happened, where in the user's files, what next, and whether to retry.
+
+A permanent error fails at once: bad configuration, a query that does not analyse, a schema that does not fit, data that breaks
+an expectation or an ANSI rule, an exception in user code. What is left, an I/O error or a lost executor, may pass: it is retried.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import TYPE_CHECKING
+
+from etl.config.spec import PythonTransform, SqlTransform
+from etl.engine.expectations import FAILED
+from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed
+from etl.planning.events import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etl.config.spec import FlowSpec
+
+# SQLSTATE classes (ISO/IEC 9075) that no retry can mend: 0A feature, 21 cardinality, 22 data, 23 constraint, 42 syntax or access,
+# 46 Java or external routine, 54 program limit.
+_PERMANENT_STATES = ("0A", "21", "22", "23", "42", "46", "54")
+_PERMANENT_JAVA = re.compile(
+    r"\b(AnalysisException|ParseException|SparkUpgradeException|ArithmeticException|NumberFormatException|DateTimeException"
+    r"|ClassCastException|UnsupportedOperationException|IllegalArgumentException|NullPointerException|InvariantViolationException"
+    r"|SchemaColumnConvertNotSupportedException|PythonException)\b"
+)
+_TRANSIENT = re.compile(
+    r"\b(IOException|FileNotFoundException|FileAlreadyExistsException|NoSuchFileException|ConnectException|SocketException"
+    r"|SocketTimeoutException|TimeoutException|Concurrent\w*Exception|FetchFailedException|ExecutorLostFailure|TaskResultLost"
+    r"|DELTA_CONCURRENT_\w+|OutOfMemoryError|Mkdirs failed|No space left on device|Not a directory)\b"
+)
+_STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
+_EXPECTATION = re.compile(r"\[" + FAILED + r":([^\]]+)\] (.*)")
+_NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] ([^\n]*)")
+_MALFORMED = re.compile(r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?")
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
+
+
+class StopRequested(Exception):  # noqa: N818  # not an error: the run was asked to end
+    """Raised at the start of an epoch that the run was asked not to begin."""
+
+
+def translate(cause: BaseException, flow: FlowSpec) -> Failure:
+    """The failure that a person reads, for any exception that came out of a flow."""
+    if isinstance(cause, EtlError):
+        return _own(cause)
+    text = _text(cause)
+    where = str(_place(flow)) if flow.at.line else ""
+    found = _data_failure(text, flow, where)
+    if found is not None:
+        return found
+    user = _user_line(cause, flow)
+    if user:
+        return Failure("run", f"flow '{flow.name}': {_one_line(cause)}", user, "correct the function; its exception is the user's own", transient=False)
+    transient = _is_transient(cause, text)
+    hint = (
+        "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
+        if transient
+        else "correct the flow or its data; running again will fail the same way"
+    )
+    return Failure("run", f"flow '{flow.name}': {_cause(text)}", where, hint, transient=transient)
+
+
+def _own(cause: EtlError) -> Failure:
+    hint = cause.hint
+    if isinstance(cause, ConfigurationError):
+        return Failure("configuration", cause.what, hint=hint)
+    if isinstance(cause, EnvironmentProblem):
+        return Failure("environment", cause.what, cause.where, hint)
+    if isinstance(cause, ExpectationFailed):
+        return Failure("expectation", cause.what, cause.where, hint)
+    transient = isinstance(cause, FlowFailed) and cause.transient
+    return Failure("run", cause.what, cause.where, hint, transient=transient)
+
+
+def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
+    broken = _EXPECTATION.search(text)
+    if broken:
+        name, row = broken.group(1), broken.group(2).split("\n")[0].removesuffix(" SQLSTATE: P0001")
+        item = next((item for item in flow.expectations if item.name == name), None)
+        rule = f" ({item.expr})" if item else ""
+        place = str(item.at) if item and item.at.line else where
+        message = f"flow '{flow.name}': expectation '{name}'{rule} is violated, by the row {row}"
+        return Failure("expectation", message, place, "correct the data, or say drop or quarantine in on_violation; nothing was written")
+    unsequenced = _NULL_SEQUENCE.search(text)
+    if unsequenced:
+        message = f"flow '{flow.name}': {unsequenced.group(1).removesuffix(' SQLSTATE: P0001')}, so the newest row of a key cannot be told"
+        return Failure("expectation", message, where, "fill the column in the transform, or drop such rows by an expectation")
+    if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
+        record = re.search(r"record parsing: ([^\n]*)", text)
+        row = f": {record.group(1)[:300]}" if record else ""
+        file = re.search(r"(file:/[^\s,]+)", text)
+        message = f"flow '{flow.name}': a row does not fit its source's schema{row}" + (f" (in {file.group(1)})" if file else "")
+        return Failure("expectation", message, where, "correct the file, or say on_malformed: quarantine or drop at the source; nothing was written")
+    return None
+
+
+def _is_transient(cause: BaseException, text: str) -> bool:
+    if any(isinstance(item, OSError) for item in _chain(cause)):
+        return True
+    state = _STATE.findall(text)
+    if any(item.startswith(_PERMANENT_STATES) for item in state):
+        return False
+    if _TRANSIENT.search(text):
+        return True
+    return not _PERMANENT_JAVA.search(text) and _is_javas(cause)
+
+
+def _is_javas(cause: BaseException) -> bool:
+    return any(type(item).__module__.split(".")[0] in {"py4j", "pyspark"} for item in _chain(cause))
+
+
+def _chain(cause: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = cause
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _user_line(cause: BaseException, flow: FlowSpec) -> str:
+    """`file:line` of the innermost frame in the flow's own module, for an exception raised by Python code of the user's."""
+    if not isinstance(flow.transform, PythonTransform) or _is_javas(cause):
+        return ""
+    frames = traceback.extract_tb(cause.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == flow.transform.file]
+    return f"{flow.transform.file}:{lines[-1]}:1" if lines else ""
+
+
+def _place(flow: FlowSpec) -> object:
+    transform = flow.transform
+    if isinstance(transform, SqlTransform | PythonTransform) and transform.at.line:
+        return transform.at
+    return flow.at
+
+
+def _text(cause: BaseException) -> str:
+    return "\n".join(str(item) for item in _chain(cause))
+
+
+def _one_line(cause: BaseException) -> str:
+    first = str(cause).strip().split("\n")[0]
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
+
+
+def _cause(text: str) -> str:
+    """The part of a Spark error that says something: its condition and message, without stack traces."""
+    roots = re.findall(r"Caused by: ([^\n]+)", text)
+    found = _CONDITION.search(text)
+    if found and not found.group(1).startswith("STREAM_FAILED"):
+        message = f"[{found.group(1)}] {found.group(2)}".strip()
+    else:
+        lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("at ")]
+        message = roots[-1] if roots else (lines[0] if lines else "unknown cause")
+    return re.sub(r"\s*\n\s*", " ", message)[:1200]

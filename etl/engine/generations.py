@@ -1,0 +1,138 @@
+"""The lives of a target: one folder `checkpoints/<pipeline>/<flow>/g<N>` each, opened once, superseded, never deleted.
+
+Beside Spark's own checkpoint a generation's folder holds `generation.json` (what it was opened for) and `etl/` (the counts
+of each epoch, the last failure, a request to stop). They travel by file because the function that commits an epoch may run in
+another process than the driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.planning.events import Counts, Failure
+from etl.planning.plan import Kind
+from etl.planning.strategy import Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One life of a target: its number, its folder, and what it was opened for."""
+
+    number: int
+    path: str
+    fingerprint: str
+    kind: Kind
+    columns: tuple[str, ...] | None  # of the changes input that the transform reads; None = all
+    opened_by: str  # a run's id
+
+    @property
+    def checkpoint(self) -> str:
+        """Where Spark keeps this generation's offsets and commits."""
+        return self.path
+
+
+def generation_numbers(paths: FlowPaths) -> list[int]:
+    """Every generation that was opened, ascending."""
+    root = Path(paths.checkpoints)
+    if not root.is_dir():
+        return []
+    return sorted(int(item.name[1:]) for item in root.iterdir() if item.name[:1] == "g" and item.name[1:].isdigit())
+
+
+def open_generation(paths: FlowPaths, generation: Generation) -> None:
+    """Make a new generation known; from now on it is the one that decides."""
+    write_json(
+        Path(generation.path, "generation.json"),
+        {
+            "generation": generation.number,
+            "fingerprint": generation.fingerprint,
+            "kind": generation.kind,
+            "columns": generation.columns,
+            "run": generation.opened_by,
+        },
+    )
+
+
+def read_generation(paths: FlowPaths, number: int) -> Generation | None:
+    """A generation as it was opened; None where its record is not there."""
+    path = paths.generation(number)
+    found = read_json(Path(path, "generation.json"))
+    if found is None:
+        return None
+    columns = found["columns"]
+    return Generation(
+        number=number,
+        path=path,
+        fingerprint=found["fingerprint"],
+        kind=found["kind"],
+        columns=None if columns is None else tuple(columns),
+        opened_by=found["run"],
+    )
+
+
+def newest_opened(paths: FlowPaths) -> Opened | None:
+    """The newest generation and how far Spark's checkpoint of it has come; None where none was opened."""
+    for number in reversed(generation_numbers(paths)):
+        found = read_generation(paths, number)
+        if found is not None:
+            return Opened(
+                number=number,
+                fingerprint=found.fingerprint,
+                kind=found.kind,
+                offered=_newest_entry(Path(found.checkpoint, "offsets")),
+                finished=_newest_entry(Path(found.checkpoint, "commits")),
+            )
+    return None
+
+
+def _newest_entry(folder: Path) -> int | None:
+    if not folder.is_dir():
+        return None
+    return max((int(item.name) for item in folder.iterdir() if item.name.isdigit()), default=None)
+
+
+def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:
+    """Leave an epoch's counts where the driver finds them."""
+    write_json(Path(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings})
+
+
+def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str, int]] | None:
+    """What `record_counts` left for an epoch, if it got so far."""
+    found = read_json(Path(generation_path, "etl", "counts", f"{epoch}.json"))
+    return None if found is None else (Counts(**found["counts"]), dict(found["warnings"]))
+
+
+def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:
+    """Leave the cause of a failed epoch where the driver finds it: Spark would hand on only its text."""
+    write_json(Path(generation_path, "etl", f"failure-{run_id}.json"), asdict(failure))
+
+
+def take_failure(generation_path: str, run_id: str) -> Failure | None:
+    """What `record_failure` left, once."""
+    path = Path(generation_path, "etl", f"failure-{run_id}.json")
+    found = read_json(path)
+    path.unlink(missing_ok=True)
+    return None if found is None else Failure(**found)
+
+
+def _stop_file(generation_path: str, run_id: str) -> Path:
+    return Path(generation_path, "etl", f"stop-{run_id}")
+
+
+def request_stop(generation_path: str, run_id: str) -> None:
+    """Ask the epochs of this run to end after the one that is being committed."""
+    path = _stop_file(generation_path, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def stop_requested(generation_path: str, run_id: str) -> bool:
+    """Whether `request_stop` was called for this run."""
+    return _stop_file(generation_path, run_id).exists()
+
+
+def forget_stop(generation_path: str, run_id: str) -> None:
+    """Remove the request, when the run has obeyed it."""
+    _stop_file(generation_path, run_id).unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""Everything that committing an epoch needs, as one frozen, picklable value: `foreachBatch` closes over nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, Strategy
+    from etl.engine.generations import Generation
+    from etl.engine.storage import FlowPaths
+    from etl.planning.plan import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a flow with what stands behind it: a source, or the target of another flow."""
+
+    spec: InputSpec
+    source: SourceSpec
+
+    @property
+    def name(self) -> str:
+        """The dataset's name, which the transform knows it by."""
+        return self.spec.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One flow in one generation of one run."""
+
+    pipeline: str
+    flow: FlowSpec
+    inputs: tuple[Input, ...]
+    kind: Kind
+    strategy: Strategy
+    paths: FlowPaths
+    generation: Generation
+    run_id: str
+    fingerprint: str
+    params: tuple[tuple[str, Scalar], ...]
+    folder: str  # of the pipeline, where its Python modules lie
+    project: str
+
+    @property
+    def changes(self) -> tuple[Input, ...]:
+        """The inputs of which a micro-batch brings only what is new."""
+        return tuple(item for item in self.inputs if item.spec.read == "changes")
+
+    @property
+    def arriving(self) -> Input:
+        """The one input that a rows flow streams."""
+        return self.changes[0]

@@ -1,0 +1,30 @@
+"""`rows`: each output row depends on one row of the changes input, so a micro-batch is transformed by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.arrivals import arrive
+from etl.engine.compile import apply
+from etl.engine.output import Output, Span
+from etl.engine.sources import open_source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+
+
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
+    """The transform over what arrived, beside the snapshots at their pins; epoch 0 replaces the target."""
+    if arrived is None:
+        message = f"flow '{job.flow.name}' of kind rows needs a micro-batch"
+        raise ValueError(message)
+    first = span.frm is None
+    arrivals = {}
+    for item in job.inputs:
+        streams = item is job.arriving
+        raw = arrived if streams else open_source(item.source).as_of(session, span.pins[item.name])
+        arrivals[item.name] = arrive(item, raw, keep_malformed=first or streams, is_batch_of_stream=streams)
+    rows = apply(job, session, {name: arrival.parsed for name, arrival in arrivals.items()})
+    return Output(rows, "all" if first else "nothing", arrivals)

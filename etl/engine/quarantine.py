@@ -1,0 +1,70 @@
+"""The rows a flow set aside, with the reason beside them: one table a flow, committed before the target.
+
+Columns: `_etl_reason` ("malformed", or the violated expectations in the order of the file), `_etl_input` (the source of a
+malformed row), `_etl_record` (its text), `_etl_generation`, `_etl_epoch`, then the columns of the transform's output.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.commit import committed_epoch, stamped, with_properties
+from etl.engine.expectations import REASON
+from etl.engine.provenance import log_versions
+from etl.engine.sources.files import CORRUPT
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from etl.engine.expectations import Checked
+    from etl.engine.job import Job
+    from etl.engine.output import Output
+    from etl.engine.provenance import Provenance
+
+MALFORMED = "malformed"
+
+
+def may_quarantine(job: Job) -> bool:
+    """Whether the flow has a quarantine table at all."""
+    return any(item.source.on_malformed == "quarantine" for item in job.inputs) or any(
+        item.on_violation == "quarantine" for item in job.flow.expectations
+    )
+
+
+def write(
+    job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int
+) -> None:
+    """Commit the epoch's quarantined rows; nothing where there are none and the table is there already."""
+    replacing = output.replaces == "all"
+    known = committed_epoch(job.paths.quarantine, stamp)
+    if known is not None and known >= stamp.epoch:
+        return  # an attempt that died before the target came so far
+    if count == 0 and not replacing and log_versions(job.paths.quarantine):
+        return
+    rows = _rows(output, checked, stamp)
+    writing = with_properties(rows.write.format("delta").mode("overwrite" if replacing else "append"), ())
+    if replacing:
+        writing = writing.option("overwriteSchema", "true")
+    with stamped(session, stamp):
+        writing.save(job.paths.quarantine)
+
+
+def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
+    nothing = checked.rows.select(*checked.columns).filter(F.lit(value=False)).withColumn(REASON, F.lit(None).cast("string"))
+    violating = checked.quarantined if checked.quarantines else nothing
+    parts = [violating.withColumns({"_etl_input": F.lit(None).cast("string"), CORRUPT: F.lit(None).cast("string")})]
+    parts += [
+        arrival.malformed.withColumns({REASON: F.lit(MALFORMED), "_etl_input": F.lit(name)})
+        for name, arrival in output.arrivals.items()
+        if arrival.malformed is not None
+    ]
+    rows = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
+    rows = rows.withColumns(
+        {"_etl_generation": F.lit(stamp.generation).cast("bigint"), "_etl_epoch": F.lit(stamp.epoch).cast("bigint")}
+    )
+    own = [REASON, "_etl_input", CORRUPT, "_etl_generation", "_etl_epoch"]
+    return rows.select(*own, *checked.columns)

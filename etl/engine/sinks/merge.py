@@ -1,0 +1,190 @@
+"""`merge`: one row a key, the one with the greatest sequence; of equal sequences the greater whole row.
+
+Being a maximum, the result does not depend on the order or the number of times in which rows arrive. Where the target alone
+does not tell what won (a deleted key, columns that are not stored), `state/<pipeline>/<flow>` remembers the winning rows,
+and is committed before the target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.config.diagnostics import Diagnostic
+from etl.engine.commit import committed_epoch, stamped, with_properties
+from etl.engine.sinks.overwrite import create
+from etl.engine.tally import Tally
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from etl.config.spec import SinkSpec
+    from etl.engine.job import Job
+    from etl.engine.output import Replaces
+    from etl.engine.provenance import Provenance
+
+_DELETED = "_etl_deleted"
+_ROW = "_etl_row"
+_SOURCE, _STATE = "_etl_winners", "_etl_state"
+
+
+def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
+    """Commit the winners among `rows` and what was there; returns the rows inserted, updated or deleted."""
+    sink = job.flow.sink
+    _refuse_unknown_columns(job, rows)
+    columns = rows.columns
+    stored = [name for name in columns if name not in sink.except_columns]
+    best = _winners(rows, sink)
+    if not (sink.delete_when or sink.except_columns):
+        if replaces == "all":
+            return _replace(job, session, best.select(*_quoted(stored)), stamp)
+        return _merge_greatest(job, session, best, stamp)
+    if replaces == "nothing":
+        best = _winners(best.unionByName(_remembered(job, session, best, columns)), sink)
+    deleted = F.coalesce(F.expr(sink.delete_when), F.lit(value=False)) if sink.delete_when else F.lit(value=False)
+    best = best.withColumn(_DELETED, deleted).persist()
+    try:
+        _remember(job, session, best, replaces, stamp)
+        if replaces == "all":
+            return _replace(job, session, best.filter(~F.col(_DELETED)).select(*_quoted(stored)), stamp)
+        return _merge_decided(job, session, best, stored, stamp)
+    finally:
+        best.unpersist()
+
+
+def _winners(rows: DataFrame, sink: SinkSpec) -> DataFrame:
+    """The winning row of each key."""
+    sequence = [_never_null(name) for name in sink.sequence_by]
+    whole = F.struct(*sequence, F.struct(*_quoted(rows.columns)).alias(_ROW))
+    greatest = rows.groupBy(*_quoted(sink.keys)).agg(F.max(whole).alias("_etl_best"))
+    return greatest.select(f"_etl_best.{_ROW}.*")
+
+
+def _never_null(name: str) -> Column:
+    message = f"[etl-null-sequence] sequence_by column '{name}' is NULL"
+    column = _quoted([name])[0]
+    return F.when(column.isNull(), F.raise_error(message)).otherwise(column).alias(f"_etl_by_{name}")
+
+
+def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[str]) -> DataFrame:
+    """What is known of the keys that `rows` touches: from state, and from the target where that holds whole rows."""
+    known = session.read.format("delta").load(job.paths.state).select(*_quoted(columns))
+    if not job.flow.sink.except_columns:
+        known = known.unionByName(session.read.format("delta").load(job.paths.target).select(*_quoted(columns)))
+    keys = list(job.flow.sink.keys)
+    touched = rows.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(_quoted(keys)))).distinct()
+    same = F.lit(value=True)
+    for i, column in enumerate(_quoted(keys)):
+        same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
+    return known.join(F.broadcast(touched), same, "left_semi")
+
+
+def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
+    """Commit to state what the target will not tell: deleted winners, or every winner where columns are left out."""
+    known = committed_epoch(job.paths.state, stamp)
+    if known is not None and known >= stamp.epoch:
+        return  # an attempt that died before the target came so far
+    kept = F.lit(value=True) if job.flow.sink.except_columns else F.col(_DELETED)
+    if replaces == "all":
+        rows = best.filter(kept).drop(_DELETED)
+        writing = with_properties(rows.write.format("delta").mode("overwrite"), ()).option("overwriteSchema", "true")
+        with stamped(session, stamp):
+            writing.save(job.paths.state)
+        return
+    best.withColumn("_etl_kept", kept).createOrReplaceTempView(_STATE)
+    names = [name for name in best.columns if name != _DELETED]
+    with stamped(session, stamp):
+        session.sql(
+            f"MERGE INTO {_table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # noqa: S608  # names are quoted
+            f" WHEN MATCHED AND NOT s._etl_kept THEN DELETE"
+            f" WHEN MATCHED THEN UPDATE SET {_assignments(names)}"
+            f" WHEN NOT MATCHED AND s._etl_kept THEN INSERT ({_list(names)}) VALUES ({_list(names, 's.')})"
+        ).collect()
+
+
+def _replace(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> int:
+    tally = Tally(rows, [F.count(F.lit(1)).alias("rows")])
+    create(job, session, tally.frame, stamp)
+    return tally.result()["rows"]
+
+
+def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance) -> int:
+    sink, names = job.flow.sink, best.columns
+    best.createOrReplaceTempView(_SOURCE)
+    order = [*sink.sequence_by, *names]
+    greater = f"struct({_list(order, 's.')}) > struct({_list(order, 't.')})"
+    return _merge(
+        job,
+        session,
+        stamp,
+        f"WHEN MATCHED AND {greater} THEN UPDATE SET {_assignments(names)}"
+        f" WHEN NOT MATCHED THEN INSERT ({_list(names)}) VALUES ({_list(names, 's.')})",
+    )
+
+
+def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: list[str], stamp: Provenance) -> int:
+    best.createOrReplaceTempView(_SOURCE)
+    differs = " OR ".join(f"NOT (s.{_name(name)} <=> t.{_name(name)})" for name in stored)
+    return _merge(
+        job,
+        session,
+        stamp,
+        f"WHEN MATCHED AND s.{_DELETED} THEN DELETE"
+        f" WHEN MATCHED AND ({differs}) THEN UPDATE SET {_assignments(stored)}"
+        f" WHEN NOT MATCHED AND NOT s.{_DELETED} THEN INSERT ({_list(stored)}) VALUES ({_list(stored, 's.')})",
+    )
+
+
+def _merge(job: Job, session: SparkSession, stamp: Provenance, clauses: str) -> int:
+    with stamped(session, stamp):
+        done = session.sql(
+            f"MERGE INTO {_table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # noqa: S608  # names are quoted
+        ).first()
+    return int(done["num_affected_rows"]) if done is not None else 0
+
+
+def _refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
+    sink, known = job.flow.sink, {name.lower() for name in rows.columns}
+    found = []
+    for key, names in (("keys", sink.keys), ("sequence_by", sink.sequence_by), ("except_columns", sink.except_columns)):
+        found += [
+            Diagnostic("E345", f"sink.{key} of flow '{job.flow.name}' names '{name}', which the transform does not return", sink.at,
+                       f"the transform returns: {', '.join(rows.columns)}")
+            for name in names
+            if name.lower() not in known
+        ]
+    unordered = [field.name for field in rows.schema.fields if "map<" in field.dataType.simpleString()]
+    if unordered:
+        found.append(
+            Diagnostic("E346", f"flow '{job.flow.name}' merges rows with a MAP in column '{unordered[0]}'; rows with maps have no order",
+                       sink.at, "turn the map into an array of structs, or leave the column out")
+        )
+    if found:
+        raise ConfigurationError(found)
+
+
+def _same_key(sink: SinkSpec) -> str:
+    return " AND ".join(f"t.{_name(name)} <=> s.{_name(name)}" for name in sink.keys)
+
+
+def _table(path: str) -> str:
+    return "delta." + _name(path)
+
+
+def _name(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _list(names: list[str], prefix: str = "") -> str:
+    return ", ".join(prefix + _name(name) for name in names)
+
+
+def _assignments(names: list[str]) -> str:
+    return ", ".join(f"{_name(name)} = s.{_name(name)}" for name in names)
+
+
+def _quoted(names: list[str] | tuple[str, ...]) -> list[Column]:
+    return [F.col(_name(name)) for name in names]
+

@@ -1,0 +1,35 @@
+"""`overwrite`: the whole target is replaced in one commit, so that no reader ever sees it empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.commit import stamped, with_properties
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+    from etl.engine.output import Replaces
+    from etl.engine.provenance import Provenance
+
+
+def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
+    """Replace the target; only an output that replaces everything may come here."""
+    if replaces != "all":
+        message = f"flow '{job.flow.name}': an overwrite of a part of the target was asked for"
+        raise ValueError(message)
+    return create(job, session, rows, stamp)
+
+
+def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
+    """Create the target, or replace its rows and its schema, in one commit."""
+    sink = job.flow.sink
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), sink.properties)
+    writing = writing.option("overwriteSchema", "true")
+    if sink.partition_by:
+        writing = writing.partitionBy(*sink.partition_by)
+    if sink.cluster_by:
+        writing = writing.clusterBy(*sink.cluster_by)
+    with stamped(session, stamp):
+        writing.save(job.paths.target)

@@ -1,0 +1,74 @@
+"""How far an input has been read, and how the input has moved since.
+
+A position is JSON: for files `{"files": n, "digest": hex}` (the digest is a sum, so that it grows with each file and does
+not depend on their order), for a Delta table `{"version": v}`, or `{"version": v, "within": w, "index": i}` where a
+rate limit stopped inside version w.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MODULUS = 1 << 128
+
+Moved = Literal["same", "more", "rewritten", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How an input differs from what a flow has read of it.
+
+    same: nothing new. more: only additions. rewritten: what was read has changed, but is all there to be read again.
+    lost: some of what was read can no longer be read.
+    """
+
+    moved: Moved
+    detail: str = ""  # for a person: "12 new files", "2 files gone: a.csv, b.csv"
+
+
+def file_digest(files: Iterable[tuple[str, int]]) -> int:
+    """The order-free digest of (relative path, modification time in ms): the sum of their SHA-256 modulo 2^128."""
+    total = 0
+    for name, modified in files:
+        total += int.from_bytes(hashlib.sha256(f"{name}\0{modified}".encode()).digest()[:16], "big")
+    return total % _MODULUS
+
+
+def files_position(files: Mapping[str, int]) -> dict[str, Any]:
+    """The position after reading exactly `files`, relative path → modification time in ms."""
+    return {"files": len(files), "digest": f"{file_digest(files.items()):032x}"}
+
+
+def advance_files(before: Mapping[str, Any] | None, added: Mapping[str, int]) -> dict[str, Any]:
+    """The position after also reading `added`."""
+    count = int(before["files"]) if before else 0
+    digest = int(before["digest"], 16) if before else 0
+    return {
+        "files": count + len(added),
+        "digest": f"{(digest + file_digest(added.items())) % _MODULUS:032x}",
+    }
+
+
+def file_drift(read: Mapping[str, int], now: Mapping[str, int]) -> Drift:
+    """Compare the files that were read with those that lie there now, both relative path → modification time."""
+    gone = sorted(read.keys() - now.keys())
+    rewritten = sorted(name for name in read.keys() & now.keys() if read[name] != now[name])
+    new = len(now.keys() - read.keys())
+    if gone:
+        return Drift("lost", f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone")
+    if rewritten:
+        return Drift("rewritten", f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read")
+    if new:
+        return Drift("more", f"{new} new file{'s' if new > 1 else ''}")
+    return Drift("same")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{len(names)} file{'s' if len(names) > 1 else ''} ({shown}{more})"

@@ -1,0 +1,144 @@
+"""What to do with one flow, from what its tables and inputs say: pure, so that `etl plan` shows what `etl run` will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etl.config.spec import InputSpec, Mode
+    from etl.planning.plan import Action, Committed, Kind
+    from etl.planning.position import Drift
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The newest generation that was started, and how far Spark's checkpoint of it has come."""
+
+    number: int
+    fingerprint: str
+    kind: Kind
+    offered: int | None  # the newest epoch with an offset: it was started
+    finished: int | None  # the newest epoch that Spark knows as committed
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """Everything a decision needs to know of one flow: its target, its newest generation, its inputs."""
+
+    committed: Committed | None
+    opened: Opened | None
+    drifts: Mapping[str, Drift]  # against what the target has committed; empty where nothing is
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Run the flow or not, in which generation, and why."""
+
+    action: Action
+    reason: str
+    generation: int
+    lost: str = ""  # what a rebuild could no longer read; the run is refused unless that is allowed
+    rebuild: Literal["", "batch"] = ""  # "batch": even a stream opens this generation with one complete epoch
+    warnings: tuple[str, ...] = ()
+
+
+def decide(
+    *,
+    mode: Mode,
+    inputs: tuple[InputSpec, ...],
+    fingerprint: str,
+    state: FlowState,
+    full_refresh: bool = False,
+) -> Decision:
+    """Resume the newest generation, open a new one, or leave a flow that has nothing to do alone.
+
+    The newest generation that was *started* decides, whether or not it reached the target; an older one is never resumed,
+    so what a crash left behind in quarantine or state always belongs to the generation that goes on.
+    """
+    committed, opened = state.committed, state.opened
+    newest = max(opened.number if opened else -1, committed.generation if committed else -1)
+    following = newest + 1
+
+    def renew(reason: str) -> Decision:
+        gone = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved == "lost"]
+        rebuild: Literal["", "batch"] = "batch" if committed else ""
+        return Decision("new generation", reason, following, lost="; ".join(gone), rebuild=rebuild)
+
+    if full_refresh:
+        return renew("full refresh")
+    if opened is None:
+        return renew("never ran" if committed is None else "its checkpoint is missing")
+    if mode == "batch":
+        return _batch(inputs, fingerprint, state, renew)
+    if opened.fingerprint != fingerprint:
+        return renew("the definition changed")
+    broken = _broken(committed, opened)
+    if broken:
+        return renew(broken)
+    if committed is None or committed.generation < opened.number:
+        return Decision("resume", "an interrupted generation is finished", opened.number)
+    return _stream(inputs, state, opened, renew)
+
+
+def _batch(inputs: tuple[InputSpec, ...], fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
+    committed, opened = state.committed, state.opened
+    if committed is None:
+        return renew("nothing was committed yet")
+    if committed.fingerprint != fingerprint:
+        return renew("the definition changed")
+    if opened is not None and (opened.number > committed.generation or _broken(committed, opened)):
+        return renew("an interrupted run left a newer generation" if opened.number > committed.generation else _broken(committed, opened))
+    moved = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved != "same"]
+    if not moved:
+        return Decision("unchanged", "no input has changed", committed.generation)
+    return renew("; ".join(moved))
+
+
+def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, renew: _Renew) -> Decision:
+    changes = [item.dataset for item in inputs if item.read == "changes"]
+    recompute = [item.dataset for item in inputs if item.read == "snapshot" and item.on_change == "recompute"]
+    keep = [item.dataset for item in inputs if item.read == "snapshot" and item.on_change != "recompute"]
+    stale = tuple(
+        f"snapshot {name} has moved since it was read ({state.drifts[name].detail}); rows already written keep the old one"
+        for name in keep
+        if name in state.drifts and state.drifts[name].moved != "same"
+    )
+    drift = {name: state.drifts[name] for name in (*changes, *recompute) if name in state.drifts}
+    if opened.kind == "full":
+        moved = [name for name, item in drift.items() if item.moved != "same"]
+        lost = [f"{name}: {item.detail}" for name, item in drift.items() if item.moved == "lost"]
+        if not moved:
+            return Decision("unchanged", "no input has changed", opened.number, warnings=stale)
+        reason = "; ".join(f"{name}: {drift[name].detail}" for name in moved)
+        return Decision("resume", reason, opened.number, lost="; ".join(lost), warnings=stale)
+    for name, item in drift.items():
+        if item.moved == "rewritten" or (name in recompute and item.moved != "same"):
+            return renew(f"{name}: {item.detail}")
+    moved = [name for name in changes if name in drift and drift[name].moved != "same"]
+    if not moved:
+        return Decision("unchanged", "no input has changed", opened.number, warnings=stale)
+    return Decision("resume", "; ".join(f"{name}: {drift[name].detail}" for name in moved), opened.number, warnings=stale)
+
+
+def _broken(committed: Committed | None, opened: Opened) -> str:
+    """Why the newest generation cannot go on: its checkpoint and its target disagree about what was committed."""
+    if opened.kind == "full":
+        return ""
+    if committed is None or committed.generation < opened.number:
+        return "the target lost what was committed to it" if opened.finished is not None else ""
+    if committed.generation > opened.number:
+        return "its checkpoint is missing"
+    if opened.offered is None or opened.offered < committed.epoch:
+        return "the checkpoint is behind the target"
+    if opened.finished is not None and opened.finished > committed.epoch:
+        return "the target lost what was committed to it"
+    return ""
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Renew = Callable[[str], Decision]
