@@ -1,0 +1,292 @@
+"""The grammar's values made into the frozen spec: defaults applied, paths resolved, texts read, places attached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from etl.config import grammar, query
+from etl.config.ddl import DdlError, parse
+from etl.config.diagnostics import NOWHERE, Diagnostic, Location
+from etl.config.document import shown
+from etl.config.spec import (
+    ExpectationSpec,
+    FlowSpec,
+    IdentityTransform,
+    InputSpec,
+    PipelineSpec,
+    PythonTransform,
+    RateLimitSpec,
+    RetrySpec,
+    RunSpec,
+    SinkSpec,
+    SourceSpec,
+    SparkSpec,
+    SqlTransform,
+    TransformSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etl.config.document import Document
+    from etl.config.project import Place
+    from etl.config.spec import Scalar
+
+_OWNED_OPTIONS = {
+    "mode": "on_malformed",
+    "columnnameofcorruptrecord": "on_malformed",
+    "badrecordspath": "on_malformed",
+    "ignorecorruptfiles": "on_malformed",
+    "ignoremissingfiles": "nothing: a file that goes missing is never passed over",
+    "maxfilespertrigger": "rate_limit: {files: …}",
+    "maxbytespertrigger": "rate_limit: {bytes: …}",
+    "maxfileage": "nothing: files are never too old",
+    "latestfirst": "nothing: the order of files never decides",
+    "filenameonly": "nothing: a file is its whole path",
+    "cleansource": "nothing: files are never deleted",
+    "inferschema": "schema",
+    "path": "path",
+    "basepath": "path",
+    "recursivefilelookup": "path, with a glob",
+    "pathglobfilter": "path, with a glob",
+    "modifiedbefore": "nothing: every file counts",
+    "modifiedafter": "nothing: every file counts",
+    "versionasof": "nothing: the framework pins versions",
+    "timestampasof": "nothing: the framework pins versions",
+    "startingversion": "nothing: the framework knows where to start",
+    "startingtimestamp": "nothing: the framework knows where to start",
+    "readchangefeed": "nothing: change feeds are not supported yet",
+    "ignorechanges": "nothing: changes are never ignored",
+    "ignoredeletes": "nothing: deletes are never ignored",
+    "skipchangecommits": "nothing: commits are never skipped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a spec is built from."""
+
+    place: Place
+    document: Document
+    model: grammar.Pipeline
+    environment: str
+    overlays: tuple[grammar.Environment, ...]
+    params: Mapping[str, Scalar]
+
+
+def build(parts: Built) -> tuple[PipelineSpec, list[Diagnostic]]:
+    """The spec, and what was found wrong on the way to it."""
+    found: list[Diagnostic] = []
+    model, place = parts.model, parts.place
+    run = _run([model.run, *(item.run for item in parts.overlays)])
+    storage = next((item.storage for item in reversed(parts.overlays) if item.storage), None)
+    spark_conf: dict[str, str] = {}
+    for item in parts.overlays:
+        spark_conf.update(item.spark.conf)
+    master = next((item.spark.master for item in reversed(parts.overlays) if item.spark.master), None)
+    spec = PipelineSpec(
+        name=model.name,
+        file=place.file,
+        folder=place.folder,
+        project=place.project,
+        environment=parts.environment,
+        storage=_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
+        sources=tuple(_source(parts, name, item, found) for name, item in model.sources.items()),
+        flows=tuple(_flow(parts, name, item, run.retry, found) for name, item in model.flows.items()),
+        params=tuple(parts.params.items()),
+        run=run,
+        spark=SparkSpec(master, tuple(spark_conf.items())),
+        description=model.description,
+        tags=model.tags,
+    )
+    return spec, found
+
+
+def _run(layers: Sequence[grammar.Run]) -> RunSpec:
+    spec = RunSpec()
+    for layer in layers:
+        given = {name: getattr(layer, name) for name in ("mode", "trigger", "timezone", "max_concurrent_flows")}
+        spec = replace(spec, **{key: item for key, item in given.items() if item is not None}, retry=_retry(layer.retry, spec.retry))
+    return spec
+
+
+def _retry(layer: grammar.Retry, under: RetrySpec) -> RetrySpec:
+    return replace(under, **{key: item for key, item in layer.model_dump().items() if item is not None})
+
+
+def _path(text: str, project: Path, what: str, at: Location, found: list[Diagnostic]) -> str:
+    parts = urlsplit(text)
+    if parts.scheme and parts.scheme != "file":
+        found.append(Diagnostic("E900", f"{what}: paths of the kind {parts.scheme}: are not supported yet", at, "use a local path"))
+        return text
+    local = unquote(parts.path) if parts.scheme == "file" else text
+    path = Path(local).expanduser()
+    return str(path if path.is_absolute() else (project / path)).rstrip("/") or "/"
+
+
+def _source(parts: Built, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
+    document, path = parts.document, ("sources", name)
+    at = document.place(path, key=True)
+    if model.format == "delta" and model.schema_ is not None:
+        found.append(Diagnostic("E205", f"source '{name}': a delta table knows its own schema", document.place((*path, "schema"), key=True), "leave schema out"))
+    if model.format != "delta" and model.schema_ is None:
+        found.append(Diagnostic("E104", f"'schema' is missing in source '{name}': files must not be guessed at", at, "give Spark DDL, such as \"id BIGINT, name STRING\""))
+    if model.schema_ is not None:
+        found += _schema(document, name, model.schema_)
+    if model.on_malformed != "fail" and model.format not in ("csv", "json"):
+        found.append(Diagnostic("E205", f"source '{name}': {model.format} has no malformed rows", document.place((*path, "on_malformed"), key=True), "leave on_malformed out"))
+    limit = model.rate_limit
+    if limit is not None and (limit.files is None) == (limit.bytes is None):
+        found.append(Diagnostic("E205", f"source '{name}': rate_limit takes either files or bytes", document.place((*path, "rate_limit"), key=True), "say one of them"))
+    for key in model.options:
+        owned = _OWNED_OPTIONS.get(key.lower())
+        if owned:
+            found.append(Diagnostic("E207", f"source '{name}': the option '{key}' belongs to the framework", document.place((*path, "options", key), key=True), f"use {owned}"))
+    return SourceSpec(
+        name=name,
+        format=model.format,
+        path=_path(model.path, parts.place.project, f"source '{name}'", document.place((*path, "path")), found),
+        schema=model.schema_,
+        options=tuple(sorted(model.options.items())),
+        on_malformed=model.on_malformed,
+        rate_limit=RateLimitSpec(limit.files, limit.bytes) if limit else RateLimitSpec(),
+        at=at,
+    )
+
+
+def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
+    path = ("sources", name, "schema")
+    at = document.place(path)
+    try:
+        columns = parse(text)
+    except DdlError as cause:
+        quoted = at.text[at.column - 1 : at.column] in "'\"" if at.text else False
+        plain = at.width >= len(text) and path not in document.blocks
+        place = replace(at, column=at.column + quoted + cause.offset, width=cause.width) if plain else at
+        return [Diagnostic("E310", f"the schema of source '{name}': {cause}", place)]
+    return [
+        Diagnostic("E310", f"the schema of source '{name}': column '{item.name}' has a name of the framework's own", at, "rename it: _etl_ is reserved")
+        for item in columns
+        if item.name.lower().startswith("_etl_")
+    ]
+
+
+def _flow(parts: Built, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:
+    document, path = parts.document, ("flows", name)
+    inputs = tuple(
+        InputSpec(dataset, item.read, item.on_change, document.place((*path, "inputs", dataset), key=True)) for dataset, item in model.inputs.items()
+    )
+    expectations = []
+    for key, item in model.expectations.items():
+        place = document.place((*path, "expectations", key, "expr"))
+        found += query.check_expression(item.expr, place, f"expectation '{key}'")
+        expectations.append(ExpectationSpec(key, item.expr, item.on_violation, place))
+    return FlowSpec(
+        name=name,
+        inputs=inputs,
+        transform=_transform(parts, name, model, found),
+        incremental=model.incremental,
+        expectations=tuple(expectations),
+        sink=_sink(document, name, model.sink, found),
+        description=model.description,
+        tags=model.tags,
+        retry=_retry(model.run.retry, retry),
+        at=document.place(path, key=True),
+    )
+
+
+def _transform(parts: Built, name: str, model: grammar.Flow, found: list[Diagnostic]) -> TransformSpec:
+    document, path, wanted = parts.document, ("flows", name, "transform"), model.transform
+    at = document.place(path, key=True)
+    if wanted is None:
+        if len(model.inputs) != 1:
+            found.append(Diagnostic("E104", f"flow '{name}' has {len(model.inputs)} inputs and no transform", document.place(path, key=True), "write a transform that makes one of them"))
+        return IdentityTransform()
+    given = [key for key in ("sql", "sql_file", "python") if getattr(wanted, key) is not None]
+    if len(given) != 1:
+        found.append(Diagnostic("E105", f"the transform of flow '{name}' takes exactly one of sql, sql_file, python", at, f"it has {' and '.join(given) or 'none'}"))
+        return IdentityTransform()
+    if wanted.python is not None:
+        return _python(parts, name, wanted.python, tuple(model.inputs), found)
+    if wanted.sql_file is not None:
+        return _sql_file(parts, name, wanted.sql_file, tuple(model.inputs), found)
+    text = wanted.sql or ""
+    place = _text_place(document, (*path, "sql"))
+    found += query.check_sql(text, place, inputs=tuple(model.inputs), params=tuple(parts.params), flow=name)
+    return SqlTransform(text, None, place)
+
+
+def _text_place(document: Document, path: tuple[str, ...]) -> Location:
+    """Where the first character of a text stands: a block's starts on the line below its `|`."""
+    at = document.place(path)
+    if path in document.blocks:
+        lines = Path(document.file).read_text(encoding="utf-8").splitlines()
+        text = lines[at.line] if at.line < len(lines) else ""
+        return Location(at.file, at.line + 1, len(text) - len(text.lstrip()) + 1, 1, text)
+    quoted = at.text[at.column - 1 : at.column] in ("'", '"')
+    return replace(at, column=at.column + int(quoted), width=1)
+
+
+def _sql_file(parts: Built, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
+    at = parts.document.place(("flows", name, "transform", "sql_file"))
+    path = (parts.place.folder / file).resolve()
+    if not path.is_relative_to(parts.place.project.resolve()):
+        found.append(Diagnostic("E206", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"))
+        return IdentityTransform()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = "is not UTF-8" if isinstance(cause, UnicodeDecodeError) else "does not exist" if isinstance(cause, FileNotFoundError) else "cannot be read"
+        known = sorted(item.name for item in parts.place.folder.glob("*.sql"))
+        found.append(Diagnostic("E320", f"flow '{name}': {shown(path)} {reason}", at, f"the SQL files there are: {', '.join(known) or 'none'}"))
+        return IdentityTransform()
+    place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
+    found += query.check_sql(text, place, inputs=inputs, params=tuple(parts.params), flow=name)
+    return SqlTransform(text, shown(path), place)
+
+
+def _python(parts: Built, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
+    at = parts.document.place(("flows", name, "transform", "python"))
+    module, colon, function = reference.partition(":")
+    if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
+        found.append(Diagnostic("E320", f"flow '{name}': '{reference}' is no reference of the form module:function", at, "such as transforms:clean"))
+        return IdentityTransform()
+    relative = Path(*module.split(".")).with_suffix(".py")
+    candidates = [parts.place.folder / relative, parts.place.project / "lib" / relative]
+    file = next((item for item in candidates if item.is_file()), None)
+    if file is None or not file.resolve().is_relative_to(parts.place.project.resolve()):
+        known = sorted(item.stem for item in parts.place.folder.glob("*.py"))
+        found.append(Diagnostic("E320", f"flow '{name}': there is no {shown(candidates[0])}", at, f"the modules there are: {', '.join(known) or 'none'}"))
+        return IdentityTransform()
+    found += query.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
+    return PythonTransform(module, function, str(file), at)
+
+
+def _sink(document: Document, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
+    path = ("flows", name, "sink")
+    at = document.place(path, key=True)
+    if model.path is not None:
+        inside = Path(model.path)
+        if inside.is_absolute() or ".." in inside.parts or urlsplit(model.path).scheme or not inside.parts:
+            found.append(Diagnostic("E206", f"flow '{name}': sink.path stays inside storage", document.place((*path, "path")), "a relative path without '..'"))
+    if model.partition_by and model.cluster_by:
+        found.append(Diagnostic("E204", f"flow '{name}': a table is partitioned or clustered, not both", document.place((*path, "cluster_by"), key=True), "leave one of them out"))
+    for key, value in model.properties.items():
+        if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
+            found.append(Diagnostic("E204", f"flow '{name}': other readers could not read a table with deletion vectors", document.place((*path, "properties", key), key=True), "leave the property out"))
+    return SinkSpec(
+        strategy=model.strategy,
+        keys=model.keys,
+        sequence_by=model.sequence_by,
+        insert_only=model.insert_only,
+        delete_when=model.delete_when,
+        except_columns=model.except_columns,
+        partition_by=model.partition_by,
+        cluster_by=model.cluster_by,
+        properties=tuple(sorted(model.properties.items())),
+        path=model.path,
+        at=at,
+    )

@@ -1,0 +1,172 @@
+"""Spark's schema DDL, read without a JVM: `a INT, b STRUCT<x: STRING>, c DECIMAL(10,2) NOT NULL COMMENT 'why'`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
+_SIMPLE = frozenset(
+    "boolean tinyint byte smallint short int integer bigint long float real double date timestamp timestamp_ntz timestamp_ltz"
+    " string binary decimal dec numeric void variant char character varchar interval".split()
+)
+
+
+class DdlError(ValueError):
+    """The DDL is wrong at `offset`, counted in characters from 0."""
+
+    def __init__(self, message: str, offset: int, width: int = 1) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.width = width
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name and its type as written, in lower case."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str
+    at: int
+    quoted: bool = False
+
+
+def parse(text: str) -> tuple[Column, ...]:
+    """The columns of a schema; DdlError, with its place, where it is none."""
+    tokens = _tokens(text)
+    reader = _Reader(tokens, len(text))
+    columns = reader.columns()
+    return tuple(columns)
+
+
+def _tokens(text: str) -> list[_Token]:
+    found, at = [], 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            start = at + len(text[at:]) - len(text[at:].lstrip())
+            raise DdlError(f"'{text[start]}' does not belong in a schema", start)
+        quoted = match.group(1)
+        token = quoted[1:-1].replace("``", "`") if quoted else match.group().strip()
+        found.append(_Token(token, match.end() - len(match.group().lstrip()), quoted is not None))
+        at = match.end()
+    return found
+
+
+class _Reader:
+    def __init__(self, tokens: list[_Token], end: int) -> None:
+        self._tokens, self._next, self._end = tokens, 0, end
+
+    def columns(self) -> list[Column]:
+        found: list[Column] = []
+        while True:
+            name = self._name()
+            if any(item.name.lower() == name.text.lower() for item in found):
+                raise DdlError(f"column '{name.text}' stands twice", name.at, len(name.text))
+            self._accept(":")
+            kind = self._type()
+            self._attributes()
+            found.append(Column(name.text, kind))
+            if self._peek() is None:
+                return found
+            self._expect(",")
+
+    def _type(self) -> str:
+        token = self._take("a type")
+        word = token.text.lower()
+        if word == "array":
+            self._expect("<")
+            inner = self._type()
+            self._expect(">")
+            return f"array<{inner}>"
+        if word == "map":
+            self._expect("<")
+            key = self._type()
+            self._expect(",")
+            value = self._type()
+            self._expect(">")
+            return f"map<{key},{value}>"
+        if word == "struct":
+            return self._struct()
+        if word not in _SIMPLE or token.quoted:
+            raise DdlError(f"'{token.text}' is no type of Spark's", token.at, len(token.text))
+        if word == "interval":
+            return self._interval(word)
+        return word + self._arguments()
+
+    def _struct(self) -> str:
+        self._expect("<")
+        fields: list[str] = []
+        while not self._accept(">"):
+            if fields:
+                self._expect(",")
+            name = self._name()
+            self._accept(":")
+            fields.append(f"{name.text.lower()}:{self._type()}")
+            self._attributes()
+        return f"struct<{','.join(fields)}>"
+
+    def _interval(self, word: str) -> str:
+        units = {"year", "month", "day", "hour", "minute", "second", "to"}
+        while (token := self._peek()) is not None and token.text.lower() in units:
+            word += f" {token.text.lower()}"
+            self._next += 1
+        return word
+
+    def _arguments(self) -> str:
+        if not self._accept("("):
+            return ""
+        numbers = []
+        while True:
+            token = self._take("a number")
+            if not token.text.isdigit():
+                raise DdlError(f"a number belongs here, not '{token.text}'", token.at, len(token.text))
+            numbers.append(token.text)
+            if self._accept(")"):
+                return f"({','.join(numbers)})"
+            self._expect(",")
+
+    def _attributes(self) -> None:
+        while (token := self._peek()) is not None and token.text.lower() in ("not", "comment"):
+            self._next += 1
+            if token.text.lower() == "not":
+                following = self._take("NULL")
+                if following.text.lower() != "null":
+                    raise DdlError("NOT is followed by NULL", following.at, len(following.text))
+            else:
+                following = self._take("a comment in quotes")
+                if following.text[:1] not in "'\"":
+                    raise DdlError("COMMENT is followed by text in quotes", following.at, len(following.text))
+
+    def _name(self) -> _Token:
+        token = self._take("a column's name")
+        if not token.quoted and not re.fullmatch(r"[A-Za-z_0-9]+", token.text):
+            raise DdlError(f"a column's name belongs here, not '{token.text}'", token.at, len(token.text))
+        return token
+
+    def _peek(self) -> _Token | None:
+        return self._tokens[self._next] if self._next < len(self._tokens) else None
+
+    def _take(self, wanted: str) -> _Token:
+        token = self._peek()
+        if token is None:
+            raise DdlError(f"{wanted} is missing at the end", max(0, self._end - 1))
+        self._next += 1
+        return token
+
+    def _accept(self, text: str) -> bool:
+        token = self._peek()
+        if token is not None and token.text == text and not token.quoted:
+            self._next += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        token = self._take(f"'{text}'")
+        if token.text != text or token.quoted:
+            raise DdlError(f"'{text}' belongs here, not '{token.text}'", token.at, len(token.text))

@@ -1,0 +1,235 @@
+"""The grammar of pipeline.yml and conf/<env>.yml: what may stand where, and what it means.
+
+`docs/reference/pipeline.md` is generated from these models. They see values only; places are the document's business.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+def seconds(value: Any) -> float:
+    """`5 seconds`, `2 hours`, `1 day`, or a number of seconds."""
+    if isinstance(value, bool):
+        raise ValueError("a duration is a number of seconds, or text such as '10 minutes'")
+    if isinstance(value, int | float):
+        found = float(value)
+    else:
+        parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day)s?\s*", str(value))
+        if parts is None:
+            raise ValueError(f"'{value}' is no duration; write it as '10 seconds', '5 minutes', '2 hours' or '1 day'")
+        found = float(parts.group(1)) * _UNITS[parts.group(2)]
+    if not 0 <= found < float("inf"):
+        raise ValueError("a duration is never negative, and ends")
+    return found
+
+
+def _texts(value: Any) -> Any:
+    """One text counts as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _option(value: Any) -> Any:
+    """Options reach Spark as text: true → "true", 5 → "5"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _trigger(value: Any) -> Any:
+    if isinstance(value, str) and value != "available_now" and seconds(value) <= 0:
+        raise ValueError("the interval of a trigger is longer than nothing")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
+Duration = Annotated[float, BeforeValidator(seconds)]
+Option = Annotated[str, BeforeValidator(_option)]
+Trigger = Annotated[str, BeforeValidator(_trigger)]
+Positive = Annotated[int, Field(gt=0, strict=True)]
+
+
+class Model(BaseModel):
+    """A mapping with known keys only, frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Param(Model):
+    """A parameter with its type; without a default it must be given by conf/<env>.yml or --param."""
+
+    type: Literal["str", "int", "float", "bool"] = Field("str", description="What the value must be.")
+    default: str | int | float | bool | None = Field(None, description="The value where nobody gives another.")
+
+
+class RateLimit(Model):
+    """The most that one micro-batch takes."""
+
+    files: Positive | None = Field(None, description="At most so many files.")
+    bytes: Positive | None = Field(None, description="About so many bytes.")
+
+
+class Source(Model):
+    """An input from outside."""
+
+    format: Literal["csv", "json", "parquet", "delta"] = Field(description="How it is stored.")
+    path: Text = Field(description="A folder, a file or a glob; relative paths start at the project.")
+    schema_: Text | None = Field(None, alias="schema", description="Spark DDL; required for files, never for delta.")
+    options: dict[str, Option] = Field(default_factory=dict, description="Options of Spark's reader.")
+    on_malformed: Literal["fail", "quarantine", "drop"] = Field("fail", description="What happens to a row that does not parse (csv, json).")
+    rate_limit: RateLimit | None = Field(None, description="The most that one micro-batch takes; a batch takes all.")
+    description: str = Field("", description="For people.")
+
+
+class Input(Model):
+    """How an input is read."""
+
+    read: Literal["changes", "snapshot"] = Field("changes", description="Only what is new, or the table whole.")
+    on_change: Literal["keep", "recompute"] | None = Field(
+        None, description="When a snapshot moves: keep what is written, or rebuild. To be said where it is a flow's target."
+    )
+
+
+class Transform(Model):
+    """The query: exactly one of the three."""
+
+    sql: Text | None = Field(None, description="A query over the inputs; `:name` is a parameter.")
+    sql_file: Text | None = Field(None, description="A file with one, beside pipeline.yml.")
+    python: Text | None = Field(None, description="`module:function`; the inputs by parameter name, and `params` if it asks.")
+
+
+class Expectation(Model):
+    """A rule over the transform's output; false and NULL violate it."""
+
+    expr: Text = Field(description="A boolean SQL expression over one row.")
+    on_violation: Literal["warn", "drop", "quarantine", "fail"] = Field("warn", description="What happens to a row that violates it.")
+
+
+class Sink(Model):
+    """How rows reach the target."""
+
+    strategy: Literal["append", "merge", "overwrite"] | None = Field(
+        None, description="append (default of rows), merge, or overwrite (default and only choice of full)."
+    )
+    keys: Texts = Field((), description="merge: the columns that identify a row.")
+    sequence_by: Texts = Field((), description="merge: the row with the greatest wins; of equal ones the greater whole row.")
+    insert_only: bool = Field(default=False, description="merge without sequence_by: rows of one key are taken to be the same.")
+    delete_when: Text | None = Field(None, description="merge: a winning row for which this holds deletes its key.")
+    except_columns: Texts = Field((), description="merge: columns that decide but are not stored.")
+    partition_by: Texts = Field((), description="Columns of the target's folders.")
+    cluster_by: Texts = Field((), description="Columns of liquid clustering.")
+    properties: dict[str, Option] = Field(default_factory=dict, description="Delta table properties, at creation.")
+    path: Text | None = Field(None, description="A place inside storage other than tables/<pipeline>/<flow>.")
+
+
+class Retry(Model):
+    """How transient failures are tried again; permanent ones never are."""
+
+    max_retries: Annotated[int, Field(ge=0, strict=True)] | None = Field(None, description="Attempts after the first (default 3).")
+    min_retry_interval: Duration | None = Field(None, description="The first pause (default 5 seconds); each next one doubles.")
+    max_retry_interval: Duration | None = Field(None, description="The longest pause (default 10 minutes).")
+    timeout: Duration | None = Field(None, description="The longest that one attempt may take (default: no limit).")
+    retry_on_timeout: bool | None = Field(None, description="Whether an attempt that took too long is tried again (default false).")
+
+
+class FlowRun(Model):
+    """What a flow says of its own runs."""
+
+    retry: Retry = Field(default_factory=Retry, description="Overrides the run's.")
+
+
+class Run(Model):
+    """Defaults of a run; conf/<env>.yml overrides the pipeline, flags override both."""
+
+    mode: Literal["batch", "stream"] | None = Field(None, description="batch (default) or stream.")
+    trigger: Trigger | None = Field(None, description="available_now (default: drain and stop), or an interval: '10 seconds'.")
+    timezone: Text | None = Field(None, description="Of every session (default UTC).")
+    retry: Retry = Field(default_factory=Retry, description="For every flow that does not say otherwise.")
+    max_concurrent_flows: Positive | None = Field(None, description="Flows that work at once (default 4).")
+
+
+class Flow(Model):
+    """One query into one target."""
+
+    inputs: dict[str, Input] = Field(description="`[a]`, or `{a: changes, b: snapshot}`, or `{b: {read: snapshot, on_change: keep}}`.")
+    transform: Transform | None = Field(None, description="The query; none: the only input as it is.")
+    incremental: Literal["rows", "full", "auto"] = Field("auto", description="The kind of processing; auto: the analysed plan decides.")
+    expectations: dict[Name, Expectation] = Field(default_factory=dict, description="Rules over the transform's output.")
+    sink: Sink = Field(default_factory=Sink, description="How rows reach the target.")
+    run: FlowRun = Field(default_factory=FlowRun, description="This flow's retries.")
+    description: str = Field("", description="For people.")
+    tags: Texts = Field((), description="For selectors: `tag:nightly`.")
+
+
+class Pipeline(Model):
+    """pipeline.yml."""
+
+    version: Literal[1] = Field(description="The version of this grammar.")
+    name: Name = Field(description="The pipeline's name, in paths and commands.")
+    description: str = Field("", description="For people.")
+    tags: Texts = Field((), description="Every flow's.")
+    params: dict[Name, Param] = Field(default_factory=dict, description="Values that environments and --param override.")
+    sources: dict[Name, Source] = Field(default_factory=dict, description="The inputs from outside.")
+    flows: Annotated[dict[Name, Flow], Field(min_length=1)] = Field(description="The queries.")
+    run: Run = Field(default_factory=Run, description="Defaults of a run.")
+
+
+class Spark(Model):
+    """The session of an environment."""
+
+    master: Text | None = Field(None, description="Spark's master; none: this machine, or the submitter's choice.")
+    conf: dict[str, Option] = Field(default_factory=dict, description="Spark settings.")
+
+
+class Environment(Model):
+    """conf/<env>.yml."""
+
+    storage: Text | None = Field(None, description="Root of everything the framework writes (default .etl/<env>).")
+    params: dict[str, str | int | float | bool | None] = Field(default_factory=dict, description="Overrides the pipeline's.")
+    spark: Spark = Field(default_factory=Spark, description="The session.")
+    run: Run = Field(default_factory=Run, description="Overrides the pipeline's.")
+
+
+# What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
+UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
+    (): frozenset({"tests"}),
+    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "for_each", "table", "tags"}),
+    ("sources", "*", "rate_limit"): frozenset({"offsets"}),
+    ("flows", "*"): frozenset({"enabled", "primary_key", "columns", "for_each", "equality", "trusted"}),
+    ("flows", "*", "run"): frozenset({"mode", "trigger", "timezone", "max_concurrent_flows"}),
+    ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
+}
+UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
+    ("sources", "*", "format"): frozenset({"orc", "text", "table", "kafka", "jdbc", "rate"}),
+    ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace", "view"}),
+    ("flows", "*", "incremental"): frozenset({"groups", "state"}),
+    ("params", "*", "type"): frozenset({"date", "timestamp"}),
+}
+MODELS: dict[tuple[str, ...], type[Model]] = {
+    (): Pipeline,
+    ("params", "*"): Param,
+    ("sources", "*"): Source,
+    ("sources", "*", "rate_limit"): RateLimit,
+    ("flows", "*"): Flow,
+    ("flows", "*", "inputs", "*"): Input,
+    ("flows", "*", "transform"): Transform,
+    ("flows", "*", "expectations", "*"): Expectation,
+    ("flows", "*", "sink"): Sink,
+    ("flows", "*", "run"): FlowRun,
+    ("flows", "*", "run", "retry"): Retry,
+    ("run",): Run,
+    ("run", "retry"): Retry,
+}
+ENVIRONMENT_MODELS: dict[tuple[str, ...], type[Model]] = {
+    (): Environment,
+    ("spark",): Spark,
+    ("run",): Run,
+    ("run", "retry"): Retry,
+}

@@ -1,0 +1,184 @@
+"""From files to one frozen value: the pipeline, its environment laid over it, its params filled in, everything checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.config.build import Built, build
+from etl.config.check import check
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.document import Document, read_document
+from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
+from etl.config.params import Interpolation, Unconvertible, convert, kind_of
+from etl.config.project import Place, environment_files, find
+from etl.config.validate import validate
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etl.config.spec import PipelineSpec, Scalar
+
+
+def load(
+    reference: str | Path,
+    *,
+    environment: str = "local",
+    params: Mapping[str, str] | None = None,
+    project: Path | None = None,
+) -> PipelineSpec:
+    """The pipeline that a name or a path means, in one environment.
+
+    Raises ConfigurationError with every mistake of every file, in the order of their places.
+    """
+    place = find(reference, project)
+    found: list[Diagnostic] = []
+    document = read_document(place.file)
+    overlays = _overlays(place, environment, found)
+    values = _with_defaults(document, found)
+    declared = _declared(document, values, found)
+    resolved = _resolve(document, declared, overlays, dict(params or {}), found)
+    filling = Interpolation(document, resolved)
+    values = filling.fill(values)
+    found += filling.found
+    model, wrong = validate(document, values, Pipeline, MODELS)
+    found += wrong
+    laid = [_validated_overlay(item, resolved, found) for item in overlays]
+    if model is not None:
+        built = Built(place, document, model, environment, tuple(item for item in laid if item is not None), resolved)
+        spec, wrong = build(built)
+        found += [*wrong, *check(spec, document)]
+        if not found:
+            return spec
+    raise ConfigurationError(_in_order(found))
+
+
+def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:
+    unique = dict.fromkeys(found)
+    return sorted(unique, key=lambda item: (item.at.file, item.at.line, item.at.column, item.code))
+
+
+def _overlays(place: Place, environment: str, found: list[Diagnostic]) -> list[Document]:
+    documents = []
+    for file in environment_files(place.project, environment):
+        if file is not None:
+            try:
+                documents.append(read_document(file))
+            except ConfigurationError as cause:
+                found += cause.diagnostics
+    return documents
+
+
+def _validated_overlay(document: Document, params: Mapping[str, Scalar], found: list[Diagnostic]) -> Environment | None:
+    if not isinstance(document.values, dict):
+        found.append(Diagnostic("E105", "the file is no mapping", document.place(())))
+        return None
+    filling = Interpolation(document, params)
+    values = filling.fill({key: item for key, item in document.values.items() if not key.startswith("x-")})
+    found += filling.found
+    model, wrong = validate(document, values, Environment, ENVIRONMENT_MODELS)
+    found += wrong
+    return model
+
+
+def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any]:
+    """The values with `defaults` laid under each source and flow, and the short forms written out."""
+    values = document.values
+    if not isinstance(values, dict):
+        raise ConfigurationError([Diagnostic("E105", "a pipeline is a mapping of keys", document.place(()))])
+    values = {key: item for key, item in values.items() if not key.startswith("x-")}
+    defaults = values.pop("defaults", None) or {}
+    if not isinstance(defaults, dict):
+        found.append(Diagnostic("E105", "defaults is a mapping with `source:` and `flow:`", document.place(("defaults",))))
+        defaults = {}
+    for key in defaults:
+        if key not in ("source", "flow"):
+            hint = did_you_mean(key, ("source", "flow")) or "known here: source, flow"
+            found.append(Diagnostic("E103", f"unknown key '{key}' in 'defaults'", document.place(("defaults", key), key=True), hint))
+    for section, under in (("sources", defaults.get("source")), ("flows", defaults.get("flow"))):
+        items = values.get(section)
+        if isinstance(items, dict) and isinstance(under, dict):
+            values[section] = {name: _laid_under(under, item) for name, item in items.items()}
+    flows = values.get("flows")
+    if isinstance(flows, dict):
+        values["flows"] = {name: _long_inputs(flow) for name, flow in flows.items()}
+    values["params"] = _long_params(values.get("params"))
+    return {key: item for key, item in values.items() if not (key == "params" and item is None)}
+
+
+def _laid_under(under: Any, own: Any) -> Any:
+    if isinstance(under, dict) and isinstance(own, dict):
+        return {**under, **{key: _laid_under(under[key], item) if key in under else item for key, item in own.items()}}
+    return own
+
+
+def _long_inputs(flow: Any) -> Any:
+    if not isinstance(flow, dict):
+        return flow
+    inputs = flow.get("inputs")
+    if isinstance(inputs, list) and all(isinstance(item, str) for item in inputs):
+        inputs = dict.fromkeys(inputs, "changes")
+    if isinstance(inputs, dict):
+        inputs = {name: {"read": item} if isinstance(item, str) else item for name, item in inputs.items()}
+    return {**flow, "inputs": inputs} if "inputs" in flow else flow
+
+
+def _long_params(params: Any) -> Any:
+    if not isinstance(params, dict):
+        return params
+    return {name: item if isinstance(item, dict) else {"type": kind_of(item), "default": item} for name, item in params.items()}
+
+
+def _declared(document: Document, values: Mapping[str, Any], found: list[Diagnostic]) -> dict[str, tuple[str, Any]]:
+    declared = {}
+    for name, item in (values.get("params") or {}).items() if isinstance(values.get("params"), dict) else ():
+        kind, default = str(item.get("type", "str")), item.get("default")
+        try:
+            convert(default if not (isinstance(default, str) and "${" in default) else None, kind)
+        except Unconvertible as cause:
+            found.append(Diagnostic("E111", f"param '{name}': {cause}", document.place(("params", name))))
+            default = None
+        declared[str(name)] = (kind, default)
+    return declared
+
+
+def _resolve(
+    document: Document,
+    declared: Mapping[str, tuple[str, Any]],
+    overlays: list[Document],
+    flags: dict[str, str],
+    found: list[Diagnostic],
+) -> dict[str, Scalar]:
+    """Each param's value: the flag's, else the environment's, else the default; params may use those before them."""
+    given: dict[str, tuple[Any, Any]] = {}
+    for overlay in overlays:
+        laid = overlay.values.get("params") if isinstance(overlay.values, dict) else None
+        for name, value in laid.items() if isinstance(laid, dict) else ():
+            at = overlay.place(("params", name))
+            if name in declared:
+                given[name] = (value, at)
+            # An environment serves many pipelines, so a param that this one lacks is no mistake.
+    for name, value in flags.items():
+        if name in declared:
+            given[name] = (value, None)
+        else:
+            hint = did_you_mean(name, declared) or f"the params are: {', '.join(declared) or 'none'}"
+            found.append(Diagnostic("E110", f"--param {name}: this pipeline has no such param", hint=hint))
+    resolved: dict[str, Scalar] = {}
+    for name, (kind, default) in declared.items():
+        value, at = given.get(name, (default, document.place(("params", name))))
+        filling = Interpolation(document, resolved)
+        value = filling.fill(value, ("params", name))
+        found += filling.found
+        if value is None and name not in given:
+            found.append(
+                Diagnostic("E111", f"param '{name}' has no value", document.place(("params", name), key=True), f"give it by --param {name}=…, in conf/, or a default")
+            )
+        try:
+            resolved[name] = convert(value, kind)
+        except Unconvertible as cause:
+            where = {"at": at} if at is not None else {}
+            found.append(Diagnostic("E111", f"param '{name}': {cause}", **where))
+            resolved[name] = None
+    return resolved
