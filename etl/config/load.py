@@ -12,7 +12,7 @@ from etl.config.document import Document, read_document
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.params import Interpolation, Unconvertible, convert, kind_of
 from etl.config.project import Place, environment_files, find
-from etl.config.validate import validate
+from etl.config.validate import validate, without
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,13 +45,34 @@ def load(
     model, wrong = validate(document, values, Pipeline, MODELS)
     found += wrong
     laid = [_validated_overlay(item, resolved, found) for item in overlays]
-    if model is not None:
+    if model is None:
+        _look_further(values, wrong, place, document, environment, resolved, found)
+    else:
         built = Built(place, document, model, environment, tuple(item for item in laid if item is not None), resolved)
         spec, wrong = build(built)
         found += [*wrong, *check(spec, document)]
         if not found:
             return spec
     raise ConfigurationError(_in_order(found))
+
+
+def _look_further(
+    values: Any,
+    wrong: list[Diagnostic],
+    place: Place,
+    document: Document,
+    environment: str,
+    resolved: Mapping[str, Scalar],
+    found: list[Diagnostic],
+) -> None:
+    """Find what else is wrong in a file whose grammar is: with the wrong values left out, the rest is still checked."""
+    lines = {item.at.line for item in wrong}
+    rest, more = validate(document, without(document, values, lines), Pipeline, MODELS)
+    if rest is None or more:
+        return
+    spec, further = build(Built(place, document, rest, environment, (), resolved))
+    # What a value that was left out would have said is not known, so only what stands on its own is reported.
+    found += [item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in ("E200", "E207")]
 
 
 def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:

@@ -82,6 +82,22 @@ def _without(value: Any, paths: set[Path_], path: Path_ = ()) -> Any:
     return kept
 
 
+def without(document: Document, value: Any, lines: set[int], path: Path_ = ()) -> Any:
+    """`value` less the keys that stand, or whose values stand, on the given lines."""
+    if isinstance(value, list):
+        return [without(document, item, lines, (*path, index)) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, item in value.items():
+        at = (*path, key)
+        leaf = not isinstance(item, dict | list)
+        if (document.place(at, key=True).line in lines or document.place(at).line in lines) and (leaf or len(path) > 1):
+            continue
+        kept[key] = without(document, item, lines, at)
+    return kept
+
+
 def _diagnostic(document: Document, error: Any, models: Mapping[tuple[str, ...], type[Model]]) -> Diagnostic:
     path: Path_ = tuple(part for part in error["loc"] if part != "[key]")
     kind = error["type"]

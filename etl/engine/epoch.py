@@ -38,7 +38,8 @@ class EpochFunction:
         """Commit micro-batch `n`, or leave the cause where the driver finds it and fail the query."""
         job = self.job
         try:
-            if generations.stop_requested(job.generation.path, job.run_id):
+            beyond = job.last_epoch is not None and n > job.last_epoch
+            if beyond or generations.stop_requested(job.generation.path, job.run_id):
                 raise StopRequested(job.flow.name)
             run_epoch(job, arrived.sparkSession, arrived, n)
         except StopRequested:
@@ -57,7 +58,7 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
     committed = last_committed(job.paths.target)
     if _is_done(job, committed, n):
         return
-    span = _span(job, committed, n)
+    span = _span(job, committed, n, streams=arrived is not None)
     output = KINDS[job.kind](job, session, span, arrived)
     checked = expectations.check(output.rows, job.flow.expectations)
     stamp = Provenance(
@@ -86,14 +87,14 @@ def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
     raise FlowFailed(message, hint="rows were lost from the target; rebuild it with --full-refresh")
 
 
-def _span(job: Job, committed: Committed | None, n: int) -> Span:
+def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Span:
     before = committed.to if committed is not None and committed.generation == job.generation.number else None
     recorded = _recorded(job, n)
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
     for item in job.inputs:
         source = open_source(item.source)
-        if job.kind == "rows" and item is job.arriving:
+        if streams and item is job.arriving:
             previous = before[item.name] if before else None
             to[item.name] = source.position(job.generation.checkpoint, n, previous)
             continue

@@ -41,7 +41,7 @@ def generation_numbers(paths: FlowPaths) -> list[int]:
     return sorted(int(item.name[1:]) for item in root.iterdir() if item.name[:1] == "g" and item.name[1:].isdigit())
 
 
-def open_generation(paths: FlowPaths, generation: Generation) -> None:
+def open_generation(generation: Generation) -> None:
     """Make a new generation known; from now on it is the one that decides."""
     write_json(
         Path(generation.path, "generation.json"),

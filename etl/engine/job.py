@@ -41,6 +41,7 @@ class Job:
     params: tuple[tuple[str, Scalar], ...]
     folder: str  # of the pipeline, where its Python modules lie
     project: str
+    last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more
 
     @property
     def changes(self) -> tuple[Input, ...]:

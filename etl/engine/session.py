@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -35,8 +36,8 @@ _PINNED = {
     "spark.sql.csv.parser.columnPruning.enabled": "false",
     # A target's schema is what its transform returns, never what a later write happens to bring.
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
-    # A snapshot pinned by version must be readable whatever the user's default says.
-    "spark.sql.streaming.stopTimeout": "60s",
+    # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
+    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }
 
 
@@ -118,6 +119,8 @@ def _open_local(spec: SparkSpec, java: str, java_version: str, app_name: str, *,
         "spark.driver.extraClassPath": os.pathsep.join(map(str, class_path)),
         "spark.driver.extraJavaOptions": " ".join(option for option in options if option),
     }
+    # pyspark prints each failed call with its whole stack; the failure is translated and shown once.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     session = _launch(conf, app_name, spec.master or "local[*]")
     return SessionHandle(session, owned=True, local=True, _archive=None if found.path.exists() else found)
 

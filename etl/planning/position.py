@@ -28,7 +28,8 @@ class Drift:
     """
 
     moved: Moved
-    detail: str = ""  # for a person: "12 new files", "2 files gone: a.csv, b.csv"
+    detail: str = ""  # for a person: "12 new files", "2 files (a.csv, b.csv) are gone"
+    new: bool = False  # whether there is also something that was never read
 
 
 def file_digest(files: Iterable[tuple[str, int]]) -> int:
@@ -60,11 +61,11 @@ def file_drift(read: Mapping[str, int], now: Mapping[str, int]) -> Drift:
     rewritten = sorted(name for name in read.keys() & now.keys() if read[name] != now[name])
     new = len(now.keys() - read.keys())
     if gone:
-        return Drift("lost", f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone")
+        return Drift("lost", f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone", new=new > 0)
     if rewritten:
-        return Drift("rewritten", f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read")
+        return Drift("rewritten", f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read", new=new > 0)
     if new:
-        return Drift("more", f"{new} new file{'s' if new > 1 else ''}")
+        return Drift("more", f"{new} new file{'s' if new > 1 else ''}", new=True)
     return Drift("same")
 
 

@@ -117,9 +117,9 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
     for name, item in drift.items():
         if item.moved == "rewritten" or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
-    moved = [name for name in changes if name in drift and drift[name].moved != "same"]
+    moved = [name for name in changes if name in drift and drift[name].new]
     if not moved:
-        return Decision("unchanged", "no input has changed", opened.number, warnings=stale)
+        return Decision("unchanged", "no input has anything new", opened.number, warnings=stale)
     return Decision("resume", "; ".join(f"{name}: {drift[name].detail}" for name in moved), opened.number, warnings=stale)
 
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
-    """The transform over what arrived, beside the snapshots at their pins; epoch 0 replaces the target."""
-    if arrived is None:
-        message = f"flow '{job.flow.name}' of kind rows needs a micro-batch"
-        raise ValueError(message)
+    """The transform over what arrived, beside the snapshots at their pins; epoch 0 replaces the target.
+
+    Without a micro-batch (an input that has nothing to stream yet) the whole input is read at its pin instead.
+    """
     first = span.frm is None
     arrivals = {}
     for item in job.inputs:
-        streams = item is job.arriving
+        streams = item is job.arriving and arrived is not None
         raw = arrived if streams else open_source(item.source).as_of(session, span.pins[item.name])
-        arrivals[item.name] = arrive(item, raw, keep_malformed=first or streams, is_batch_of_stream=streams)
+        arrivals[item.name] = arrive(item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=streams)
     rows = apply(job, session, {name: arrival.parsed for name, arrival in arrivals.items()})
     return Output(rows, "all" if first else "nothing", arrivals)

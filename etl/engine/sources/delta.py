@@ -48,7 +48,7 @@ class DeltaSource:
             if commit.removed:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
             moved = moved or commit.added > 0
-        return Drift("more", f"versions {since + 1} to {newest}") if moved else Drift("same")
+        return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         reader = session.read.format("delta").option("versionAsOf", str(pin.position["version"]))

@@ -51,7 +51,7 @@ class FileSource:
         # A position whose list nobody kept (a snapshot, a full input): its size tells what can be told.
         if len(now) < int(read["files"]):
             return Drift("lost", f"{int(read['files']) - len(now)} files are gone")
-        return Drift("rewritten", "the files have changed")
+        return Drift("rewritten", "the files have changed", new=True)
 
     def _remembered(self, checkpoint: str) -> dict[str, int]:
         offsets = Path(checkpoint, "offsets")

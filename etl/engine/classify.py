@@ -1,0 +1,173 @@
+"""Spark's analysed plan judged: which kind of processing keeps both modes equal, and what no kind can.
+
+Each input is given as an empty frame under a marker (an observation named after it), so that its place in the plan is
+known whatever the transform does with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.config.diagnostics import Diagnostic
+from etl.engine.session_plan import PlanNode, analysed_plan
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame
+
+    from etl.config.spec import FlowSpec
+    from etl.planning.plan import Kind
+
+_MARK = "etl_input:"
+_ROWWISE = {"Project", "Filter", "SubqueryAlias", "Generate", "CollectMetrics", "View", "ResolvedHint", "UnresolvedHint", "WithCTE", "CTERelationDef"}
+_VOLATILE = {
+    "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
+    "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
+    "CurrentBatchTimestamp", "CurrentUser",
+}  # fmt: skip
+_CONSTANT = {"LocalRelation", "OneRowRelation", "Range", "LogicalRDD", "CTERelationRef", "EmptyRelation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The kind that the plan allows, and the operator that decided it."""
+
+    kind: Kind
+    operator: str
+
+
+def marked(name: str, frame: DataFrame) -> DataFrame:
+    """An input's frame that can be told in the plan."""
+    return frame.observe(_MARK + name, F.count(F.lit(1)).alias("rows"))
+
+
+def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Mapping[str, str]) -> Classified:
+    """The plan's kind; ConfigurationError where it reads what it must not, changes from run to run, or is no `rows`.
+
+    `changes`: the inputs read as changes. `files`: where each undeclared kind of table is best declared, for the hint.
+    """
+    plan = analysed_plan(output)
+    found = [*_undeclared(plan, flow, files), *_volatile(plan, flow)]
+    if found:
+        raise ConfigurationError(found)
+    operator = _Rows(changes).obstacle(plan)
+    if flow.incremental == "rows" and operator:
+        message = f"flow '{flow.name}' says incremental: rows, but its plan has {operator}: a micro-batch alone cannot tell the answer"
+        raise ConfigurationError([Diagnostic("E260", message, flow.at, "use incremental: full, or auto")])
+    if flow.incremental == "full":
+        return Classified("full", "declared")
+    return Classified("full", operator) if operator else Classified("rows", "no operator that joins rows together")
+
+
+class _Rows:
+    """Looks for what keeps a plan from being computed row by row."""
+
+    def __init__(self, changes: frozenset[str]) -> None:
+        self._marks = {_MARK + name for name in changes}
+        self._moving: dict[str, bool] = {}  # CTE id → whether it reads changes
+
+    def obstacle(self, plan: PlanNode) -> str:
+        """The first operator in the way, in words; empty where there is none."""
+        if len(self._marks) > 1:
+            return "more than one changes input"
+        for node in plan.walk():
+            if node.name == "CTERelationDef":
+                self._moving[str(node.fields.get("id"))] = self._reads(node)
+        return self._look(plan) if self._reads(plan) else "no read of its changes input"
+
+    def _reads(self, node: PlanNode) -> bool:
+        return any(self._is_mark(item) or self._is_reference(item) for item in node.walk())
+
+    def _is_mark(self, node: PlanNode) -> bool:
+        return node.name == "CollectMetrics" and node.fields.get("name") in self._marks
+
+    def _is_reference(self, node: PlanNode) -> bool:
+        return node.name == "CTERelationRef" and self._moving.get(str(node.fields.get("cteId")), False)
+
+    def _look(self, node: PlanNode) -> str:
+        for nested in node.subplans:
+            if node.name != "WithCTE" and self._reads(nested):
+                return "a subquery over its changes input"
+        below = [child for child in (*node.children, *(node.subplans if node.name == "WithCTE" else ())) if self._reads(child)]
+        if not below or self._is_mark(node):
+            return ""
+        if node.name == "Join":
+            obstacle = self._join(node, below)
+            if obstacle:
+                return obstacle
+        elif node.name == "Union":
+            if len(below) < len(node.children):
+                return "a union with another input, which would be added again by every epoch"
+        elif node.name not in _ROWWISE:
+            return _words(node.name)
+        return next(filter(None, map(self._look, below)), "")
+
+    def _join(self, node: PlanNode, below: list[PlanNode]) -> str:
+        if len(below) > 1:
+            return "a join of its changes input with itself"
+        kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType")))
+        kept = kept.rsplit(".", 1)[-1].removesuffix("$")
+        left = below[0] is node.children[0]
+        if kept in ("Inner", "Cross") or (left and kept in ("LeftOuter", "LeftSemi", "LeftAnti")) or (not left and kept == "RightOuter"):
+            return ""
+        return f"a join ({kept}) that keeps rows of another input"
+
+
+def _words(name: str) -> str:
+    known = {
+        "Aggregate": "an aggregate",
+        "Window": "a window",
+        "Distinct": "DISTINCT",
+        "Deduplicate": "dropDuplicates",
+        "GlobalLimit": "a limit",
+        "LocalLimit": "a limit",
+        "Sort": "a sort",
+        "Except": "EXCEPT",
+        "Intersect": "INTERSECT",
+        "Sample": "a sample",
+        "MapInPandas": "mapInPandas, which may look at more than one row",
+        "MapInArrow": "mapInArrow, which may look at more than one row",
+        "FlatMapGroupsInPandas": "applyInPandas over groups",
+    }
+    return known.get(name, f"the operator {name}")
+
+
+def _undeclared(plan: PlanNode, flow: FlowSpec, files: Mapping[str, str]) -> list[Diagnostic]:
+    found: dict[str, Diagnostic] = {}
+
+    def look(node: PlanNode) -> None:
+        if node.name == "CollectMetrics" and str(node.fields.get("name")).startswith(_MARK):
+            return
+        if not node.children and not node.subplans and node.name not in _CONSTANT and "Command" not in node.name:
+            message = f"flow '{flow.name}' reads a table that is none of its inputs ({node.name})"
+            found[node.name] = Diagnostic(
+                "E261", message, flow.at, f"declare it as an input; this flow's inputs are: {', '.join(files)}"
+            )
+        for child in (*node.children, *node.subplans):
+            look(child)
+
+    look(plan)
+    return list(found.values())
+
+
+def _volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
+    names: dict[str, None] = {}
+    for node in plan.walk():
+        for expression in node.expressions:
+            name = str(expression["class"])
+            if name in _VOLATILE:
+                names[name] = None
+            elif name == "PythonUDF" and expression.get("udfDeterministic") is False:
+                names[f"the non-deterministic function {expression.get('name')}"] = None
+    return [
+        Diagnostic(
+            "E262", f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal", flow.at,
+            "take the value from the data, or pass it as a param",
+        )
+        for name in names
+    ]

@@ -1,0 +1,283 @@
+"""One flow in one run: decide, prepare, drive its epochs, try again where that can help."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from etl.engine import generations
+from etl.engine.flow_state import read_state
+from etl.engine.locks import FlowLock, flow_lock
+from etl.engine.provenance import last_committed
+from etl.engine.storage import FlowPaths
+from etl.errors import FlowFailed, HistoryLost
+from etl.planning.events import (
+    Counts,
+    EpochCommitted,
+    Failure,
+    FlowFinished,
+    FlowResult,
+    FlowRetried,
+    FlowStarted,
+    FlowWarned,
+)
+from etl.planning.fingerprint import fingerprint
+from etl.planning.strategy import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
+
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.engine.job import Job
+    from etl.engine.prepare import Prepared
+    from etl.engine.sessions import Sessions
+    from etl.planning.events import Event
+    from etl.planning.strategy import Decision
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run asks of each of its flows."""
+
+    run_id: str
+    mode: Mode
+    full_refresh: bool
+    allow_history_loss: bool
+
+
+class FlowRun:
+    """Carries one flow through one run."""
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        flow: FlowSpec,
+        order: Order,
+        *,
+        sessions: Sessions,
+        emit: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
+        self._spec, self._flow, self._order = spec, flow, order
+        self._sessions, self._emit, self._stop = sessions, emit, stop
+        self._paths = FlowPaths.of(spec, flow)
+        self._counts = Counts()
+        self._epochs = 0
+        self._attempts = 0
+        self._generation: int | None = None
+        self._reason = ""
+        self._warnings: dict[str, None] = {}
+        self._violations: dict[str, int] = {}
+
+    def run(self) -> FlowResult:
+        """The flow's result; failures are part of it, never raised."""
+        started = time.monotonic()
+        failure: Failure | None = None
+        decision: Decision | None = None
+        try:
+            decision = self._decide()
+            if decision.action != "unchanged":
+                with flow_lock(self._paths.lock, flow=self._flow.name, run_id=self._order.run_id) as lock:
+                    decision = self._decide()  # what another run did before it let go of the lock counts
+                    if decision.action != "unchanged":
+                        failure = self._attempt_until_done(decision, lock)
+        except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
+            failure = self._translate(cause)
+        for name, count in self._violations.items():
+            self._warn(f"expectation '{name}' is violated by {count} rows, which were written all the same")
+        result = FlowResult(
+            flow=self._flow.name,
+            status="failed" if failure else "unchanged" if decision and decision.action == "unchanged" else "succeeded",
+            mode=self._order.mode,
+            counts=self._counts,
+            epochs=self._epochs,
+            generation=self._generation,
+            target=self._paths.target,
+            quarantine=self._paths.quarantine if self._may_quarantine() else None,
+            duration_s=round(time.monotonic() - started, 3),
+            attempts=self._attempts,
+            reason=self._reason,
+            warnings=tuple(self._warnings),
+            failure=failure,
+        )
+        self._emit(FlowFinished(result))
+        return result
+
+    def _decide(self) -> Decision:
+        state = read_state(self._spec, self._flow)
+        decision = decide(
+            mode=self._order.mode,
+            inputs=self._flow.inputs,
+            fingerprint=fingerprint(self._spec, self._flow).digest,
+            state=state,
+            full_refresh=self._order.full_refresh,
+        )
+        self._generation, self._reason = decision.generation, decision.reason
+        for message in decision.warnings:
+            self._warn(message)
+        if decision.lost and not self._order.allow_history_loss:
+            raise HistoryLost(
+                f"flow '{self._flow.name}' must be rebuilt ({decision.reason}), but rows it has written can no longer be read: {decision.lost}",
+                where=str(self._flow.at) if self._flow.at.line else "",
+                hint="bring the input back; or accept the loss with --allow-history-loss",
+            )
+        return decision
+
+    def _attempt_until_done(self, decision: Decision, lock: FlowLock) -> Failure | None:
+        retry = self._flow.retry
+        while True:
+            self._attempts += 1
+            self._emit(FlowStarted(self._flow.name, self._attempts, decision.reason))
+            try:
+                self._attempt(decision, lock)
+            except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
+                failure = self._translate(cause)
+            else:
+                return None
+            if not failure.transient or self._attempts > retry.max_retries or self._stop.is_set():
+                return failure
+            pause = min(retry.min_retry_interval * 2 ** (self._attempts - 1), retry.max_retry_interval)
+            self._emit(FlowRetried(self._flow.name, self._attempts, pause, failure))
+            self._stop.wait(pause)
+            opened = generations.newest_opened(self._paths)
+            if opened is not None and opened.number == decision.generation:
+                decision = replace(decision, action="resume")
+
+    def _attempt(self, decision: Decision, lock: FlowLock) -> None:
+        from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work
+
+        handle = self._sessions.get()
+        lock.tell_jvm(handle.jvm_pid())
+        session = handle.flow_session(self._spec.run.timezone)
+        prepared = prepare(
+            self._spec, self._flow, decision, session, mode=self._order.mode, run_id=self._order.run_id
+        )
+        generations.forget_stop(prepared.job.generation.path, self._order.run_id)
+        if prepared.job.kind == "full":
+            self._drive_full(prepared.job, session)
+        else:
+            self._drive_stream(prepared, session)
+            if decision.rebuild == "batch" and self._order.mode == "stream" and not self._stop.is_set():
+                # The rebuild replaced the target in one commit; what arrived meanwhile follows as a stream.
+                self._drive_stream(prepared.unbounded(), session)
+
+    def _next_epoch(self, job: Job) -> int:
+        committed = last_committed(job.paths.target)
+        return committed.epoch + 1 if committed is not None and committed.generation == job.generation.number else 0
+
+    def _drive_full(self, job: Job, session: SparkSession) -> None:
+        from etl.engine.epoch import run_epoch  # noqa: PLC0415  # see _attempt
+
+        epoch = self._next_epoch(job)
+        self._within_timeout(lambda: run_epoch(job, session, None, epoch), session)
+        self._collect(job, epoch)
+
+    def _drive_stream(self, prepared: Prepared, session: SparkSession) -> None:
+        from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
+        from etl.engine.sources import open_source  # noqa: PLC0415
+
+        job = prepared.job
+        following = self._next_epoch(job)
+        stream = open_source(job.arriving.source).stream(session, limited=prepared.limited)
+        writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
+        query = writing.option("checkpointLocation", job.generation.checkpoint).start()
+        deadline = self._deadline()
+        try:
+            while not query.awaitTermination(_POLL_S):  # type: ignore[arg-type]  # seconds may be a fraction
+                following = self._collect(job, following)
+                if self._stop.is_set():
+                    generations.request_stop(job.generation.path, self._order.run_id)
+                if time.monotonic() > deadline:
+                    raise self._timed_out()
+        except Exception as cause:
+            known = generations.take_failure(job.generation.path, self._order.run_id)
+            if known is not None:
+                raise _Known(known) from cause
+            if "StopRequested" not in str(cause):
+                raise
+        finally:
+            if query.isActive:
+                query.stop()
+            following = self._collect(job, following)
+        if self._next_epoch(job) == 0 and not self._stop.is_set():
+            run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
+            self._collect(job, 0)
+
+    def _collect(self, job: Job, following: int) -> int:
+        """Report the epochs committed since the last look; the number of the next one."""
+        while (found := generations.recorded_counts(job.generation.path, following)) is not None:
+            counts, warned = found
+            self._counts += counts
+            self._epochs += 1
+            for name, count in warned.items():
+                self._violations[name] = self._violations.get(name, 0) + count
+            self._emit(EpochCommitted(self._flow.name, job.generation.number, following, counts))
+            following += 1
+        return following
+
+    def _within_timeout(self, work: Callable[[], None], session: SparkSession) -> None:
+        timeout = self._flow.retry.timeout
+        if timeout is None:
+            work()
+            return
+        failed: list[Exception] = []
+        tag = f"etl-{self._order.run_id}-{self._flow.name}"
+
+        def body() -> None:
+            session.addTag(tag)
+            try:
+                work()
+            except Exception as cause:  # noqa: BLE001  # raised again by the thread that waits
+                failed.append(cause)
+
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        thread.join(timeout)
+        if thread.is_alive():
+            session.interruptTag(tag)
+            thread.join()
+            raise self._timed_out()
+        if failed:
+            raise failed[0]
+
+    def _deadline(self) -> float:
+        timeout = self._flow.retry.timeout
+        return time.monotonic() + timeout if timeout is not None else float("inf")
+
+    def _timed_out(self) -> FlowFailed:
+        return FlowFailed(
+            f"flow '{self._flow.name}' took longer than its timeout of {self._flow.retry.timeout:g} seconds",
+            where=str(self._flow.at) if self._flow.at.line else "",
+            hint="raise retry.timeout, or say retry_on_timeout: true",
+            transient=self._flow.retry.retry_on_timeout,
+        )
+
+    def _translate(self, cause: Exception) -> Failure:
+        if isinstance(cause, _Known):
+            return cause.failure
+        from etl.engine.failures import translate  # noqa: PLC0415  # pyspark only for a flow that got so far
+
+        return translate(cause, self._flow)
+
+    def _warn(self, message: str) -> None:
+        if message not in self._warnings:
+            self._warnings[message] = None
+            self._emit(FlowWarned(self._flow.name, message))
+
+    def _may_quarantine(self) -> bool:
+        sources = (self._spec.source(item.dataset) for item in self._flow.inputs)
+        return any(item is not None and item.on_malformed == "quarantine" for item in sources) or any(
+            item.on_violation == "quarantine" for item in self._flow.expectations
+        )
+
+
+class _Known(Exception):  # noqa: N818  # carries a failure that is translated already
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

@@ -1,0 +1,119 @@
+"""A decision made into a job: the plan judged by Spark, the generation opened or resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from etl.config.diagnostics import Diagnostic
+from etl.config.spec import SqlTransform
+from etl.engine import classify
+from etl.engine.compile import apply
+from etl.engine.flow_state import inputs_of
+from etl.engine.generations import Generation, open_generation, read_generation
+from etl.engine.job import Input, Job
+from etl.engine.storage import FlowPaths
+from etl.errors import ConfigurationError, FlowFailed
+from etl.planning import sql
+from etl.planning.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
+    from etl.planning.plan import Kind
+    from etl.planning.strategy import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job, and whether its source's rate limit holds in it."""
+
+    job: Job
+    limited: bool
+
+    def unbounded(self) -> Prepared:
+        """The same generation going on as a stream."""
+        return Prepared(replace(self.job, last_epoch=None), limited=True)
+
+
+def prepare(
+    spec: PipelineSpec, flow: FlowSpec, decision: Decision, session: SparkSession, *, mode: Mode, run_id: str
+) -> Prepared:
+    """The job that carries `decision` out. Opens the generation where it is new; nothing else is written."""
+    paths = FlowPaths.of(spec, flow)
+    digest = fingerprint(spec, flow).digest
+    complete = mode == "batch" or decision.rebuild == "batch"
+    found = read_generation(paths, decision.generation) if decision.action == "resume" else None
+    draft = Job(
+        pipeline=spec.name,
+        flow=flow,
+        inputs=inputs_of(spec, flow),
+        kind=found.kind if found else "full",
+        strategy="overwrite",
+        paths=paths,
+        generation=Generation(decision.generation, paths.generation(decision.generation), digest, "full", None, run_id),
+        run_id=run_id,
+        fingerprint=digest,
+        params=spec.params,
+        folder=str(spec.folder),
+        project=str(spec.project),
+        last_epoch=0 if complete else None,
+    )
+    if decision.action == "resume":
+        if found is None:
+            raise FlowFailed(f"generation {decision.generation} of flow '{flow.name}' has lost its record", hint="run with --full-refresh")
+        return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
+    kind = judge(draft, session)
+    generation = Generation(decision.generation, paths.generation(decision.generation), digest, kind, None, run_id)
+    job = _with(draft, generation, _strategy(flow, kind))
+    open_generation(generation)
+    return Prepared(job, limited=not complete)
+
+
+def judge(job: Job, session: SparkSession) -> Kind:
+    """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run."""
+    flow = job.flow
+    frames = {item.name: classify.marked(item.name, _empty(item, session)) for item in job.inputs}
+    output = apply(job, session, frames)
+    changes = frozenset(item.name for item in job.changes)
+    found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
+    _refuse_reserved(flow, output)
+    if found.kind == "full" or flow.sink.strategy == "overwrite":
+        if flow.sink.strategy in ("append", "merge"):
+            message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
+            raise ConfigurationError([Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")])
+        return "full"
+    by_text = isinstance(flow.transform, SqlTransform) and flow.incremental == "auto"
+    if by_text and flow.sink.strategy is None and isinstance(flow.transform, SqlTransform):
+        return sql.classify(flow.transform, flow.inputs).kind  # as the plan without a JVM has told the user
+    return "rows"
+
+
+def _empty(item: Input, session: SparkSession) -> DataFrame:
+    source = item.source
+    if source.schema is not None:
+        return session.createDataFrame([], source.schema)
+    return session.createDataFrame([], session.read.format("delta").load(source.path).schema)
+
+
+def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
+    names = [name.lower() for name in output.columns]
+    taken = [name for name in names if name.startswith("_etl_")]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if taken or twice:
+        what = f"a column '{taken[0]}', a name of the framework's own" if taken else f"two columns named '{twice[0]}'"
+        raise ConfigurationError([Diagnostic("E345", f"the transform of flow '{flow.name}' returns {what}", flow.at, "rename it")])
+    for key, wanted in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
+        for name in wanted:
+            if name.lower() not in names:
+                message = f"sink.{key} of flow '{flow.name}' names '{name}', which the transform does not return"
+                raise ConfigurationError([Diagnostic("E345", message, flow.sink.at, f"the transform returns: {', '.join(output.columns)}")])
+
+
+def _strategy(flow: FlowSpec, kind: Kind) -> Strategy:
+    return flow.sink.strategy or ("append" if kind == "rows" else "overwrite")
+
+
+def _with(job: Job, generation: Generation, strategy: Strategy) -> Job:
+    return replace(job, generation=generation, kind=generation.kind, strategy=strategy)

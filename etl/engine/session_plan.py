@@ -1,0 +1,71 @@
+"""Spark's analysed plan of a DataFrame, as a frozen tree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class PlanNode:
+    """One operator: its class's simple name, its fields as Spark serialises them, its children, and every expression below it."""
+
+    name: str
+    fields: dict[str, Any]
+    children: tuple[PlanNode, ...]
+    expressions: tuple[dict[str, Any], ...]
+    subplans: tuple[PlanNode, ...]  # of subquery expressions
+
+    def walk(self) -> Iterator[PlanNode]:
+        """This node and everything below it, subqueries among it."""
+        yield self
+        for node in (*self.children, *self.subplans):
+            yield from node.walk()
+
+
+def analysed_plan(frame: DataFrame) -> PlanNode:
+    """The analysed plan, from the one call that serialises it whole. Runs nothing."""
+    text = frame._jdf.queryExecution().analyzed().toJSON()  # noqa: SLF001  # no public way to a plan's structure
+    nodes = json.loads(text)
+    return _build(nodes, 0)[0]
+
+
+def simple(name: str) -> str:
+    """`Project` of `org.apache.spark.sql.catalyst.plans.logical.Project`."""
+    return name.rsplit(".", 1)[-1].removesuffix("$")
+
+
+def _build(nodes: list[dict[str, Any]], index: int) -> tuple[PlanNode, int]:
+    """The tree whose root is at `index` of a list in pre-order, and the index after it."""
+    own = nodes[index]
+    children = []
+    following = index + 1
+    for _ in range(int(own["num-children"])):
+        child, following = _build(nodes, following)
+        children.append(child)
+    expressions: list[dict[str, Any]] = []
+    subplans: list[PlanNode] = []
+    for key, value in own.items():
+        if key not in ("class", "num-children"):
+            _gather(value, expressions, subplans)
+    return PlanNode(simple(own["class"]), own, tuple(children), tuple(expressions), tuple(subplans)), following
+
+
+def _gather(value: Any, expressions: list[dict[str, Any]], subplans: list[PlanNode]) -> None:
+    if isinstance(value, list):
+        if value and isinstance(value[0], dict) and "num-children" in value[0] and ".plans." in str(value[0].get("class")):
+            subplans.append(_build(value, 0)[0])
+            return
+        for item in value:
+            _gather(item, expressions, subplans)
+    elif isinstance(value, dict):
+        if "class" in value and "num-children" in value:
+            expressions.append({**value, "class": simple(str(value["class"]))})
+        for item in value.values():
+            _gather(item, expressions, subplans)

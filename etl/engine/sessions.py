@@ -1,0 +1,35 @@
+"""One session for all flows of a run, opened when the first of them needs it: a run with nothing to do starts no JVM."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.config.spec import SparkSpec
+    from etl.engine.session import SessionHandle
+
+
+class Sessions:
+    """Opens the session at the first call, and closes it if it was opened and is ours."""
+
+    def __init__(self, spec: SparkSpec, *, app_name: str, short: bool) -> None:
+        self._spec, self._app_name, self._short = spec, app_name, short
+        self._lock = threading.Lock()
+        self._handle: SessionHandle | None = None
+
+    def get(self) -> SessionHandle:
+        """The session; EnvironmentProblem where it cannot be had."""
+        with self._lock:
+            if self._handle is None:
+                from etl.engine.session import open_session  # noqa: PLC0415  # pyspark only for a run that has work
+
+                self._handle = open_session(self._spec, app_name=self._app_name, short=self._short)
+            return self._handle
+
+    def close(self) -> None:
+        """End what was started."""
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None

@@ -1,0 +1,98 @@
+"""`etl plan`: what a run would do, from the files alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config.spec import IdentityTransform, SqlTransform
+from etl.engine.flow_state import read_state
+from etl.engine.storage import FlowPaths
+from etl.errors import EtlError
+from etl.planning.fingerprint import fingerprint
+from etl.planning.graph import Graph
+from etl.planning.plan import FlowPlan, Plan
+from etl.planning.selectors import select
+from etl.planning.sql import classify
+from etl.planning.strategy import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.planning.plan import Action, Kind
+    from etl.planning.strategy import Opened
+
+
+def plan(
+    spec: PipelineSpec,
+    *,
+    mode: Mode | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    full_refresh: bool = False,
+) -> Plan:
+    """The plan of a run; starts no JVM and writes nothing."""
+    graph = Graph.of(spec)
+    selected = select(graph, spec, include, exclude)
+    chosen = mode or spec.run.mode
+    planned: dict[str, FlowPlan] = {}
+    warnings: list[str] = []
+    for name in selected:
+        flow = spec.flow(name)
+        if flow is not None:
+            parents = tuple(parent for parent in graph.parents[name] if parent in selected)
+            moving = [parent for parent in parents if planned[parent].action != "unchanged"]
+            planned[name], said = _flow(spec, flow, chosen, parents, moving, full_refresh=full_refresh)
+            warnings += said
+    return Plan(spec, chosen, tuple(planned.values()), tuple(warnings))
+
+
+def _flow(
+    spec: PipelineSpec, flow: FlowSpec, mode: Mode, parents: tuple[str, ...], moving: list[str], *, full_refresh: bool
+) -> tuple[FlowPlan, list[str]]:
+    digest = fingerprint(spec, flow).digest
+    committed, opened, generation = None, None, None
+    action: Action = "after upstream"
+    reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
+    warnings: list[str] = []
+    if not moving:
+        try:
+            state = read_state(spec, flow)
+            committed, opened = state.committed, state.opened
+            decision = decide(mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=full_refresh)
+            action, reason, generation = decision.action, decision.reason, decision.generation
+            warnings += [f"{flow.name}: {message}" for message in decision.warnings]
+            if decision.lost:
+                warnings.append(f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}")
+        except EtlError as cause:
+            reason = cause.what
+            warnings.append(f"{flow.name}: {cause.what}")
+    kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
+    strategy = flow.sink.strategy or ({"rows": "append", "full": "overwrite"}[kind] if kind else None)
+    found = FlowPlan(
+        flow=flow,
+        kind=kind,
+        decided_by=decided_by,
+        strategy=strategy,  # type: ignore[arg-type]  # both sides of the `or` are strategies
+        action=action,
+        reason=reason,
+        fingerprint=digest,
+        upstream=parents,
+        target=FlowPaths.of(spec, flow).target,
+        generation=generation,
+        committed=committed,
+    )
+    return found, warnings
+
+
+def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:
+    if flow.incremental != "auto":
+        return flow.incremental, "declared"
+    if opened is not None:
+        return opened.kind, "Spark's analysed plan, when the generation was opened"
+    if isinstance(flow.transform, IdentityTransform):
+        return "rows", "no transform"
+    if isinstance(flow.transform, SqlTransform):
+        found = classify(flow.transform, flow.inputs)
+        return found.kind, f"{found.operator} at {found.at}" if found.kind == "full" else found.operator
+    return None, "Spark's analysed plan, when the flow first runs"

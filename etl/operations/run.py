@@ -1,0 +1,147 @@
+"""`etl run`: the plan carried out, once or in rounds, and recorded."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.config.grammar import seconds
+from etl.engine.flow_run import Order
+from etl.engine.graph_run import run_graph
+from etl.engine.sessions import Sessions
+from etl.errors import EnvironmentProblem
+from etl.planning.events import Counts, RunFinished, RunResult, RunStarted
+from etl.planning.graph import Graph
+from etl.planning.selectors import select as selected_flows
+from etl.record.history import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.events import Event, FlowResult, Status
+
+_SHORT_BYTES = 64 * 1024 * 1024
+
+
+def run(
+    spec: PipelineSpec,
+    *,
+    mode: Mode | None = None,
+    trigger: str | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    full_refresh: bool = False,
+    allow_history_loss: bool = False,
+    emit: Callable[[Event], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> RunResult:
+    """Run a pipeline's flows in one mode and tell what they did; a flow's failure is in the result, not raised.
+
+    A stream with an interval for its trigger goes in rounds, each of which drains every flow in the order of the graph, until
+    `stop` is set; a stop, here as in a batch, takes effect at the end of the epoch under way.
+    Raises ConfigurationError and EnvironmentProblem where nothing can be started.
+    """
+    chosen = mode or spec.run.mode
+    interval = _interval(trigger or spec.run.trigger) if chosen == "stream" else None
+    graph = Graph.of(spec)
+    selected = selected_flows(graph, spec, include, exclude)
+    _must_be_writable(spec)
+    stopping = stop or threading.Event()
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    order = Order(run_id, chosen, full_refresh, allow_history_loss)
+    started, began = datetime.now(UTC), time.monotonic()
+    emit(RunStarted(run_id, spec.name, chosen, selected))
+    sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
+    try:
+        flows = run_graph(spec, graph, selected, order, sessions=sessions, emit=emit, stop=stopping)
+        while interval is not None and not stopping.wait(interval) and not _failed(flows):
+            following = replace(order, full_refresh=False)
+            later = run_graph(spec, graph, selected, following, sessions=sessions, emit=_quiet(emit), stop=stopping)
+            flows = tuple(_sum(before, after) for before, after in zip(flows, later, strict=True))
+    finally:
+        sessions.close()
+    result = RunResult(
+        run_id=run_id,
+        pipeline=spec.name,
+        mode=chosen,
+        status=_status(flows),
+        started_at=started.isoformat(timespec="seconds"),
+        duration_s=round(time.monotonic() - began, 3),
+        flows=flows,
+        storage=spec.storage,
+    )
+    record(spec.storage, result)
+    emit(RunFinished(result))
+    return result
+
+
+def _interval(trigger: str) -> float | None:
+    return None if trigger == "available_now" else seconds(trigger)
+
+
+def _failed(flows: Iterable[FlowResult]) -> bool:
+    return any(flow.status == "failed" for flow in flows)
+
+
+def _status(flows: Sequence[FlowResult]) -> Status:
+    found = {flow.status for flow in flows}
+    for status in ("failed", "succeeded", "skipped"):
+        if status in found:
+            return status  # type: ignore[return-value]  # the tuple's items are statuses
+    return "unchanged"
+
+
+def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
+    """A flow's result over several rounds: what it counted in all, and how the last round that did something ended."""
+    idle = after.status in ("unchanged", "skipped") and before.status != "unchanged"
+    kept = before if idle else after
+    return replace(
+        kept,
+        counts=before.counts + after.counts if after.counts != Counts() else before.counts,
+        epochs=before.epochs + after.epochs,
+        attempts=before.attempts + after.attempts,
+        duration_s=round(before.duration_s + after.duration_s, 3),
+        warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings))),
+    )
+
+
+def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Later rounds report what happens, not that nothing did."""
+    from etl.planning.events import FlowFinished  # noqa: PLC0415
+
+    def heard(event: Event) -> None:
+        if not (isinstance(event, FlowFinished) and event.result.status == "unchanged"):
+            emit(event)
+
+    return heard
+
+
+def _must_be_writable(spec: PipelineSpec) -> None:
+    root = Path(spec.storage)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        message = f"storage {root} cannot be created: {cause.strerror}"
+        raise EnvironmentProblem(message, hint="correct storage in conf/, or the permissions of the folder above") from cause
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise EnvironmentProblem(f"storage {root} cannot be written", hint="correct storage in conf/, or its permissions")
+
+
+def _bytes(spec: PipelineSpec) -> int:
+    """About how much there is to read, to choose how the JVM is tuned; 0 where that cannot be told cheaply."""
+    total = 0
+    for source in spec.sources:
+        root = Path(source.path)
+        files = [root] if root.is_file() else root.rglob("*") if root.is_dir() else []
+        for file in files:
+            total += file.stat().st_size if file.is_file() else 0
+            if total >= _SHORT_BYTES:
+                return total
+    return total

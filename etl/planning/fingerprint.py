@@ -1,0 +1,171 @@
+"""What a flow's target depends on, as one digest, and as named parts so that a plan can say what changed.
+
+It covers the query, the code it reaches, the inputs, the kind, expectations, sink, sources, the parameters it uses and the
+pinned settings. It leaves out what cannot change a row: descriptions, tags, retries, rate limits, table properties, layout.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.config import ddl
+from etl.config.query import markers, parse
+from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from etl.config.spec import FlowSpec, PipelineSpec, SourceSpec
+
+_SETTINGS = "ansi=true caseSensitive=false rules=1"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The digest of a flow, and of each part of it."""
+
+    digest: str
+    parts: Mapping[str, str]
+
+    def changed(self, before: Mapping[str, str]) -> tuple[str, ...]:
+        """The names of the parts that differ."""
+        return tuple(sorted(name for name in self.parts.keys() | before.keys() if self.parts.get(name) != before.get(name)))
+
+
+def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
+    """What `flow` is, in this environment."""
+    params = dict(spec.params)
+    parts: dict[str, Any] = {
+        "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
+        "incremental": flow.incremental,
+        "expectations": sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations),
+        "sink": _sink(flow),
+        "session": [spec.run.timezone, _SETTINGS],
+    }
+    for item in flow.inputs:
+        source = spec.source(item.dataset)
+        if source is not None:
+            parts[f"source {source.name}"] = _source(source)
+    transform = flow.transform
+    if isinstance(transform, SqlTransform):
+        parts["the SQL"] = parse(transform.text).sql(dialect="spark", comments=False, normalize=True)
+        for name in markers(transform.text):
+            parts[f"param {name}"] = params.get(name)
+    elif isinstance(transform, PythonTransform):
+        parts["the function"] = [transform.module, transform.function]
+        roots = [spec.folder, spec.project / "lib"]
+        code = Code(roots)
+        parts["the code"] = sorted(code.reach(Path(transform.file), transform.function))
+        if _takes_params(Path(transform.file), transform.function):
+            parts |= {f"param {name}": value for name, value in params.items()}
+    elif isinstance(transform, IdentityTransform):
+        parts["the SQL"] = None
+    digests = {name: _digest(value) for name, value in parts.items()}
+    return Fingerprint(_digest(sorted(digests.items())), digests)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _expression(text: str) -> str:
+    where = parse(f"SELECT 1 FROM _etl_row WHERE ({text})").args["where"]
+    return str(where.sql(dialect="spark", comments=False))
+
+
+def _sink(flow: FlowSpec) -> dict[str, Any]:
+    sink = flow.sink
+    return {
+        "strategy": sink.strategy,
+        "keys": sink.keys,
+        "sequence_by": sink.sequence_by,
+        "insert_only": sink.insert_only,
+        "delete_when": _expression(sink.delete_when) if sink.delete_when else None,
+        "except_columns": sorted(sink.except_columns),
+        "partition_by": sink.partition_by,
+        "cluster_by": sink.cluster_by,
+        "path": sink.path,
+    }
+
+
+def _source(source: SourceSpec) -> dict[str, Any]:
+    schema = [(column.name.lower(), column.type) for column in ddl.parse(source.schema)] if source.schema else None
+    return {"format": source.format, "path": source.path, "schema": schema, "options": source.options, "on_malformed": source.on_malformed}
+
+
+def _takes_params(file: Path, function: str) -> bool:
+    for item in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(item, ast.FunctionDef) and item.name == function:
+            return "params" in {argument.arg for argument in (*item.args.args, *item.args.kwonlyargs)}
+    return True
+
+
+class Code:
+    """The definitions that a function reaches, through its module and the project's modules that it imports.
+
+    Comments, layout and docstrings do not count; nor do the functions of a module that this one never names.
+    """
+
+    def __init__(self, roots: list[Path]) -> None:
+        self._roots = roots
+        self._seen: set[tuple[Path, str]] = set()
+
+    def reach(self, file: Path, name: str) -> Iterator[str]:
+        """One text a definition: `file:name` and what it is."""
+        if (file, name) in self._seen:
+            return
+        self._seen.add((file, name))
+        body = _stripped(ast.parse(file.read_text(encoding="utf-8"))).body
+        wanted = [item for item in body if name == "*" or name in _defines(item) or not _defines(item)]
+        for item in wanted:
+            yield f"{file.name}:{name}:{ast.dump(item)}"
+            yield from self._imports(file, item, name)
+            local = {defined for other in body for defined in _defines(other)}
+            for used in {node.id for node in ast.walk(item) if isinstance(node, ast.Name)} & local:
+                yield from self.reach(file, used)
+
+    def _imports(self, file: Path, item: ast.stmt, name: str) -> Iterator[str]:
+        for node in ast.walk(item):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if name == "*" or (alias.asname or alias.name.split(".")[0]) == name or not _defines(item):
+                        yield from self._module(file, alias.name, 0, "*")
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if name in ("*", alias.asname or alias.name) or not isinstance(item, ast.ImportFrom):
+                        yield from self._module(file, node.module or alias.name, node.level, alias.name if node.module else "*")
+
+    def _module(self, file: Path, module: str, level: int, name: str) -> Iterator[str]:
+        base = Path(*module.split("."))
+        roots = [file.parent, *self._roots] if level == 0 else [file.parents[level - 1]]
+        for root in roots:
+            for found in (root / base.with_suffix(".py"), root / base / "__init__.py", root / base / f"{name}.py"):
+                if found.is_file():
+                    yield from self.reach(found, "*" if found.stem in (name, "__init__") else name)
+                    return
+
+
+def _defines(item: ast.stmt) -> set[str]:
+    """The names that a top-level statement gives; a statement that gives none is run for its effect, and always counts."""
+    if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {item.name}
+    if isinstance(item, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in item.names}
+    if isinstance(item, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = item.targets if isinstance(item, ast.Assign) else [item.target]
+        return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return set()
+
+
+def _stripped(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:] or [ast.Pass()]
+    return tree

@@ -1,0 +1,48 @@
+"""Which flows a command means: `flow`, `+flow` (with all it reads), `flow+` (with all that read it), `tag:nightly`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import PipelineSpec
+    from etl.planning.graph import Graph
+
+
+def select(graph: Graph, spec: PipelineSpec, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    """The flows selected, in the order of the graph; ConfigurationError where a selector means nothing."""
+    found: list[Diagnostic] = []
+    chosen = set(graph.order) if not include else set().union(*(_one(item, graph, spec, found) for item in include))
+    chosen -= set().union(*(_one(item, graph, spec, found) for item in exclude)) if exclude else set()
+    if not found and not chosen:
+        found.append(Diagnostic("E250", "nothing is selected: every selected flow is excluded again", hint="look at --select and --exclude"))
+    if found:
+        raise ConfigurationError(found)
+    return tuple(name for name in graph.order if name in chosen)
+
+
+def _one(selector: str, graph: Graph, spec: PipelineSpec, found: list[Diagnostic]) -> set[str]:
+    if selector.startswith("tag:"):
+        wanted = selector.removeprefix("tag:")
+        tagged = {flow.name for flow in spec.flows if wanted in (*flow.tags, *spec.tags)}
+        if not tagged:
+            known = sorted({tag for flow in spec.flows for tag in (*flow.tags, *spec.tags)})
+            hint = did_you_mean(wanted, known) or f"the tags are: {', '.join(known) or 'none'}"
+            found.append(Diagnostic("E250", f"no flow has the tag '{wanted}'", hint=hint))
+        return tagged
+    name = selector.removeprefix("+").removesuffix("+")
+    if name not in graph.parents:
+        hint = did_you_mean(name, graph.order) or f"the flows are: {', '.join(graph.order)}"
+        found.append(Diagnostic("E250", f"there is no flow '{name}'", hint=hint))
+        return set()
+    chosen = {name}
+    if selector.startswith("+"):
+        chosen |= graph.upstream(name)
+    if selector.endswith("+"):
+        chosen |= graph.downstream(name)
+    return chosen

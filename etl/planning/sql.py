@@ -1,0 +1,70 @@
+"""What kind of processing a query allows, told from its text alone: `rows` only where that is certain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.config.query import parse, shift
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.diagnostics import Location
+    from etl.config.spec import InputSpec, SqlTransform
+    from etl.planning.plan import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A kind, the operator that decided it, and where that stands."""
+
+    kind: Kind
+    operator: str
+    at: Location
+
+
+def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
+    """`rows` for projections, filters, generators and joins of one changes input with snapshots; else `full`.
+
+    In doubt `full`: Spark's analysed plan has the last word under a declared `rows`.
+    """
+    from sqlglot import exp  # noqa: PLC0415  # a tenth of a second that pipelines without SQL need not pay
+
+    tree = parse(transform.text)
+    changes = {item.dataset.lower() for item in inputs if item.read == "changes"}
+
+    def full(operator: str, node: Any) -> Decision:
+        return Decision("full", operator, _place(node, transform))
+
+    refused = (
+        (exp.AggFunc, "an aggregate"), (exp.Group, "GROUP BY"), (exp.Having, "HAVING"), (exp.Window, "a window"),
+        (exp.Distinct, "DISTINCT"), (exp.Limit, "LIMIT"), (exp.Offset, "OFFSET"), (exp.Order, "ORDER BY"), (exp.Sort, "SORT BY"),
+        (exp.SetOperation, "a set operation"), (exp.TableSample, "TABLESAMPLE"), (exp.Pivot, "PIVOT"), (exp.Qualify, "QUALIFY"),
+        (exp.Fetch, "FETCH"), (exp.Anonymous, "a function that is not known here"),
+    )
+    for node in tree.walk():
+        for kind, name in refused:
+            if isinstance(node, kind):
+                return full(name, node)
+    read = [table for table in tree.find_all(exp.Table) if table.name.lower() in changes and not table.db]
+    if len(changes) != 1 or len(read) != 1:
+        return full("more than one read of changes" if len(read) > 1 or len(changes) > 1 else "no read of changes", read[-1] if read else tree)
+    for join in tree.find_all(exp.Join):
+        joined = join.find(exp.Table)
+        side = (join.side or "").upper()
+        if side in ("RIGHT", "FULL") or (joined is not None and any(table is read[0] for table in join.find_all(exp.Table))):
+            return full(f"a {side.lower() + ' ' if side else ''}join that keeps rows of another input", join)
+    for nested in tree.find_all(exp.Subquery, exp.Exists, exp.In):
+        if any(table is read[0] for table in nested.find_all(exp.Table)) and not isinstance(nested.parent, exp.From):
+            return full("a subquery over changes", nested)
+    return Decision("rows", "no operator that joins rows together", transform.at)
+
+
+def _place(node: Any, transform: SqlTransform) -> Location:
+    for item in node.walk():
+        meta = getattr(item, "meta", {})
+        if "line" in meta and "col" in meta:
+            width = len(getattr(item, "name", "") or " ")
+            return shift(transform.at, transform.text, int(meta["line"]), max(1, int(meta["col"]) - width + 1), width)
+    return transform.at

@@ -1,0 +1,74 @@
+"""What happened: a file a run under `history/`, and the history that the tables' own logs tell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.provenance import read_log
+from etl.engine.storage import FlowPaths, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import PipelineSpec
+    from etl.planning.events import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """What one run committed to one flow's target, from the target's log."""
+
+    run: str
+    flow: str
+    generation: int
+    first_epoch: int
+    last_epoch: int
+    first_version: int
+    last_version: int
+    committed_at_ms: int  # of its last commit
+    rows_written: int | None  # as Delta counted them; None where it did not
+    fingerprint: str
+    mode: str | None  # from history/, where the run's file is still there
+
+
+def record(storage: str, result: RunResult) -> None:
+    """Keep a run's result; the tables do not depend on it."""
+    write_json(_file(storage, result.pipeline, result.run_id), asdict(result))
+
+
+def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEntry, ...]:
+    """Every run's commits, newest first, proved from the tables' own logs alone."""
+    found: list[HistoryEntry] = []
+    for flow in spec.flows:
+        if flows and flow.name not in flows:
+            continue
+        groups: dict[tuple[str, int], list[Any]] = {}
+        for commit in read_log(FlowPaths.of(spec, flow).target):
+            if commit.stamp is not None:
+                groups.setdefault((commit.stamp.run, commit.stamp.generation), []).append(commit)
+        for (run, generation), commits in groups.items():
+            rows = [commit.metrics.get("numOutputRows") for commit in commits]
+            known = [int(item) for item in rows if item is not None]
+            result = read_json(_file(spec.storage, spec.name, run))
+            found.append(
+                HistoryEntry(
+                    run=run,
+                    flow=flow.name,
+                    generation=generation,
+                    first_epoch=commits[0].stamp.epoch,
+                    last_epoch=commits[-1].stamp.epoch,
+                    first_version=commits[0].version,
+                    last_version=commits[-1].version,
+                    committed_at_ms=commits[-1].timestamp_ms,
+                    rows_written=sum(known) if known else None,
+                    fingerprint=commits[-1].stamp.fingerprint,
+                    mode=result["mode"] if result else None,
+                )
+            )
+    return tuple(sorted(found, key=lambda item: item.committed_at_ms, reverse=True))
+
+
+def _file(storage: str, pipeline: str, run_id: str) -> Path:
+    return Path(storage, "history", pipeline, f"{run_id}.json")
