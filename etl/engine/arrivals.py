@@ -32,5 +32,5 @@ def arrive(item: Input, raw: DataFrame, *, keep_malformed: bool, is_batch_of_str
 
 
 def _tally(item: Input, raw: DataFrame) -> Tally:
-    malformed = F.lit(value=False) if item.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
+    malformed = F.expr("false") if item.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
     return Tally(raw, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])

@@ -55,8 +55,8 @@ class Checked:
 
     def counts(self) -> list[Column]:
         """The aggregates that count the verdicts: `rows`, `dropped`, `quarantined`, and one a `warn` expectation."""
-        dropped = F.col(DROPPED) if self.drops else F.lit(value=False)
-        quarantined = ~dropped & F.col(REASON).isNotNull() if self.quarantines else F.lit(value=False)
+        dropped = F.col(DROPPED) if self.drops else F.expr("false")
+        quarantined = ~dropped & F.col(REASON).isNotNull() if self.quarantines else F.expr("false")
         found = [
             F.count(F.lit(1)).alias("rows"),
             F.count_if(dropped).alias("dropped"),
@@ -74,7 +74,7 @@ def check(rows: DataFrame, expectations: tuple[ExpectationSpec, ...]) -> Checked
     }
     verdicts: dict[str, Column] = {}
     if by["drop"] or by["fail"]:
-        dropped = F.lit(value=False)
+        dropped = F.expr("false")
         for item in by["drop"]:
             dropped = dropped | _violated(item)
         # An error belongs in the filter's own column: beside it, the optimiser would prune it away.
@@ -102,7 +102,7 @@ def over(checked: Checked, rows: DataFrame) -> Checked:
 
 
 def _violated(item: ExpectationSpec) -> Column:
-    return ~F.coalesce(F.expr(item.expr).cast("boolean"), F.lit(value=False))
+    return ~F.coalesce(F.expr(item.expr).cast("boolean"), F.expr("false"))
 
 
 def _message(item: ExpectationSpec, columns: tuple[str, ...]) -> Column:

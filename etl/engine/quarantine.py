@@ -54,7 +54,7 @@ def write(
 
 
 def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
-    nothing = checked.rows.select(*checked.columns).filter(F.lit(value=False)).withColumn(REASON, F.lit(None).cast("string"))
+    nothing = checked.rows.select(*checked.columns).filter(F.expr("false")).withColumn(REASON, F.lit(None).cast("string"))
     violating = checked.quarantined if checked.quarantines else nothing
     parts = [violating.withColumns({"_etl_input": F.lit(None).cast("string"), CORRUPT: F.lit(None).cast("string")})]
     parts += [

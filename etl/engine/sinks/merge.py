@@ -43,7 +43,7 @@ def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, 
         return _merge_greatest(job, session, best, stamp)
     if replaces == "nothing":
         best = _winners(best.unionByName(_remembered(job, session, best, columns)), sink)
-    deleted = F.coalesce(F.expr(sink.delete_when), F.lit(value=False)) if sink.delete_when else F.lit(value=False)
+    deleted = F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
     best = best.withColumn(_DELETED, deleted).persist()
     try:
         _remember(job, session, best, replaces, stamp)
@@ -75,7 +75,7 @@ def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[
         known = known.unionByName(session.read.format("delta").load(job.paths.target).select(*_quoted(columns)))
     keys = list(job.flow.sink.keys)
     touched = rows.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(_quoted(keys)))).distinct()
-    same = F.lit(value=True)
+    same = F.expr("true")
     for i, column in enumerate(_quoted(keys)):
         same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
     return known.join(F.broadcast(touched), same, "left_semi")
@@ -86,7 +86,7 @@ def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replac
     known = committed_epoch(job.paths.state, stamp)
     if known is not None and known >= stamp.epoch:
         return  # an attempt that died before the target came so far
-    kept = F.lit(value=True) if job.flow.sink.except_columns else F.col(_DELETED)
+    kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)
     if replaces == "all":
         rows = best.filter(kept).drop(_DELETED)
         writing = with_properties(rows.write.format("delta").mode("overwrite"), ()).option("overwriteSchema", "true")
