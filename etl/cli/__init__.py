@@ -1,0 +1,67 @@
+"""The command `etl`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from etl.cli.output import fail
+from etl.errors import EtlError
+
+_COMMANDS = {
+    "audit": "Prove the invariants from the tables' own logs.",
+    "doctor": "Look at what this machine needs for a run.",
+    "history": "Show what each run committed.",
+    "plan": "Show what a run would do.",
+    "run": "Run a pipeline's flows.",
+    "validate": "Check pipeline files, every mistake at once.",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command when it is called, so that `etl --help` and `etl validate` stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if name not in _COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EtlError as cause:
+            fail(cause, as_json="--json" in sys.argv[1:])
+            ctx.exit(cause.exit_code)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as cause:
+            if os.environ.get("ETL_DEBUG"):
+                raise
+            click.echo(
+                f"unexpected error: {type(cause).__name__}: {cause}\n"
+                "  this is a fault in Twilight: please report it, with what ETL_DEBUG=1 prints in addition",
+                err=True,
+            )
+            ctx.exit(1)
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="twilight-etl")
+def main() -> None:
+    """One declarative pipeline, run as a full batch or as a stream, into the same Delta tables.
+
+    Exit codes: 0 done, 1 a run or an audit failed, 2 wrong usage or configuration, 3 an expectation failed the run,
+    4 the environment lacks something.
+    """

@@ -1,0 +1,32 @@
+"""`etl doctor`: whether this machine has what a run needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from etl.cli.output import load, print_json
+from etl.errors import EnvironmentProblem
+
+
+@click.command()
+@click.argument("pipeline", required=False)
+@click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_json: bool) -> None:
+    """Look at Java, packages, jars and storage; fetch the jars where they are missing."""
+    from etl.operations.doctor import diagnose  # noqa: PLC0415  # --help need not pay for it
+
+    checks = diagnose(load(pipeline, environment, ()) if pipeline else None)
+    if as_json:
+        print_json({"status": "failed" if any(item.status == "fail" for item in checks) else "succeeded", "checks": [asdict(item) for item in checks]})
+    else:
+        for item in checks:
+            colour = {"ok": "green", "warn": "yellow", "fail": "red"}[item.status]
+            click.echo(click.style(f"{item.status:5}", fg=colour) + f"{item.name}: {item.detail}")
+            if item.hint:
+                click.echo(f"      {item.hint}")
+    if any(item.status == "fail" for item in checks):
+        ctx.exit(EnvironmentProblem.exit_code)

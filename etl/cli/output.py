@@ -1,0 +1,88 @@
+"""What every command has in common: its options, its JSON, its errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from etl.errors import ConfigurationError, EtlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etl.config.spec import PipelineSpec
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def pipeline_options(command: F) -> F:
+    """`PIPELINE --env --param --json`."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+        click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param."),
+        click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml."),
+        click.argument("pipeline"),
+    ):
+        command = option(command)
+    return command
+
+
+def selection_options(command: F) -> F:
+    """`--mode --select --exclude --full-refresh`."""
+    for option in (
+        click.option("--full-refresh", is_flag=True, help="Rebuild in a new generation, whatever is there."),
+        click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave flows out."),
+        click.option("--select", multiple=True, metavar="SELECTOR", help="flow, +flow, flow+ or tag:nightly."),
+        click.option("--mode", type=click.Choice(["batch", "stream"]), help="Default: the pipeline's run.mode."),
+    ):
+        command = option(command)
+    return command
+
+
+def load(pipeline: str, environment: str, params: tuple[str, ...]) -> PipelineSpec:
+    """The pipeline of a command's arguments."""
+    from etl.config.load import load as load_spec  # noqa: PLC0415  # --help need not pay for it
+
+    given = {}
+    for item in params:
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"'{item}' is not of the form name=value", param_hint="--param")
+        given[name] = value
+    return load_spec(pipeline, environment=environment, params=given)
+
+
+def print_json(document: Any) -> None:
+    """One document, and nothing else, on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def errors_json(cause: EtlError) -> list[dict[str, Any]]:
+    """An error as JSON, a configuration error mistake by mistake."""
+    if isinstance(cause, ConfigurationError):
+        return [
+            {
+                "code": item.code,
+                "message": item.message,
+                "file": item.at.file or None,
+                "line": item.at.line or None,
+                "column": item.at.column or None,
+                "hint": item.hint or None,
+            }
+            for item in cause.diagnostics
+        ]
+    return [{"code": None, "message": cause.what, "file": cause.where or None, "line": None, "column": None, "hint": cause.hint or None}]
+
+
+def fail(cause: EtlError, *, as_json: bool) -> None:
+    """Show an error: what, where, what next."""
+    if as_json:
+        print_json({"status": "failed", "errors": errors_json(cause)})
+        return
+    lines = str(cause).splitlines()
+    for line in lines:
+        stop = "[E" in line or line == lines[0]
+        click.secho(line, fg="red" if stop else None, err=True)

@@ -1,0 +1,89 @@
+"""`etl plan`: what a run would do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.cli.output import load, pipeline_options, print_json, selection_options
+
+if TYPE_CHECKING:
+    from etl.planning.plan import FlowPlan, Plan
+
+
+@click.command()
+@pipeline_options
+@selection_options
+def plan(
+    pipeline: str,
+    environment: str,
+    params: tuple[str, ...],
+    mode: Any,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    *,
+    full_refresh: bool,
+    as_json: bool,
+) -> None:
+    """Show what a run would do with each flow, and why. Starts no JVM, writes nothing."""
+    from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
+
+    found = make(load(pipeline, environment, params), mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
+    if as_json:
+        print_json(document(found))
+    else:
+        click.echo(text(found))
+
+
+def document(found: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    return {
+        "pipeline": found.spec.name,
+        "mode": found.mode,
+        "environment": found.spec.environment,
+        "storage": found.spec.storage,
+        "flows": [
+            {
+                "flow": item.flow.name,
+                "kind": item.kind,
+                "decided_by": item.decided_by,
+                "strategy": item.strategy,
+                "action": item.action,
+                "reason": item.reason,
+                "generation": item.generation,
+                "fingerprint": item.fingerprint,
+                "upstream": list(item.upstream),
+                "target": item.target,
+                "committed": asdict(item.committed) if item.committed else None,
+            }
+            for item in found.flows
+        ],
+        "warnings": list(found.warnings),
+    }
+
+
+def text(found: Plan) -> str:
+    """The plan for a person."""
+    lines = [f"{found.spec.name}: {found.mode} in environment {found.spec.environment}, storage {found.spec.storage}", ""]
+    for item in found.flows:
+        lines += _flow(item)
+    lines += [f"warning: {message}" for message in found.warnings]
+    return "\n".join(lines).rstrip()
+
+
+def _flow(item: FlowPlan) -> list[str]:
+    generation = f" g{item.generation}" if item.generation is not None and item.action != "unchanged" else ""
+    kind = item.kind or "auto"
+    inputs = ", ".join(f"{given.dataset} ({given.read})" for given in item.flow.inputs)
+    lines = [
+        f"  {item.flow.name}: {item.action}{generation}" + (f": {item.reason}" if item.reason else ""),
+        f"      reads   {inputs}",
+        f"      writes  {item.strategy or 'append or overwrite'} into {item.target}",
+        f"      kind    {kind} ({item.decided_by})",
+    ]
+    if item.committed is not None:
+        at = item.committed
+        lines.append(f"      holds   generation {at.generation}, epoch {at.epoch} (version {at.version})")
+    return [*lines, ""]

@@ -1,0 +1,142 @@
+"""`etl run`: a pipeline's flows, in either mode."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.cli.output import load, pipeline_options, print_json, selection_options
+from etl.cli.progress import progress
+from etl.cli.summary import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etl.planning.events import FlowResult, RunResult
+
+_EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
+_SIGNAL_EXIT = 128
+
+
+@click.command()
+@pipeline_options
+@selection_options
+@click.option("--trigger", help='available_now, or an interval such as "10 seconds" (stream).')
+@click.option("--allow-history-loss", is_flag=True, help="Rebuild even where rows written before can no longer be read.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    pipeline: str,
+    environment: str,
+    params: tuple[str, ...],
+    mode: Any,
+    trigger: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    *,
+    full_refresh: bool,
+    allow_history_loss: bool,
+    as_json: bool,
+) -> None:
+    """Run a pipeline's flows: as a full batch, or as a stream that goes on where the last run ended.
+
+    SIGINT and SIGTERM stop it at the end of the epoch under way (exit 130, 143); a second one ends it at once. Either way the
+    next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3 that fits.
+    """
+    from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
+
+    spec = load(pipeline, environment, params)
+    _check_trigger(trigger, mode or spec.run.mode)
+    stop = threading.Event()
+    caught: list[int] = []
+    _listen(stop, caught)
+    with progress(quiet_output=as_json) as emit:
+        result = carry_out(
+            spec, mode=mode, trigger=trigger, include=select, exclude=exclude, full_refresh=full_refresh,
+            allow_history_loss=allow_history_loss, emit=emit, stop=stop,
+        )
+    if as_json:
+        print_json(document(result))
+    else:
+        click.echo(summary(result))
+    code = exit_code(result)
+    ctx.exit(code or (_SIGNAL_EXIT + caught[0] if caught else 0))
+
+
+def _check_trigger(trigger: str | None, mode: str) -> None:
+    if trigger is None:
+        return
+    if mode != "stream":
+        raise click.UsageError("--trigger is for --mode stream; a batch runs once")
+    if trigger != "available_now":
+        from etl.config.grammar import seconds  # noqa: PLC0415  # only where there is one to check
+
+        try:
+            if seconds(trigger) <= 0:
+                raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
+        except ValueError as cause:
+            raise click.BadParameter(str(cause), param_hint="--trigger") from None
+
+
+def _listen(stop: threading.Event, caught: list[int]) -> None:
+    def handle(number: int, _: Any) -> None:
+        if caught:
+            os._exit(_SIGNAL_EXIT + number)
+        caught.append(number)
+        click.echo("stopping at the end of the epoch under way; once more ends at once", err=True)
+        stop.set()
+
+    handler: Callable[[int, Any], None] = handle
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def exit_code(result: RunResult) -> int:
+    """0, or why flows failed: the environment first, then a run's failure, configuration, an expectation."""
+    kinds = {flow.failure.kind for flow in result.flows if flow.failure is not None}
+    for kind in ("environment", "run", "configuration", "expectation"):
+        if kind in kinds:
+            return _EXITS[kind]
+    return 0
+
+
+def document(result: RunResult) -> dict[str, Any]:
+    """The result as the contract's JSON."""
+    return {
+        "run_id": result.run_id,
+        "pipeline": result.pipeline,
+        "mode": result.mode,
+        "status": result.status,
+        "duration_s": result.duration_s,
+        "flows": [_flow(item) for item in result.flows],
+    }
+
+
+def _flow(item: FlowResult) -> dict[str, Any]:
+    failure = item.failure
+    error = None
+    if failure is not None:
+        error = " ".join(part for part in (failure.where, failure.message) if part) + (f" ({failure.hint})" if failure.hint else "")
+    return {
+        "flow": item.flow,
+        "status": item.status,
+        "rows_in": item.counts.read,
+        "rows_out": item.counts.written,
+        "rows_dropped": item.counts.dropped,
+        "rows_quarantined": item.counts.quarantined,
+        "rows_merged": item.counts.merged,
+        "epochs": item.epochs,
+        "generation": item.generation,
+        "target": item.target,
+        "quarantine": item.quarantine,
+        "duration_s": item.duration_s,
+        "attempts": item.attempts,
+        "reason": item.reason,
+        "warnings": list(item.warnings),
+        "error": error,
+        "error_kind": failure.kind if failure else None,
+    }

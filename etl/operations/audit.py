@@ -1,0 +1,154 @@
+"""`etl audit`: the invariants of every table, proved from its own log alone. No JVM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.engine.provenance import Commit, log_versions, read_commit
+from etl.engine.storage import FlowPaths
+from etl.errors import EtlError
+
+if TYPE_CHECKING:
+    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A commit that breaks an invariant."""
+
+    flow: str
+    table: str
+    version: int | None
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowAudit:
+    """What one flow's tables prove."""
+
+    flow: str
+    commits: int
+    generations: tuple[int, ...]
+    last_epoch: int | None
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """What all of a pipeline's tables prove."""
+
+    pipeline: str
+    flows: tuple[FlowAudit, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every invariant holds in every table."""
+        return not any(flow.findings for flow in self.flows)
+
+
+def audit(spec: PipelineSpec) -> AuditResult:
+    """Hold every target, quarantine and state against the invariants that its commits must keep."""
+    return AuditResult(spec.name, tuple(_flow(spec, flow) for flow in spec.flows))
+
+
+def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowAudit:
+    paths = FlowPaths.of(spec, flow)
+    findings: list[Finding] = []
+    notes: list[str] = []
+    commits = _Log(spec, flow, paths.target, findings, notes).check(every_epoch=True)
+    newest = commits[-1].stamp if commits else None
+    for table in (paths.quarantine, paths.state):
+        beside = _Log(spec, flow, table, findings, notes).check(every_epoch=False)
+        ahead = beside[-1].stamp if beside else None
+        if ahead is not None and not _may_be_ahead(ahead, newest):
+            findings.append(
+                Finding(flow.name, table, beside[-1].version,
+                        f"holds generation {ahead.generation} epoch {ahead.epoch}, which the target never reached",
+                        "the target lost commits; rebuild the flow with --full-refresh")
+            )
+    stamps = [commit.stamp for commit in commits if commit.stamp is not None]
+    return FlowAudit(
+        flow=flow.name,
+        commits=len(stamps),
+        generations=tuple(dict.fromkeys(stamp.generation for stamp in stamps)),
+        last_epoch=stamps[-1].epoch if stamps else None,
+        notes=tuple(notes),
+        findings=tuple(findings),
+    )
+
+
+def _may_be_ahead(beside: Provenance, target: Provenance | None) -> bool:
+    """A crash between the commits leaves quarantine and state one epoch, or one new generation, ahead of the target."""
+    if target is None or beside.generation > target.generation:
+        return beside.epoch == 0
+    return beside.generation < target.generation or beside.epoch <= target.epoch + 1
+
+
+class _Log:
+    """One table's commits, in order, held against the rules."""
+
+    def __init__(self, spec: PipelineSpec, flow: FlowSpec, table: str, findings: list[Finding], notes: list[str]) -> None:
+        self._spec, self._flow, self._table = spec, flow, table
+        self._findings, self._notes = findings, notes
+
+    def check(self, *, every_epoch: bool) -> list[Commit]:
+        """The commits of ours; what breaks a rule is added to the findings."""
+        found: list[Commit] = []
+        expected: int | None = None
+        for version in log_versions(self._table):
+            if expected is not None and version != expected:
+                self._find(expected, f"version {expected} is missing from the log", "restore the log from a backup, or rebuild with --full-refresh")
+            elif expected is None and version > 0:
+                self._notes.append(f"{self._table}: the log starts at version {version}; what came before was cleaned away")
+            expected = version + 1
+            try:
+                commit = read_commit(self._table, version)
+            except EtlError as cause:
+                self._find(version, cause.what, cause.hint)
+                continue
+            if commit.stamp is None:
+                self._foreign(commit)
+                continue
+            if (commit.stamp.pipeline, commit.stamp.flow) != (self._spec.name, self._flow.name):
+                whose = f"{commit.stamp.pipeline}.{commit.stamp.flow}"
+                self._find(version, f"was committed by another flow, {whose}", "give each flow a target of its own")
+                continue
+            self._own(commit, found[-1] if found else None, every_epoch=every_epoch, first=version == 0)
+            found.append(commit)
+        return found
+
+    def _foreign(self, commit: Commit) -> None:
+        if commit.data_change or commit.operation == "RESTORE":
+            self._find(
+                commit.version,
+                f"is a foreign commit ({commit.operation}): {commit.added} files added, {commit.removed} removed, by none of our runs",
+                "undo it with RESTORE only if nothing was committed since; otherwise rebuild the flow with --full-refresh",
+            )
+        else:
+            self._notes.append(f"{self._table}: version {commit.version} ({commit.operation}) changed no row")
+
+    def _own(self, commit: Commit, before: Commit | None, *, every_epoch: bool, first: bool) -> None:
+        stamp = commit.stamp
+        if stamp is None:
+            return
+        if commit.txn.get(stamp.app_id) != stamp.epoch:
+            self._find(commit.version, f"says epoch {stamp.epoch}, but its txn says {commit.txn.get(stamp.app_id)}", "the log was edited; rebuild with --full-refresh")
+        previous = before.stamp if before is not None else None
+        if previous is not None and stamp.generation < previous.generation:
+            self._find(commit.version, f"goes back from generation {previous.generation} to {stamp.generation}", "two writers were at work; rebuild with --full-refresh")
+        elif previous is None or stamp.generation > previous.generation:
+            if (first or previous is not None) and every_epoch and (stamp.epoch != 0 or stamp.frm is not None):
+                self._find(commit.version, f"opens generation {stamp.generation} with epoch {stamp.epoch}, not with epoch 0 from the beginning", "rebuild with --full-refresh")
+        elif every_epoch and stamp.epoch != previous.epoch + 1:
+            self._find(commit.version, f"is epoch {stamp.epoch} after epoch {previous.epoch}", "rows were lost or written twice; rebuild with --full-refresh")
+        elif not every_epoch and stamp.epoch <= previous.epoch:
+            self._find(commit.version, f"is epoch {stamp.epoch} after epoch {previous.epoch}", "rows were written twice; rebuild with --full-refresh")
+        elif every_epoch and stamp.frm != previous.to:
+            self._find(commit.version, "does not start where the commit before it ended", "rows were lost or written twice; rebuild with --full-refresh")
+
+    def _find(self, version: int | None, what: str, hint: str) -> None:
+        self._findings.append(Finding(self._flow.name, self._table, version, what, hint))
