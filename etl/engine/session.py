@@ -180,11 +180,16 @@ def _build(conf: dict[str, str], app_name: str, master: str | None) -> SparkSess
 
 
 def _active() -> SparkSession | None:
-    if "pyspark.sql" not in sys.modules:
+    if "pyspark" not in sys.modules:
         return None
-    from pyspark.sql import SparkSession  # noqa: PLC0415  # it is imported already
+    from pyspark import SparkContext  # noqa: PLC0415  # it is imported already
+    from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    return SparkSession.getActiveSession()
+    # "Active" is said of a thread, and flows have threads of their own: what counts is that the process has a context.
+    if SparkContext._active_spark_context is None:  # noqa: SLF001  # pyspark offers no public way to ask without starting one
+        return None
+    builder: Any = SparkSession.builder
+    return builder.getOrCreate()  # type: ignore[no-any-return]  # see _build
 
 
 def _must_know_delta(session: SparkSession) -> None:

@@ -1,0 +1,56 @@
+"""The independent reader: deltalake → Arrow → DuckDB. What the framework wrote is never judged by Spark."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from deltalake import DeltaTable
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """A DuckDB in UTC, like the tables."""
+    found = duckdb.connect()
+    found.execute("SET TimeZone = 'UTC'")
+    return found
+
+
+def register(duck: duckdb.DuckDBPyConnection, name: str, table: str | Path) -> None:
+    """Make a Delta table known to DuckDB under a name."""
+    duck.register(name, DeltaTable(str(table)).to_pyarrow_table())
+
+
+def rows(table: str | Path, columns: str = "*") -> list[tuple[Any, ...]]:
+    """The rows of a Delta table, in an order that depends on their values alone."""
+    duck = connection()
+    register(duck, "found", table)
+    return sorted(duck.sql(f"SELECT {columns} FROM found").fetchall(), key=repr)
+
+
+def differences(duck: duckdb.DuckDBPyConnection, found: str, expected: str, floats: tuple[str, ...] = ()) -> list[str]:
+    """The rows by which two relations differ as multisets; `floats` are compared to nine significant digits."""
+    columns = [item[0] for item in duck.sql(f"DESCRIBE {expected}").fetchall()]
+    shown = ", ".join(
+        f"CASE WHEN {name} IS NULL THEN NULL ELSE format('{{:.9e}}', {name} + 0.0) END AS {name}" if name in floats else f'"{name}"'
+        for name in columns
+    )
+    left, right = f"SELECT {shown} FROM {found}", f"SELECT {shown} FROM {expected}"
+    lines = []
+    for label, query in (("only in the table", f"({left}) EXCEPT ALL ({right})"), ("only expected", f"({right}) EXCEPT ALL ({left})")):
+        count = duck.sql(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
+        if count:
+            lines.append(f"{label}: {count} rows, such as {duck.sql(f'{query} LIMIT 2').fetchall()}")
+    return lines
+
+
+def stamps(table: str | Path) -> list[dict[str, Any]]:
+    """The provenance of every commit, oldest first, read from the log's own JSON."""
+    found = []
+    for file in sorted(Path(table, "_delta_log").glob("*.json")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            info = json.loads(line).get("commitInfo")
+            if info is not None:
+                found.append(json.loads(info["userMetadata"])["etl"] if "userMetadata" in info else {})
+    return found
