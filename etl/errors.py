@@ -13,12 +13,29 @@ EtlError                     anything below; carries what, where and what to do 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl.config.diagnostics import Diagnostic
+
+class Mistake(Protocol):
+    """What a configuration error is told of each thing that is wrong; `etl.config.diagnostics` has the one there is."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def at(self) -> Any: ...
+
+    @property
+    def hint(self) -> str: ...
+
+    def render(self) -> str:
+        """The text that a person reads."""
 
 
 class EtlError(Exception):
@@ -42,11 +59,11 @@ class ConfigurationError(EtlError):
 
     exit_code = 2
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Sequence[Mistake]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(item.render() for item in self.diagnostics))
 
-    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[tuple[Diagnostic, ...]]]:
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[tuple[Mistake, ...]]]:
         return type(self), (self.diagnostics,)
 
 

@@ -15,7 +15,11 @@ from etl.config.spec import SparkSpec
 from etl.engine.session import open_session
 
 settings.register_profile(
-    "default", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    "default",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("default")
 
@@ -24,7 +28,11 @@ _ORDER = ("pure", "spark", "property", "system", "crash")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Cheap tests first: a mistake shows early."""
-    items.sort(key=lambda item: max((_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER), default=0))
+    items.sort(
+        key=lambda item: max(
+            (_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER), default=0
+        )
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -33,12 +33,17 @@ def differences(duck: duckdb.DuckDBPyConnection, found: str, expected: str, floa
     """The rows by which two relations differ as multisets; `floats` are compared to nine significant digits."""
     columns = [item[0] for item in duck.sql(f"DESCRIBE {expected}").fetchall()]
     shown = ", ".join(
-        f"CASE WHEN {name} IS NULL THEN NULL ELSE format('{{:.9e}}', {name} + 0.0) END AS {name}" if name in floats else f'"{name}"'
+        f"CASE WHEN {name} IS NULL THEN NULL ELSE format('{{:.9e}}', {name} + 0.0) END AS {name}"
+        if name in floats
+        else f'"{name}"'
         for name in columns
     )
     left, right = f"SELECT {shown} FROM {found}", f"SELECT {shown} FROM {expected}"
     lines = []
-    for label, query in (("only in the table", f"({left}) EXCEPT ALL ({right})"), ("only expected", f"({right}) EXCEPT ALL ({left})")):
+    for label, query in (
+        ("only in the table", f"({left}) EXCEPT ALL ({right})"),
+        ("only expected", f"({right}) EXCEPT ALL ({left})"),
+    ):
         count = duck.sql(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
         if count:
             lines.append(f"{label}: {count} rows, such as {duck.sql(f'{query} LIMIT 2').fetchall()}")

@@ -19,7 +19,13 @@ def audit(ctx: click.Context, pipeline: str, environment: str, params: tuple[str
 
     found = prove(load(pipeline, environment, params))
     if as_json:
-        print_json({"pipeline": found.pipeline, "status": "succeeded" if found.holds else "failed", "flows": [asdict(item) for item in found.flows]})
+        print_json(
+            {
+                "pipeline": found.pipeline,
+                "status": "succeeded" if found.holds else "failed",
+                "flows": [asdict(item) for item in found.flows],
+            }
+        )
     else:
         click.echo(text(found))
     if not found.holds:
@@ -34,7 +40,9 @@ def text(found: AuditResult) -> str:
             lines.append(f"{flow.flow}: no table yet")
             continue
         verdict = "holds" if not flow.findings else "BROKEN"
-        span = f"{flow.commits} commits, generations {', '.join(map(str, flow.generations))}, last epoch {flow.last_epoch}"
+        span = (
+            f"{flow.commits} commits, generations {', '.join(map(str, flow.generations))}, last epoch {flow.last_epoch}"
+        )
         lines.append(f"{flow.flow}: {span}: {verdict}")
         for item in flow.findings:
             at = f"version {item.version} " if item.version is not None else ""

@@ -21,7 +21,12 @@ def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_jso
 
     checks = diagnose(load(pipeline, environment, ()) if pipeline else None)
     if as_json:
-        print_json({"status": "failed" if any(item.status == "fail" for item in checks) else "succeeded", "checks": [asdict(item) for item in checks]})
+        print_json(
+            {
+                "status": "failed" if any(item.status == "fail" for item in checks) else "succeeded",
+                "checks": [asdict(item) for item in checks],
+            }
+        )
     else:
         for item in checks:
             colour = {"ok": "green", "warn": "yellow", "fail": "red"}[item.status]

@@ -14,7 +14,9 @@ from etl.cli.output import load, pipeline_options, print_json
 @pipeline_options
 @click.option("--flow", "flows", multiple=True, help="Only these flows.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many entries.")
-def history(pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], limit: int, *, as_json: bool) -> None:
+def history(
+    pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], limit: int, *, as_json: bool
+) -> None:
     """Show what each run committed, newest first."""
     from etl.record.history import history as tell  # noqa: PLC0415  # the command has its name
 
@@ -30,6 +32,10 @@ def history(pipeline: str, environment: str, params: tuple[str, ...], flows: tup
         click.echo("nothing was committed yet")
     for item in entries:
         at = datetime.fromtimestamp(item.committed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        epochs = f"epoch {item.first_epoch}" if item.first_epoch == item.last_epoch else f"epochs {item.first_epoch}–{item.last_epoch}"
+        epochs = (
+            f"epoch {item.first_epoch}"
+            if item.first_epoch == item.last_epoch
+            else f"epochs {item.first_epoch}–{item.last_epoch}"
+        )
         rows = "" if item.rows_written is None else f", {item.rows_written:,} rows"
         click.echo(f"{at}  {item.run}  {item.mode or '?':6}  {item.flow}: g{item.generation} {epochs}{rows}")

@@ -74,7 +74,16 @@ def errors_json(cause: EtlError) -> list[dict[str, Any]]:
             }
             for item in cause.diagnostics
         ]
-    return [{"code": None, "message": cause.what, "file": cause.where or None, "line": None, "column": None, "hint": cause.hint or None}]
+    return [
+        {
+            "code": None,
+            "message": cause.what,
+            "file": cause.where or None,
+            "line": None,
+            "column": None,
+            "hint": cause.hint or None,
+        }
+    ]
 
 
 def fail(cause: EtlError, *, as_json: bool) -> None:

@@ -30,7 +30,9 @@ def plan(
     """Show what a run would do with each flow, and why. Starts no JVM, writes nothing."""
     from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
 
-    found = make(load(pipeline, environment, params), mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
+    found = make(
+        load(pipeline, environment, params), mode=mode, include=select, exclude=exclude, full_refresh=full_refresh
+    )
     if as_json:
         print_json(document(found))
     else:
@@ -66,7 +68,10 @@ def document(found: Plan) -> dict[str, Any]:
 
 def text(found: Plan) -> str:
     """The plan for a person."""
-    lines = [f"{found.spec.name}: {found.mode} in environment {found.spec.environment}, storage {found.spec.storage}", ""]
+    lines = [
+        f"{found.spec.name}: {found.mode} in environment {found.spec.environment}, storage {found.spec.storage}",
+        "",
+    ]
     for item in found.flows:
         lines += _flow(item)
     lines += [f"warning: {message}" for message in found.warnings]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -13,6 +13,8 @@ from etl.planning.events import EpochCommitted, FlowFinished, FlowRetried, FlowS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.table import Table
 
     from etl.planning.events import Event
 
@@ -48,7 +50,9 @@ def _line(event: Event) -> str:
     if isinstance(event, FlowWarned):
         return f"{event.flow}: warning: {event.message}"
     if isinstance(event, FlowFinished):
-        return f"{event.result.flow}: {event.result.status}" + (f": {event.result.reason}" if event.result.status in ("unchanged", "skipped") else "")
+        return f"{event.result.flow}: {event.result.status}" + (
+            f": {event.result.reason}" if event.result.status in ("unchanged", "skipped") else ""
+        )
     return ""
 
 
@@ -63,7 +67,7 @@ class LiveProgress:
         self._live = Live(console=self._console, refresh_per_second=4, transient=True, get_renderable=self._render)
         self._flows: dict[str, tuple[str, int, int, float]] = {}
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
@@ -72,7 +76,7 @@ class LiveProgress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._flows = {name: ("waiting", 0, 0, 0.0) for name in event.flows}
+            self._flows = dict.fromkeys(event.flows, ("waiting", 0, 0, 0.0))
         elif isinstance(event, FlowStarted):
             self._flows[event.flow] = ("running", 0, 0, time.monotonic())
         elif isinstance(event, EpochCommitted):
@@ -84,13 +88,20 @@ class LiveProgress:
         elif isinstance(event, FlowRetried | FlowWarned):
             self._console.print(_line(event), style="yellow", markup=False)
 
-    def _render(self) -> object:
-        from rich.table import Table  # noqa: PLC0415
+    def _render(self) -> Table:
+        from rich.table import Table  # noqa: PLC0415  # see __init__
 
         table = Table.grid(padding=(0, 2))
         for name, (state, epochs, rows, since) in list(self._flows.items()):
             busy = state == "running" or state.startswith("epoch")
             elapsed = time.monotonic() - since if busy and since else 0.0
             rate = f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 and rows else ""
-            table.add_row(name, state, f"{epochs} epochs" if epochs else "", f"{rows:,} rows" if rows else "", rate, f"{elapsed:.0f} s" if busy else "")
+            table.add_row(
+                name,
+                state,
+                f"{epochs} epochs" if epochs else "",
+                f"{rows:,} rows" if rows else "",
+                rate,
+                f"{elapsed:.0f} s" if busy else "",
+            )
         return table

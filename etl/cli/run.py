@@ -26,7 +26,9 @@ _SIGNAL_EXIT = 128
 @pipeline_options
 @selection_options
 @click.option("--trigger", help='available_now, or an interval such as "10 seconds" (stream).')
-@click.option("--allow-history-loss", is_flag=True, help="Rebuild even where rows written before can no longer be read.")
+@click.option(
+    "--allow-history-loss", is_flag=True, help="Rebuild even where rows written before can no longer be read."
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -56,8 +58,15 @@ def run(
     _listen(stop, caught)
     with progress(quiet_output=as_json) as emit:
         result = carry_out(
-            spec, mode=mode, trigger=trigger, include=select, exclude=exclude, full_refresh=full_refresh,
-            allow_history_loss=allow_history_loss, emit=emit, stop=stop,
+            spec,
+            mode=mode,
+            trigger=trigger,
+            include=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
+            allow_history_loss=allow_history_loss,
+            emit=emit,
+            stop=stop,
         )
     if as_json:
         print_json(document(result))
@@ -120,7 +129,9 @@ def _flow(item: FlowResult) -> dict[str, Any]:
     failure = item.failure
     error = None
     if failure is not None:
-        error = " ".join(part for part in (failure.where, failure.message) if part) + (f" ({failure.hint})" if failure.hint else "")
+        error = " ".join(part for part in (failure.where, failure.message) if part) + (
+            f" ({failure.hint})" if failure.hint else ""
+        )
     return {
         "flow": item.flow,
         "status": item.status,

@@ -19,7 +19,9 @@ def summary(result: RunResult) -> str:
     lines = ["", *table(result.flows), ""]
     for flow in result.flows:
         lines += _notes(flow)
-    lines.append(f"{result.pipeline}: {result.status} in {result.duration_s:.1f} s ({result.mode}, run {result.run_id})")
+    lines.append(
+        f"{result.pipeline}: {result.status} in {result.duration_s:.1f} s ({result.mode}, run {result.run_id})"
+    )
     kept = [flow for flow in result.flows if flow.status in ("succeeded", "unchanged")]
     if kept:
         lines.append("tables:")
@@ -43,7 +45,10 @@ def table(flows: Sequence[FlowResult]) -> list[str]:
     widths = [max(len(row[index]) for row in rows) for index in range(len(_HEAD))]
     texts = 3
     return [
-        "  ".join(cell.ljust(width) if index < texts else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.ljust(width) if index < texts else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]
 

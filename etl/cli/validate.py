@@ -18,7 +18,9 @@ from etl.errors import ConfigurationError
 @click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
-def validate(ctx: click.Context, names: tuple[str, ...], environment: str, params: tuple[str, ...], *, as_json: bool) -> None:
+def validate(
+    ctx: click.Context, names: tuple[str, ...], environment: str, params: tuple[str, ...], *, as_json: bool
+) -> None:
     """Check pipelines: the named ones, or all of the project. Starts no JVM, writes nothing."""
     chosen = names or _all()
     documents = []
@@ -45,5 +47,7 @@ def _all() -> tuple[str, ...]:
     project = find_project(Path.cwd())
     found = pipelines(project) if project else ()
     if not found:
-        raise ConfigurationError([Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")])
+        raise ConfigurationError(
+            [Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")]
+        )
     return found

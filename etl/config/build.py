@@ -109,7 +109,11 @@ def _run(layers: Sequence[grammar.Run]) -> RunSpec:
     spec = RunSpec()
     for layer in layers:
         given = {name: getattr(layer, name) for name in ("mode", "trigger", "timezone", "max_concurrent_flows")}
-        spec = replace(spec, **{key: item for key, item in given.items() if item is not None}, retry=_retry(layer.retry, spec.retry))
+        spec = replace(
+            spec,
+            **{key: item for key, item in given.items() if item is not None},
+            retry=_retry(layer.retry, spec.retry),
+        )
     return spec
 
 
@@ -120,7 +124,11 @@ def _retry(layer: grammar.Retry, under: RetrySpec) -> RetrySpec:
 def _path(text: str, project: Path, what: str, at: Location, found: list[Diagnostic]) -> str:
     parts = urlsplit(text)
     if parts.scheme and parts.scheme != "file":
-        found.append(Diagnostic("E900", f"{what}: paths of the kind {parts.scheme}: are not supported yet", at, "use a local path"))
+        found.append(
+            Diagnostic(
+                "E900", f"{what}: paths of the kind {parts.scheme}: are not supported yet", at, "use a local path"
+            )
+        )
         return text
     local = unquote(parts.path) if parts.scheme == "file" else text
     path = Path(local).expanduser()
@@ -131,20 +139,55 @@ def _source(parts: Built, name: str, model: grammar.Source, found: list[Diagnost
     document, path = parts.document, ("sources", name)
     at = document.place(path, key=True)
     if model.format == "delta" and model.schema_ is not None:
-        found.append(Diagnostic("E205", f"source '{name}': a delta table knows its own schema", document.place((*path, "schema"), key=True), "leave schema out"))
+        found.append(
+            Diagnostic(
+                "E205",
+                f"source '{name}': a delta table knows its own schema",
+                document.place((*path, "schema"), key=True),
+                "leave schema out",
+            )
+        )
     if model.format != "delta" and model.schema_ is None:
-        found.append(Diagnostic("E104", f"'schema' is missing in source '{name}': files must not be guessed at", at, "give Spark DDL, such as \"id BIGINT, name STRING\""))
+        found.append(
+            Diagnostic(
+                "E104",
+                f"'schema' is missing in source '{name}': files must not be guessed at",
+                at,
+                'give Spark DDL, such as "id BIGINT, name STRING"',
+            )
+        )
     if model.schema_ is not None:
         found += _schema(document, name, model.schema_)
     if model.on_malformed != "fail" and model.format not in ("csv", "json"):
-        found.append(Diagnostic("E205", f"source '{name}': {model.format} has no malformed rows", document.place((*path, "on_malformed"), key=True), "leave on_malformed out"))
+        found.append(
+            Diagnostic(
+                "E205",
+                f"source '{name}': {model.format} has no malformed rows",
+                document.place((*path, "on_malformed"), key=True),
+                "leave on_malformed out",
+            )
+        )
     limit = model.rate_limit
     if limit is not None and (limit.files is None) == (limit.bytes is None):
-        found.append(Diagnostic("E205", f"source '{name}': rate_limit takes either files or bytes", document.place((*path, "rate_limit"), key=True), "say one of them"))
+        found.append(
+            Diagnostic(
+                "E205",
+                f"source '{name}': rate_limit takes either files or bytes",
+                document.place((*path, "rate_limit"), key=True),
+                "say one of them",
+            )
+        )
     for key in model.options:
         owned = _OWNED_OPTIONS.get(key.lower())
         if owned:
-            found.append(Diagnostic("E207", f"source '{name}': the option '{key}' belongs to the framework", document.place((*path, "options", key), key=True), f"use {owned}"))
+            found.append(
+                Diagnostic(
+                    "E207",
+                    f"source '{name}': the option '{key}' belongs to the framework",
+                    document.place((*path, "options", key), key=True),
+                    f"use {owned}",
+                )
+            )
     return SourceSpec(
         name=name,
         format=model.format,
@@ -168,7 +211,12 @@ def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
         place = replace(at, column=at.column + quoted + cause.offset, width=cause.width) if plain else at
         return [Diagnostic("E310", f"the schema of source '{name}': {cause}", place)]
     return [
-        Diagnostic("E310", f"the schema of source '{name}': column '{item.name}' has a name of the framework's own", at, "rename it: _etl_ is reserved")
+        Diagnostic(
+            "E310",
+            f"the schema of source '{name}': column '{item.name}' has a name of the framework's own",
+            at,
+            "rename it: _etl_ is reserved",
+        )
         for item in columns
         if item.name.lower().startswith("_etl_")
     ]
@@ -177,7 +225,8 @@ def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
 def _flow(parts: Built, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:
     document, path = parts.document, ("flows", name)
     inputs = tuple(
-        InputSpec(dataset, item.read, item.on_change, document.place((*path, "inputs", dataset), key=True)) for dataset, item in model.inputs.items()
+        InputSpec(dataset, item.read, item.on_change, document.place((*path, "inputs", dataset), key=True))
+        for dataset, item in model.inputs.items()
     )
     expectations = []
     for key, item in model.expectations.items():
@@ -203,11 +252,25 @@ def _transform(parts: Built, name: str, model: grammar.Flow, found: list[Diagnos
     at = document.place(path, key=True)
     if wanted is None:
         if len(model.inputs) != 1:
-            found.append(Diagnostic("E104", f"flow '{name}' has {len(model.inputs)} inputs and no transform", document.place(path, key=True), "write a transform that makes one of them"))
+            found.append(
+                Diagnostic(
+                    "E104",
+                    f"flow '{name}' has {len(model.inputs)} inputs and no transform",
+                    document.place(path, key=True),
+                    "write a transform that makes one of them",
+                )
+            )
         return IdentityTransform()
     given = [key for key in ("sql", "sql_file", "python") if getattr(wanted, key) is not None]
     if len(given) != 1:
-        found.append(Diagnostic("E105", f"the transform of flow '{name}' takes exactly one of sql, sql_file, python", at, f"it has {' and '.join(given) or 'none'}"))
+        found.append(
+            Diagnostic(
+                "E105",
+                f"the transform of flow '{name}' takes exactly one of sql, sql_file, python",
+                at,
+                f"it has {' and '.join(given) or 'none'}",
+            )
+        )
         return IdentityTransform()
     if wanted.python is not None:
         return _python(parts, name, wanted.python, tuple(model.inputs), found)
@@ -234,14 +297,31 @@ def _sql_file(parts: Built, name: str, file: str, inputs: tuple[str, ...], found
     at = parts.document.place(("flows", name, "transform", "sql_file"))
     path = (parts.place.folder / file).resolve()
     if not path.is_relative_to(parts.place.project.resolve()):
-        found.append(Diagnostic("E206", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"))
+        found.append(
+            Diagnostic(
+                "E206", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"
+            )
+        )
         return IdentityTransform()
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
-        reason = "is not UTF-8" if isinstance(cause, UnicodeDecodeError) else "does not exist" if isinstance(cause, FileNotFoundError) else "cannot be read"
+        reason = (
+            "is not UTF-8"
+            if isinstance(cause, UnicodeDecodeError)
+            else "does not exist"
+            if isinstance(cause, FileNotFoundError)
+            else "cannot be read"
+        )
         known = sorted(item.name for item in parts.place.folder.glob("*.sql"))
-        found.append(Diagnostic("E320", f"flow '{name}': {shown(path)} {reason}", at, f"the SQL files there are: {', '.join(known) or 'none'}"))
+        found.append(
+            Diagnostic(
+                "E320",
+                f"flow '{name}': {shown(path)} {reason}",
+                at,
+                f"the SQL files there are: {', '.join(known) or 'none'}",
+            )
+        )
         return IdentityTransform()
     place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
     found += query.check_sql(text, place, inputs=inputs, params=tuple(parts.params), flow=name)
@@ -252,14 +332,28 @@ def _python(parts: Built, name: str, reference: str, inputs: tuple[str, ...], fo
     at = parts.document.place(("flows", name, "transform", "python"))
     module, colon, function = reference.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
-        found.append(Diagnostic("E320", f"flow '{name}': '{reference}' is no reference of the form module:function", at, "such as transforms:clean"))
+        found.append(
+            Diagnostic(
+                "E320",
+                f"flow '{name}': '{reference}' is no reference of the form module:function",
+                at,
+                "such as transforms:clean",
+            )
+        )
         return IdentityTransform()
     relative = Path(*module.split(".")).with_suffix(".py")
     candidates = [parts.place.folder / relative, parts.place.project / "lib" / relative]
     file = next((item for item in candidates if item.is_file()), None)
     if file is None or not file.resolve().is_relative_to(parts.place.project.resolve()):
         known = sorted(item.stem for item in parts.place.folder.glob("*.py"))
-        found.append(Diagnostic("E320", f"flow '{name}': there is no {shown(candidates[0])}", at, f"the modules there are: {', '.join(known) or 'none'}"))
+        found.append(
+            Diagnostic(
+                "E320",
+                f"flow '{name}': there is no {shown(candidates[0])}",
+                at,
+                f"the modules there are: {', '.join(known) or 'none'}",
+            )
+        )
         return IdentityTransform()
     found += query.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
     return PythonTransform(module, function, str(file), at)
@@ -271,12 +365,33 @@ def _sink(document: Document, name: str, model: grammar.Sink, found: list[Diagno
     if model.path is not None:
         inside = Path(model.path)
         if inside.is_absolute() or ".." in inside.parts or urlsplit(model.path).scheme or not inside.parts:
-            found.append(Diagnostic("E206", f"flow '{name}': sink.path stays inside storage", document.place((*path, "path")), "a relative path without '..'"))
+            found.append(
+                Diagnostic(
+                    "E206",
+                    f"flow '{name}': sink.path stays inside storage",
+                    document.place((*path, "path")),
+                    "a relative path without '..'",
+                )
+            )
     if model.partition_by and model.cluster_by:
-        found.append(Diagnostic("E204", f"flow '{name}': a table is partitioned or clustered, not both", document.place((*path, "cluster_by"), key=True), "leave one of them out"))
+        found.append(
+            Diagnostic(
+                "E204",
+                f"flow '{name}': a table is partitioned or clustered, not both",
+                document.place((*path, "cluster_by"), key=True),
+                "leave one of them out",
+            )
+        )
     for key, value in model.properties.items():
         if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
-            found.append(Diagnostic("E204", f"flow '{name}': other readers could not read a table with deletion vectors", document.place((*path, "properties", key), key=True), "leave the property out"))
+            found.append(
+                Diagnostic(
+                    "E204",
+                    f"flow '{name}': other readers could not read a table with deletion vectors",
+                    document.place((*path, "properties", key), key=True),
+                    "leave the property out",
+                )
+            )
     return SinkSpec(
         strategy=model.strategy,
         keys=model.keys,

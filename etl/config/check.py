@@ -17,33 +17,67 @@ if TYPE_CHECKING:
 
 def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
     """Inputs that exist, no circles, kinds that fit their sinks, targets that do not meet."""
-    return [*_names(spec, document), *_run(spec, document), *_flows(spec, document), *_circles(spec), *_targets(spec, document)]
+    return [
+        *_names(spec, document),
+        *_run(spec, document),
+        *_flows(spec, document),
+        *_circles(spec),
+        *_targets(spec, document),
+    ]
 
 
 def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     for name in sorted({item.name for item in spec.sources} & {item.name for item in spec.flows}):
-        yield Diagnostic("E107", f"'{name}' is both a source and a flow", document.place(("flows", name), key=True), "rename one of them")
+        yield Diagnostic(
+            "E107",
+            f"'{name}' is both a source and a flow",
+            document.place(("flows", name), key=True),
+            "rename one of them",
+        )
     if spec.flow("params") or spec.source("params"):
-        yield Diagnostic("E107", "'params' is the name that Python transforms know the parameters by", document.place(()), "rename it")
+        yield Diagnostic(
+            "E107",
+            "'params' is the name that Python transforms know the parameters by",
+            document.place(()),
+            "rename it",
+        )
 
 
 def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     try:
         ZoneInfo(spec.run.timezone)
     except (KeyError, ValueError, OSError):
-        yield Diagnostic("E105", f"there is no time zone '{spec.run.timezone}'", document.place(("run", "timezone")), "a name such as UTC or Europe/Berlin")
-    for retry, path in ((spec.run.retry, ("run", "retry")), *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows)):
-        if retry.min_retry_interval > retry.max_retry_interval and document.place(path) is not None:
-            yield Diagnostic("E105", "min_retry_interval is longer than max_retry_interval", document.place(path, key=True), "the first pause is the shortest")
+        yield Diagnostic(
+            "E105",
+            f"there is no time zone '{spec.run.timezone}'",
+            document.place(("run", "timezone")),
+            "a name such as UTC or Europe/Berlin",
+        )
+    for retry, path in (
+        (spec.run.retry, ("run", "retry")),
+        *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows),
+    ):
+        if retry.min_retry_interval > retry.max_retry_interval:
+            yield Diagnostic(
+                "E105",
+                "min_retry_interval is longer than max_retry_interval",
+                document.place(path, key=True),
+                "the first pause is the shortest",
+            )
 
 
 def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     for flow in spec.flows:
         if not any(item.read == "changes" for item in flow.inputs):
-            yield Diagnostic("E202", f"flow '{flow.name}' reads no changes, so nothing would ever make it run", flow.at, "read at least one input as changes")
+            yield Diagnostic(
+                "E202",
+                f"flow '{flow.name}' reads no changes, so nothing would ever make it run",
+                flow.at,
+                "read at least one input as changes",
+            )
         for item in flow.inputs:
             yield from _input(spec, flow, item)
-        yield from _sink(spec, flow, document)
+        yield from _sink(flow, document)
 
 
 def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
@@ -51,47 +85,107 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
     if upstream is None and spec.source(item.dataset) is None:
         known = [*(source.name for source in spec.sources), *(other.name for other in spec.flows if other is not flow)]
         hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
-        yield Diagnostic("E200", f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow", item.at, hint)
+        yield Diagnostic(
+            "E200", f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow", item.at, hint
+        )
     if item.read == "changes" and item.on_change is not None:
-        yield Diagnostic("E202", f"input '{item.dataset}' of flow '{flow.name}': on_change is for snapshots", item.at, "leave on_change out")
+        yield Diagnostic(
+            "E202",
+            f"input '{item.dataset}' of flow '{flow.name}': on_change is for snapshots",
+            item.at,
+            "leave on_change out",
+        )
     if item.read == "snapshot" and upstream is not None and item.on_change is None:
         yield Diagnostic(
-            "E202", f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes", item.at,
+            "E202",
+            f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
+            item.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
         )
-    replaced = upstream is not None and (upstream.sink.strategy in ("merge", "overwrite") or upstream.incremental == "full")
-    if item.read == "changes" and replaced and (flow.incremental == "rows" or flow.sink.strategy in ("append", "merge")):
+    replaced = upstream is not None and (
+        upstream.sink.strategy in ("merge", "overwrite") or upstream.incremental == "full"
+    )
+    if (
+        item.read == "changes"
+        and replaced
+        and (flow.incremental == "rows" or flow.sink.strategy in ("append", "merge"))
+    ):
         yield Diagnostic(
-            "E900", f"flow '{flow.name}' reads the changes of '{item.dataset}', whose rows are replaced; change feeds are not supported yet", item.at,
+            "E900",
+            f"flow '{flow.name}' reads the changes of '{item.dataset}', whose rows are replaced; change feeds are not supported yet",
+            item.at,
             "use incremental: full, or read it as {read: snapshot, on_change: recompute}",
         )
 
 
-def _sink(spec: PipelineSpec, flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+def _sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     sink, path = flow.sink, ("flows", flow.name, "sink")
     if flow.incremental == "rows" and sink.strategy == "overwrite":
-        yield Diagnostic("E203", f"flow '{flow.name}': rows go to append or merge, not to overwrite", document.place((*path, "strategy")), "use incremental: full, or another strategy")
+        yield Diagnostic(
+            "E203",
+            f"flow '{flow.name}': rows go to append or merge, not to overwrite",
+            document.place((*path, "strategy")),
+            "use incremental: full, or another strategy",
+        )
     if flow.incremental == "full" and sink.strategy not in (None, "overwrite"):
-        yield Diagnostic("E203", f"flow '{flow.name}': a full flow replaces its target; {sink.strategy} does not fit", document.place((*path, "strategy")), "use incremental: rows, or strategy: overwrite")
+        yield Diagnostic(
+            "E203",
+            f"flow '{flow.name}': a full flow replaces its target; {sink.strategy} does not fit",
+            document.place((*path, "strategy")),
+            "use incremental: rows, or strategy: overwrite",
+        )
     if flow.incremental == "rows" and sum(item.read == "changes" for item in flow.inputs) > 1:
-        yield Diagnostic("E202", f"flow '{flow.name}': under rows each output row depends on one row of the one changes input", flow.at, "read the others as snapshots, or use incremental: full")
+        yield Diagnostic(
+            "E202",
+            f"flow '{flow.name}': under rows each output row depends on one row of the one changes input",
+            flow.at,
+            "read the others as snapshots, or use incremental: full",
+        )
     if sink.strategy == "merge":
         if not sink.keys:
-            yield Diagnostic("E204", f"flow '{flow.name}': a merge needs keys", document.place(path, key=True), "keys: [column, …]")
+            yield Diagnostic(
+                "E204", f"flow '{flow.name}': a merge needs keys", document.place(path, key=True), "keys: [column, …]"
+            )
         if bool(sink.sequence_by) == sink.insert_only:
-            yield Diagnostic("E204", f"flow '{flow.name}': a merge needs either sequence_by or insert_only: true", document.place(path, key=True), "sequence_by: the column that tells the newer row")
+            yield Diagnostic(
+                "E204",
+                f"flow '{flow.name}': a merge needs either sequence_by or insert_only: true",
+                document.place(path, key=True),
+                "sequence_by: the column that tells the newer row",
+            )
         if sink.insert_only and sink.delete_when:
-            yield Diagnostic("E204", f"flow '{flow.name}': insert_only never deletes", document.place((*path, "delete_when"), key=True), "leave one of them out")
+            yield Diagnostic(
+                "E204",
+                f"flow '{flow.name}': insert_only never deletes",
+                document.place((*path, "delete_when"), key=True),
+                "leave one of them out",
+            )
         for name in sink.except_columns:
             if name in sink.keys:
-                yield Diagnostic("E204", f"flow '{flow.name}': the key '{name}' must be stored", document.place((*path, "except_columns")), "take it out of except_columns")
+                yield Diagnostic(
+                    "E204",
+                    f"flow '{flow.name}': the key '{name}' must be stored",
+                    document.place((*path, "except_columns")),
+                    "take it out of except_columns",
+                )
         if sink.delete_when:
             yield from check_expression(sink.delete_when, document.place((*path, "delete_when")), "delete_when")
     else:
-        given = {"keys": sink.keys, "sequence_by": sink.sequence_by, "insert_only": sink.insert_only, "delete_when": sink.delete_when, "except_columns": sink.except_columns}
+        given = {
+            "keys": sink.keys,
+            "sequence_by": sink.sequence_by,
+            "insert_only": sink.insert_only,
+            "delete_when": sink.delete_when,
+            "except_columns": sink.except_columns,
+        }
         for key, value in given.items():
             if value:
-                yield Diagnostic("E204", f"flow '{flow.name}': '{key}' is for strategy: merge", document.place((*path, key), key=True), "say strategy: merge, or leave it out")
+                yield Diagnostic(
+                    "E204",
+                    f"flow '{flow.name}': '{key}' is for strategy: merge",
+                    document.place((*path, key), key=True),
+                    "say strategy: merge, or leave it out",
+                )
 
 
 def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
@@ -113,7 +207,12 @@ def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
     for flow in spec.flows:
         circle = visit(flow.name, ())
         if circle:
-            yield Diagnostic("E201", f"flows depend on each other in a circle: {' reads '.join(circle)}", flow.at, "break it by reading a source instead")
+            yield Diagnostic(
+                "E201",
+                f"flows depend on each other in a circle: {' reads '.join(circle)}",
+                flow.at,
+                "break it by reading a source instead",
+            )
             return
 
 
@@ -124,8 +223,15 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         target = (flow.sink.path or f"tables/{spec.name}/{flow.name}").strip("/")
         at = document.place(("flows", flow.name, "sink", "path"))
         if target.split("/")[0] in reserved:
-            yield Diagnostic("E206", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path")
+            yield Diagnostic(
+                "E206", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"
+            )
         for other, name in places.items():
             if target == other or target.startswith(other + "/") or other.startswith(target + "/"):
-                yield Diagnostic("E206", f"flows '{name}' and '{flow.name}' would write into each other: {other} and {target}", at, "give each its own path")
+                yield Diagnostic(
+                    "E206",
+                    f"flows '{name}' and '{flow.name}' would write into each other: {other} and {target}",
+                    at,
+                    "give each its own path",
+                )
         places[target] = flow.name

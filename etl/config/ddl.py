@@ -7,8 +7,35 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
 _SIMPLE = frozenset(
-    "boolean tinyint byte smallint short int integer bigint long float real double date timestamp timestamp_ntz timestamp_ltz"
-    " string binary decimal dec numeric void variant char character varchar interval".split()
+    [
+        "boolean",
+        "tinyint",
+        "byte",
+        "smallint",
+        "short",
+        "int",
+        "integer",
+        "bigint",
+        "long",
+        "float",
+        "real",
+        "double",
+        "date",
+        "timestamp",
+        "timestamp_ntz",
+        "timestamp_ltz",
+        "string",
+        "binary",
+        "decimal",
+        "dec",
+        "numeric",
+        "void",
+        "variant",
+        "char",
+        "character",
+        "varchar",
+        "interval",
+    ]
 )
 
 

@@ -24,7 +24,16 @@ Path_: TypeAlias = tuple[str | int, ...]
 _MOST_DEEP = 40
 _MOST_NODES = 50_000
 _STR, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
-_KNOWN_TAGS = {_STR, _INT, _FLOAT, _BOOL, _NULL, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:merge"}
+_KNOWN_TAGS = {
+    _STR,
+    _INT,
+    _FLOAT,
+    _BOOL,
+    _NULL,
+    "tag:yaml.org,2002:map",
+    "tag:yaml.org,2002:seq",
+    "tag:yaml.org,2002:merge",
+}
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -37,8 +46,11 @@ for _tag, _pattern, _first in (
     (_NULL, r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     (_BOOL, r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     (_INT, r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
-    (_FLOAT, r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-     list("-+.0123456789")),
+    (
+        _FLOAT,
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        list("-+.0123456789"),
+    ),
     ("tag:yaml.org,2002:merge", r"^<<$", ["<"]),
 ):
     _CoreLoader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
@@ -82,7 +94,9 @@ def read_document(path: Path) -> Document:
     except OSError as cause:
         raise _error("E100", f"cannot read the file: {cause.strerror}", Location(file, 1, 1)) from cause
     except UnicodeDecodeError as cause:
-        raise _error("E100", f"the file is not UTF-8: byte {cause.start}", Location(file, 1, 1), "save it as UTF-8") from cause
+        raise _error(
+            "E100", f"the file is not UTF-8: byte {cause.start}", Location(file, 1, 1), "save it as UTF-8"
+        ) from cause
     lines = text.splitlines()
     try:
         loader = _CoreLoader(text)
@@ -96,7 +110,9 @@ def read_document(path: Path) -> Document:
         at = _location(file, lines, mark.line, mark.column) if mark else Location(file, 1, 1)
         several = "expected a single document" in str(cause)
         code = "E106" if several else "E101"
-        raise _error(code, "several documents in one file" if several else f"not valid YAML: {cause.problem}", at) from cause
+        raise _error(
+            code, "several documents in one file" if several else f"not valid YAML: {cause.problem}", at
+        ) from cause
     except yaml.YAMLError as cause:
         raise _error("E101", f"not valid YAML: {' '.join(str(cause).split())[:200]}", Location(file, 1, 1)) from cause
     except RecursionError as cause:
@@ -142,9 +158,9 @@ class _Reader:
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
-        if node.style in ("|", ">"):
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
             self._blocks.add(path)
-        return self._scalar(node)
+        return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -16,7 +16,7 @@ _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 def seconds(value: Any) -> float:
     """`5 seconds`, `2 hours`, `1 day`, or a number of seconds."""
     if isinstance(value, bool):
-        raise ValueError("a duration is a number of seconds, or text such as '10 minutes'")
+        raise ValueError("a duration is a number of seconds, or text such as '10 minutes'")  # noqa: TRY004  # pydantic's signal
     if isinstance(value, int | float):
         found = float(value)
     else:
@@ -83,7 +83,9 @@ class Source(Model):
     path: Text = Field(description="A folder, a file or a glob; relative paths start at the project.")
     schema_: Text | None = Field(None, alias="schema", description="Spark DDL; required for files, never for delta.")
     options: dict[str, Option] = Field(default_factory=dict, description="Options of Spark's reader.")
-    on_malformed: Literal["fail", "quarantine", "drop"] = Field("fail", description="What happens to a row that does not parse (csv, json).")
+    on_malformed: Literal["fail", "quarantine", "drop"] = Field(
+        "fail", description="What happens to a row that does not parse (csv, json)."
+    )
     rate_limit: RateLimit | None = Field(None, description="The most that one micro-batch takes; a batch takes all.")
     description: str = Field("", description="For people.")
 
@@ -93,7 +95,8 @@ class Input(Model):
 
     read: Literal["changes", "snapshot"] = Field("changes", description="Only what is new, or the table whole.")
     on_change: Literal["keep", "recompute"] | None = Field(
-        None, description="When a snapshot moves: keep what is written, or rebuild. To be said where it is a flow's target."
+        None,
+        description="When a snapshot moves: keep what is written, or rebuild. To be said where it is a flow's target.",
     )
 
 
@@ -102,14 +105,18 @@ class Transform(Model):
 
     sql: Text | None = Field(None, description="A query over the inputs; `:name` is a parameter.")
     sql_file: Text | None = Field(None, description="A file with one, beside pipeline.yml.")
-    python: Text | None = Field(None, description="`module:function`; the inputs by parameter name, and `params` if it asks.")
+    python: Text | None = Field(
+        None, description="`module:function`; the inputs by parameter name, and `params` if it asks."
+    )
 
 
 class Expectation(Model):
     """A rule over the transform's output; false and NULL violate it."""
 
     expr: Text = Field(description="A boolean SQL expression over one row.")
-    on_violation: Literal["warn", "drop", "quarantine", "fail"] = Field("warn", description="What happens to a row that violates it.")
+    on_violation: Literal["warn", "drop", "quarantine", "fail"] = Field(
+        "warn", description="What happens to a row that violates it."
+    )
 
 
 class Sink(Model):
@@ -119,8 +126,12 @@ class Sink(Model):
         None, description="append (default of rows), merge, or overwrite (default and only choice of full)."
     )
     keys: Texts = Field((), description="merge: the columns that identify a row.")
-    sequence_by: Texts = Field((), description="merge: the row with the greatest wins; of equal ones the greater whole row.")
-    insert_only: bool = Field(default=False, description="merge without sequence_by: rows of one key are taken to be the same.")
+    sequence_by: Texts = Field(
+        (), description="merge: the row with the greatest wins; of equal ones the greater whole row."
+    )
+    insert_only: bool = Field(
+        default=False, description="merge without sequence_by: rows of one key are taken to be the same."
+    )
     delete_when: Text | None = Field(None, description="merge: a winning row for which this holds deletes its key.")
     except_columns: Texts = Field((), description="merge: columns that decide but are not stored.")
     partition_by: Texts = Field((), description="Columns of the target's folders.")
@@ -132,11 +143,17 @@ class Sink(Model):
 class Retry(Model):
     """How transient failures are tried again; permanent ones never are."""
 
-    max_retries: Annotated[int, Field(ge=0, strict=True)] | None = Field(None, description="Attempts after the first (default 3).")
-    min_retry_interval: Duration | None = Field(None, description="The first pause (default 5 seconds); each next one doubles.")
+    max_retries: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        None, description="Attempts after the first (default 3)."
+    )
+    min_retry_interval: Duration | None = Field(
+        None, description="The first pause (default 5 seconds); each next one doubles."
+    )
     max_retry_interval: Duration | None = Field(None, description="The longest pause (default 10 minutes).")
     timeout: Duration | None = Field(None, description="The longest that one attempt may take (default: no limit).")
-    retry_on_timeout: bool | None = Field(None, description="Whether an attempt that took too long is tried again (default false).")
+    retry_on_timeout: bool | None = Field(
+        None, description="Whether an attempt that took too long is tried again (default false)."
+    )
 
 
 class FlowRun(Model):
@@ -149,7 +166,9 @@ class Run(Model):
     """Defaults of a run; conf/<env>.yml overrides the pipeline, flags override both."""
 
     mode: Literal["batch", "stream"] | None = Field(None, description="batch (default) or stream.")
-    trigger: Trigger | None = Field(None, description="available_now (default: drain and stop), or an interval: '10 seconds'.")
+    trigger: Trigger | None = Field(
+        None, description="available_now (default: drain and stop), or an interval: '10 seconds'."
+    )
     timezone: Text | None = Field(None, description="Of every session (default UTC).")
     retry: Retry = Field(default_factory=Retry, description="For every flow that does not say otherwise.")
     max_concurrent_flows: Positive | None = Field(None, description="Flows that work at once (default 4).")
@@ -158,10 +177,16 @@ class Run(Model):
 class Flow(Model):
     """One query into one target."""
 
-    inputs: dict[str, Input] = Field(description="`[a]`, or `{a: changes, b: snapshot}`, or `{b: {read: snapshot, on_change: keep}}`.")
+    inputs: dict[str, Input] = Field(
+        description="`[a]`, or `{a: changes, b: snapshot}`, or `{b: {read: snapshot, on_change: keep}}`."
+    )
     transform: Transform | None = Field(None, description="The query; none: the only input as it is.")
-    incremental: Literal["rows", "full", "auto"] = Field("auto", description="The kind of processing; auto: the analysed plan decides.")
-    expectations: dict[Name, Expectation] = Field(default_factory=dict, description="Rules over the transform's output.")
+    incremental: Literal["rows", "full", "auto"] = Field(
+        "auto", description="The kind of processing; auto: the analysed plan decides."
+    )
+    expectations: dict[Name, Expectation] = Field(
+        default_factory=dict, description="Rules over the transform's output."
+    )
     sink: Sink = Field(default_factory=Sink, description="How rows reach the target.")
     run: FlowRun = Field(default_factory=FlowRun, description="This flow's retries.")
     description: str = Field("", description="For people.")
@@ -175,7 +200,9 @@ class Pipeline(Model):
     name: Name = Field(description="The pipeline's name, in paths and commands.")
     description: str = Field("", description="For people.")
     tags: Texts = Field((), description="Every flow's.")
-    params: dict[Name, Param] = Field(default_factory=dict, description="Values that environments and --param override.")
+    params: dict[Name, Param] = Field(
+        default_factory=dict, description="Values that environments and --param override."
+    )
     sources: dict[Name, Source] = Field(default_factory=dict, description="The inputs from outside.")
     flows: Annotated[dict[Name, Flow], Field(min_length=1)] = Field(description="The queries.")
     run: Run = Field(default_factory=Run, description="Defaults of a run.")
@@ -192,7 +219,9 @@ class Environment(Model):
     """conf/<env>.yml."""
 
     storage: Text | None = Field(None, description="Root of everything the framework writes (default .etl/<env>).")
-    params: dict[str, str | int | float | bool | None] = Field(default_factory=dict, description="Overrides the pipeline's.")
+    params: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="Overrides the pipeline's."
+    )
     spark: Spark = Field(default_factory=Spark, description="The session.")
     run: Run = Field(default_factory=Run, description="Overrides the pipeline's.")
 

@@ -72,7 +72,9 @@ def _look_further(
         return
     spec, further = build(Built(place, document, rest, environment, (), resolved))
     # What a value that was left out would have said is not known, so only what stands on its own is reported.
-    found += [item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in ("E200", "E207")]
+    found += [
+        item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in ("E200", "E207")
+    ]
 
 
 def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -87,7 +89,7 @@ def _overlays(place: Place, environment: str, found: list[Diagnostic]) -> list[D
             try:
                 documents.append(read_document(file))
             except ConfigurationError as cause:
-                found += cause.diagnostics
+                found += [item for item in cause.diagnostics if isinstance(item, Diagnostic)]
     return documents
 
 
@@ -111,12 +113,18 @@ def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any
     values = {key: item for key, item in values.items() if not key.startswith("x-")}
     defaults = values.pop("defaults", None) or {}
     if not isinstance(defaults, dict):
-        found.append(Diagnostic("E105", "defaults is a mapping with `source:` and `flow:`", document.place(("defaults",))))
+        found.append(
+            Diagnostic("E105", "defaults is a mapping with `source:` and `flow:`", document.place(("defaults",)))
+        )
         defaults = {}
     for key in defaults:
         if key not in ("source", "flow"):
             hint = did_you_mean(key, ("source", "flow")) or "known here: source, flow"
-            found.append(Diagnostic("E103", f"unknown key '{key}' in 'defaults'", document.place(("defaults", key), key=True), hint))
+            found.append(
+                Diagnostic(
+                    "E103", f"unknown key '{key}' in 'defaults'", document.place(("defaults", key), key=True), hint
+                )
+            )
     for section, under in (("sources", defaults.get("source")), ("flows", defaults.get("flow"))):
         items = values.get(section)
         if isinstance(items, dict) and isinstance(under, dict):
@@ -148,7 +156,10 @@ def _long_inputs(flow: Any) -> Any:
 def _long_params(params: Any) -> Any:
     if not isinstance(params, dict):
         return params
-    return {name: item if isinstance(item, dict) else {"type": kind_of(item), "default": item} for name, item in params.items()}
+    return {
+        name: item if isinstance(item, dict) else {"type": kind_of(item), "default": item}
+        for name, item in params.items()
+    }
 
 
 def _declared(document: Document, values: Mapping[str, Any], found: list[Diagnostic]) -> dict[str, tuple[str, Any]]:
@@ -194,7 +205,12 @@ def _resolve(
         found += filling.found
         if value is None and name not in given:
             found.append(
-                Diagnostic("E111", f"param '{name}' has no value", document.place(("params", name), key=True), f"give it by --param {name}=…, in conf/, or a default")
+                Diagnostic(
+                    "E111",
+                    f"param '{name}' has no value",
+                    document.place(("params", name), key=True),
+                    f"give it by --param {name}=…, in conf/, or a default",
+                )
             )
         try:
             resolved[name] = convert(value, kind)

@@ -61,7 +61,9 @@ class Interpolation:
         """`value` with every reference replaced; a text that is one reference keeps the param's type."""
         if isinstance(value, dict):
             return {
-                key: self._sql(item, (*path, key)) if key in _SQL and path[:1] == ("flows",) else self.fill(item, (*path, key))
+                key: self._sql(item, (*path, key))
+                if key in _SQL and path[:1] == ("flows",)
+                else self.fill(item, (*path, key))
                 for key, item in value.items()
             }
         if isinstance(value, list):
@@ -71,14 +73,21 @@ class Interpolation:
         whole = _REFERENCE.fullmatch(value)
         if whole is not None and whole.group(1) is not None:
             return self._lookup(whole.group(1), path)
-        return _REFERENCE.sub(lambda part: "$" if part.group(1) is None else _text(self._lookup(part.group(1), path)), value)
+        return _REFERENCE.sub(
+            lambda part: "$" if part.group(1) is None else _text(self._lookup(part.group(1), path)), value
+        )
 
     def _sql(self, value: Any, path: Path_) -> Any:
         """SQL stays as it is: a value that became part of its text would be code."""
         if isinstance(value, str) and "${" in value:
             at = self._document.place(path)
             self.found.append(
-                Diagnostic("E300", "`${…}` does not reach SQL: a value must never become code", at, "in a transform write :name")
+                Diagnostic(
+                    "E300",
+                    "`${…}` does not reach SQL: a value must never become code",
+                    at,
+                    "in a transform write :name",
+                )
             )
         return value
 

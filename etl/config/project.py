@@ -41,7 +41,8 @@ def find(reference: str | Path, project: Path | None = None) -> Place:
     root = project or find_project(Path.cwd())
     if root is None:
         raise _missing(
-            f"there is no pipeline '{reference}', and no project here", "go to the folder that holds pipelines/, or give a path"
+            f"there is no pipeline '{reference}', and no project here",
+            "go to the folder that holds pipelines/, or give a path",
         )
     root = root.absolute()
     for file in (root / "pipelines" / str(reference) / "pipeline.yml", root / "pipelines" / f"{reference}.yml"):

@@ -53,9 +53,18 @@ def check_sql(
     except TokenError as cause:
         return [Diagnostic("E300", f"the SQL of flow '{flow}' does not parse: {str(cause).splitlines()[0]}", at)]
     except ValueError as cause:
-        return [Diagnostic("E301", f"the SQL of flow '{flow}': {cause}", at, "write one SELECT, without further statements")]
+        return [
+            Diagnostic("E301", f"the SQL of flow '{flow}': {cause}", at, "write one SELECT, without further statements")
+        ]
     if not isinstance(tree, exp.Query):
-        return [Diagnostic("E301", f"the SQL of flow '{flow}' is {tree.key.upper()}, not a query", at, "write one SELECT; the sink does the writing")]
+        return [
+            Diagnostic(
+                "E301",
+                f"the SQL of flow '{flow}' is {tree.key.upper()}, not a query",
+                at,
+                "write one SELECT; the sink does the writing",
+            )
+        ]
     found: list[Diagnostic] = []
     names = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     known = {name.lower(): name for name in inputs}
@@ -67,16 +76,37 @@ def check_sql(
         if table.db or name not in known:
             shown = table.sql(dialect="spark").split(" AS ")[0]
             hint = did_you_mean(table.name, inputs) or f"the inputs of this flow are: {', '.join(inputs)}"
-            found.append(Diagnostic("E302", f"flow '{flow}' reads '{shown}', which is none of its inputs", _of(table.this, text, at), hint))
+            found.append(
+                Diagnostic(
+                    "E302",
+                    f"flow '{flow}' reads '{shown}', which is none of its inputs",
+                    _of(table.this, text, at),
+                    hint,
+                )
+            )
         else:
             used.add(name)
     for name in inputs:
         if name.lower() not in used and not found:
-            found.append(Diagnostic("E302", f"input '{name}' of flow '{flow}' is never read by its SQL", at, "read it, or take it out of inputs"))
+            found.append(
+                Diagnostic(
+                    "E302",
+                    f"input '{name}' of flow '{flow}' is never read by its SQL",
+                    at,
+                    "read it, or take it out of inputs",
+                )
+            )
     for marker in tree.find_all(exp.Placeholder):
         if marker.name and marker.name not in params:
             hint = did_you_mean(marker.name, params) or "declare it under params"
-            found.append(Diagnostic("E303", f"the SQL of flow '{flow}' uses :{marker.name}, which is no param", _marker(marker.name, text, at), hint))
+            found.append(
+                Diagnostic(
+                    "E303",
+                    f"the SQL of flow '{flow}' uses :{marker.name}, which is no param",
+                    _marker(marker.name, text, at),
+                    hint,
+                )
+            )
     return found
 
 
@@ -90,10 +120,22 @@ def check_expression(text: str, at: Location, what: str) -> list[Diagnostic]:
     except (SqlglotError, ValueError) as cause:
         reason = str(cause).split("\n")[0].split(" Line ")[0].rstrip(".")
         return [Diagnostic("E300", f"{what} is no SQL expression: {reason}", at)]
-    for forbidden, name in ((exp.Subquery, "a subquery"), (exp.Select, "a subquery"), (exp.AggFunc, "an aggregate"), (exp.Window, "a window")):
+    for forbidden, name in (
+        (exp.Subquery, "a subquery"),
+        (exp.Select, "a subquery"),
+        (exp.AggFunc, "an aggregate"),
+        (exp.Window, "a window"),
+    ):
         where = tree.args.get("where")
         if where is not None and where.find(forbidden):
-            return [Diagnostic("E300", f"{what} has {name}; it is judged row by row", at, "compute the value in the transform, then test it")]
+            return [
+                Diagnostic(
+                    "E300",
+                    f"{what} has {name}; it is judged row by row",
+                    at,
+                    "compute the value in the transform, then test it",
+                )
+            ]
     return []
 
 
@@ -123,8 +165,19 @@ def check_python(
     functions = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
     found = functions.get(function)
     if found is None:
-        imported = {alias.asname or alias.name for item in tree.body if isinstance(item, ast.ImportFrom | ast.Import) for alias in item.names}
-        assigned = {name.id for item in tree.body if isinstance(item, ast.Assign) for name in item.targets if isinstance(name, ast.Name)}
+        imported = {
+            alias.asname or alias.name
+            for item in tree.body
+            if isinstance(item, ast.ImportFrom | ast.Import)
+            for alias in item.names
+        }
+        assigned = {
+            name.id
+            for item in tree.body
+            if isinstance(item, ast.Assign)
+            for name in item.targets
+            if isinstance(name, ast.Name)
+        }
         if function in imported | assigned:
             return []
         hint = did_you_mean(function, functions) or f"the functions there are: {', '.join(functions) or 'none'}"
@@ -134,20 +187,38 @@ def check_python(
     place = Location(shown, found.lineno, found.col_offset + 1, len("def"), source.splitlines()[found.lineno - 1])
     arguments = found.args
     if arguments.vararg or arguments.kwarg:
-        return [Diagnostic("E321", f"'{function}' takes * or ** parameters; name the inputs of flow '{flow}'", place, f"the inputs are: {', '.join(inputs)}")]
+        return [
+            Diagnostic(
+                "E321",
+                f"'{function}' takes * or ** parameters; name the inputs of flow '{flow}'",
+                place,
+                f"the inputs are: {', '.join(inputs)}",
+            )
+        ]
     positional = [*arguments.posonlyargs, *arguments.args]
     optional = {item.arg for item in positional[len(positional) - len(arguments.defaults) :]} | {
-        item.arg for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is not None
+        item.arg
+        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is not None
     }
     names = [item.arg for item in (*positional, *arguments.kwonlyargs)]
     wrong = [
-        Diagnostic("E321", f"parameter '{name}' of '{function}' is no input of flow '{flow}'", place,
-                   did_you_mean(name, inputs) or f"the inputs are: {', '.join(inputs)}")
+        Diagnostic(
+            "E321",
+            f"parameter '{name}' of '{function}' is no input of flow '{flow}'",
+            place,
+            did_you_mean(name, inputs) or f"the inputs are: {', '.join(inputs)}",
+        )
         for name in names
         if name not in inputs and name != "params" and name not in optional
     ]
     wrong += [
-        Diagnostic("E321", f"input '{name}' of flow '{flow}' is no parameter of '{function}'", place, "add the parameter, or take the input away")
+        Diagnostic(
+            "E321",
+            f"input '{name}' of flow '{flow}' is no parameter of '{function}'",
+            place,
+            "add the parameter, or take the input away",
+        )
         for name in inputs
         if name not in names
     ]

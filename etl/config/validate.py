@@ -65,7 +65,9 @@ def _walk_unsupported(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
 def _unsupported(document: Document, values: Any) -> Iterator[Diagnostic]:
     for path, message in _walk_unsupported(values, ()):
         value = path[-1] in ("format", "strategy", "incremental", "type")
-        yield Diagnostic("E900", message, document.place(path, key=not value), "a later version brings it; leave it out for now")
+        yield Diagnostic(
+            "E900", message, document.place(path, key=not value), "a later version brings it; leave it out for now"
+        )
 
 
 def _without(value: Any, paths: set[Path_], path: Path_ = ()) -> Any:
@@ -109,19 +111,33 @@ def _diagnostic(document: Document, error: Any, models: Mapping[tuple[str, ...],
         hint = did_you_mean(name, known) or (f"known here: {', '.join(known)}" if known else "")
         return Diagnostic("E103", f"unknown key '{name}'{_inside(path)}", document.place(path, key=True), hint)
     if kind == "missing":
-        return Diagnostic("E104", f"'{name}' is missing{_inside(path)}", document.place(path[:-1], key=True), _describe(models, owner, name))
-    if kind == "string_pattern_mismatch" and shape(path)[-1:] == (_ANY,) or error["loc"][-1:] == ("[key]",):
-        return Diagnostic("E107", f"'{error['input']}' is no name", document.place(path, key=True), "a name is of the form [a-z][a-z0-9_]*")
+        return Diagnostic(
+            "E104",
+            f"'{name}' is missing{_inside(path)}",
+            document.place(path[:-1], key=True),
+            _describe(models, owner, name),
+        )
+    if (kind == "string_pattern_mismatch" and shape(path)[-1:] == (_ANY,)) or error["loc"][-1:] == ("[key]",):
+        return Diagnostic(
+            "E107",
+            f"'{error['input']}' is no name",
+            document.place(path, key=True),
+            "a name is of the form [a-z][a-z0-9_]*",
+        )
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
     if kind == "literal_error":
         expected = str(error["ctx"]["expected"])
         words = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
         return Diagnostic(
-            "E105", f"{name}: '{given}' is none of {', '.join(words)}", document.place(path),
+            "E105",
+            f"{name}: '{given}' is none of {', '.join(words)}",
+            document.place(path),
             did_you_mean(str(given), words) or f"say {expected}",
         )
-    return Diagnostic("E105", f"{name}: {message[:1].lower() + message[1:]}", document.place(path), _describe(models, owner, name))
+    return Diagnostic(
+        "E105", f"{name}: {message[:1].lower() + message[1:]}", document.place(path), _describe(models, owner, name)
+    )
 
 
 def _inside(path: Path_) -> str:

@@ -22,7 +22,7 @@ def source_offset(checkpoint: str, epoch: int) -> dict[str, Any] | None:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         if lines[0] != "v1":
-            raise ValueError(f"unknown format {lines[0]!r}")  # noqa: TRY301  # one handler words every damage alike
+            raise ValueError(f"unknown format {lines[0]!r}")  # one handler words every damage alike
         offset = lines[2]
         found = None if offset == "-" else json.loads(offset)
     except (OSError, ValueError, IndexError) as cause:
@@ -54,7 +54,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         if lines[0] != "v1":
-            raise ValueError(f"unknown format {lines[0]!r}")  # noqa: TRY301  # one handler words every damage alike
+            raise ValueError(f"unknown format {lines[0]!r}")  # one handler words every damage alike
         return [json.loads(line) for line in lines[1:]]
     except (OSError, ValueError, IndexError) as cause:
         message = f"the checkpoint's list of files cannot be read: {cause}"

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from etl.planning.plan import Kind
 
 _MARK = "etl_input:"
-_ROWWISE = {"Project", "Filter", "SubqueryAlias", "Generate", "CollectMetrics", "View", "ResolvedHint", "UnresolvedHint", "WithCTE", "CTERelationDef"}
+_ROWWISE = {
+    "Project",
+    "Filter",
+    "SubqueryAlias",
+    "Generate",
+    "CollectMetrics",
+    "View",
+    "ResolvedHint",
+    "UnresolvedHint",
+    "WithCTE",
+    "CTERelationDef",
+}
 _VOLATILE = {
     "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
     "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
@@ -93,7 +104,11 @@ class _Rows:
         for nested in node.subplans:
             if node.name != "WithCTE" and self._reads(nested):
                 return "a subquery over its changes input"
-        below = [child for child in (*node.children, *(node.subplans if node.name == "WithCTE" else ())) if self._reads(child)]
+        below = [
+            child
+            for child in (*node.children, *(node.subplans if node.name == "WithCTE" else ()))
+            if self._reads(child)
+        ]
         if not below or self._is_mark(node):
             return ""
         if node.name == "Join":
@@ -113,7 +128,11 @@ class _Rows:
         kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType")))
         kept = kept.rsplit(".", 1)[-1].removesuffix("$")
         left = below[0] is node.children[0]
-        if kept in ("Inner", "Cross") or (left and kept in ("LeftOuter", "LeftSemi", "LeftAnti")) or (not left and kept == "RightOuter"):
+        if (
+            kept in ("Inner", "Cross")
+            or (left and kept in ("LeftOuter", "LeftSemi", "LeftAnti"))
+            or (not left and kept == "RightOuter")
+        ):
             return ""
         return f"a join ({kept}) that keeps rows of another input"
 
@@ -166,7 +185,9 @@ def _volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
                 names[f"the non-deterministic function {expression.get('name')}"] = None
     return [
         Diagnostic(
-            "E262", f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal", flow.at,
+            "E262",
+            f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal",
+            flow.at,
             "take the value from the data, or pass it as a param",
         )
         for name in names

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
 from etl.errors import ConfigurationError, FlowFailed
-from etl.config.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,15 +56,15 @@ def _apply_python(job: Job, transform: PythonTransform, frames: Mapping[str, Dat
     return found  # type: ignore[no-any-return]  # user code is untyped; its shape was just checked
 
 
-def load_function(
-    transform: PythonTransform, *, pipeline: str, folder: str, project: str
-) -> Callable[..., Any]:
+def load_function(transform: PythonTransform, *, pipeline: str, folder: str, project: str) -> Callable[..., Any]:
     """The user's function, its module loaded under a name of its pipeline's own, so that two pipelines never meet."""
     module = _load_module(Path(transform.file), f"_twilight_{pipeline}", folder, project)
     function = getattr(module, transform.function, None)
     if not callable(function):
         message = f"module '{transform.module}' has no function '{transform.function}'"
-        raise ConfigurationError([Diagnostic("E341", message, transform.at, "correct the name, or define the function")])
+        raise ConfigurationError(
+            [Diagnostic("E341", message, transform.at, "correct the name, or define the function")]
+        )
     return function  # type: ignore[no-any-return]  # callable() is all that can be known of user code
 
 
@@ -104,7 +104,7 @@ def _import(file: Path, package: str, roots: list[str]) -> ModuleType:
         neighbours = [item for item in set(sys.modules) - before if _is_under(sys.modules[item], roots)]
         for item in neighbours:
             # Python workers cannot import the user's files by name, so their functions travel by value.
-            cloudpickle.register_pickle_by_value(sys.modules[item])
+            cloudpickle.register_pickle_by_value(sys.modules[item])  # type: ignore[no-untyped-call]  # vendored without types
             if not item.startswith(package):
                 del sys.modules[item]
     return module

@@ -36,11 +36,13 @@ _TRANSIENT = re.compile(
 _STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
 _EXPECTATION = re.compile(r"\[" + FAILED + r":([^\]]+)\] (.*)")
 _NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] ([^\n]*)")
-_MALFORMED = re.compile(r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?")
+_MALFORMED = re.compile(
+    r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?"
+)
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
-class StopRequested(Exception):  # noqa: N818  # not an error: the run was asked to end
+class StopRequested(Exception):  # not an error: the run was asked to end
     """Raised at the start of an epoch that the run was asked not to begin."""
 
 
@@ -55,7 +57,13 @@ def translate(cause: BaseException, flow: FlowSpec) -> Failure:
         return found
     user = _user_line(cause, flow)
     if user:
-        return Failure("run", f"flow '{flow.name}': {_one_line(cause)}", user, "correct the function; its exception is the user's own", transient=False)
+        return Failure(
+            "run",
+            f"flow '{flow.name}': {_one_line(cause)}",
+            user,
+            "correct the function; its exception is the user's own",
+            transient=False,
+        )
     transient = _is_transient(cause, text)
     hint = (
         "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
@@ -85,17 +93,31 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         rule = f" ({item.expr})" if item else ""
         place = str(item.at) if item and item.at.line else where
         message = f"flow '{flow.name}': expectation '{name}'{rule} is violated, by the row {row}"
-        return Failure("expectation", message, place, "correct the data, or say drop or quarantine in on_violation; nothing was written")
+        return Failure(
+            "expectation",
+            message,
+            place,
+            "correct the data, or say drop or quarantine in on_violation; nothing was written",
+        )
     unsequenced = _NULL_SEQUENCE.search(text)
     if unsequenced:
         message = f"flow '{flow.name}': {unsequenced.group(1).removesuffix(' SQLSTATE: P0001')}, so the newest row of a key cannot be told"
-        return Failure("expectation", message, where, "fill the column in the transform, or drop such rows by an expectation")
+        return Failure(
+            "expectation", message, where, "fill the column in the transform, or drop such rows by an expectation"
+        )
     if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
         record = re.search(r"record parsing: ([^\n]*)", text)
         row = f": {record.group(1)[:300]}" if record else ""
         file = re.search(r"(file:/[^\s,]+)", text)
-        message = f"flow '{flow.name}': a row does not fit its source's schema{row}" + (f" (in {file.group(1)})" if file else "")
-        return Failure("expectation", message, where, "correct the file, or say on_malformed: quarantine or drop at the source; nothing was written")
+        message = f"flow '{flow.name}': a row does not fit its source's schema{row}" + (
+            f" (in {file.group(1)})" if file else ""
+        )
+        return Failure(
+            "expectation",
+            message,
+            where,
+            "correct the file, or say on_malformed: quarantine or drop at the source; nothing was written",
+        )
     return None
 
 

@@ -155,9 +155,7 @@ class FlowRun:
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
         session = handle.flow_session(self._spec.run.timezone)
-        prepared = prepare(
-            self._spec, self._flow, decision, session, mode=self._order.mode, run_id=self._order.run_id
-        )
+        prepared = prepare(self._spec, self._flow, decision, session, mode=self._order.mode, run_id=self._order.run_id)
         generations.forget_stop(prepared.job.generation.path, self._order.run_id)
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)
@@ -277,7 +275,7 @@ class FlowRun:
         )
 
 
-class _Known(Exception):  # noqa: N818  # carries a failure that is translated already
+class _Known(Exception):  # carries a failure that is translated already
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure

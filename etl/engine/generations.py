@@ -95,7 +95,9 @@ def _newest_entry(folder: Path) -> int | None:
 
 def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:
     """Leave an epoch's counts where the driver finds them."""
-    write_json(Path(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings})
+    write_json(
+        Path(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings}
+    )
 
 
 def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str, int]] | None:

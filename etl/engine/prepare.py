@@ -62,7 +62,10 @@ def prepare(
     )
     if decision.action == "resume":
         if found is None:
-            raise FlowFailed(f"generation {decision.generation} of flow '{flow.name}' has lost its record", hint="run with --full-refresh")
+            raise FlowFailed(
+                f"generation {decision.generation} of flow '{flow.name}' has lost its record",
+                hint="run with --full-refresh",
+            )
         return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
     kind = judge(draft, session)
     generation = Generation(decision.generation, paths.generation(decision.generation), digest, kind, None, run_id)
@@ -82,7 +85,9 @@ def judge(job: Job, session: SparkSession) -> Kind:
     if found.kind == "full" or flow.sink.strategy == "overwrite":
         if flow.sink.strategy in ("append", "merge"):
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
-            raise ConfigurationError([Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")])
+            raise ConfigurationError(
+                [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
+            )
         return "full"
     by_text = isinstance(flow.transform, SqlTransform) and flow.incremental == "auto"
     if by_text and flow.sink.strategy is None and isinstance(flow.transform, SqlTransform):
@@ -103,12 +108,16 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if taken or twice:
         what = f"a column '{taken[0]}', a name of the framework's own" if taken else f"two columns named '{twice[0]}'"
-        raise ConfigurationError([Diagnostic("E345", f"the transform of flow '{flow.name}' returns {what}", flow.at, "rename it")])
+        raise ConfigurationError(
+            [Diagnostic("E345", f"the transform of flow '{flow.name}' returns {what}", flow.at, "rename it")]
+        )
     for key, wanted in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
         for name in wanted:
             if name.lower() not in names:
                 message = f"sink.{key} of flow '{flow.name}' names '{name}', which the transform does not return"
-                raise ConfigurationError([Diagnostic("E345", message, flow.sink.at, f"the transform returns: {', '.join(output.columns)}")])
+                raise ConfigurationError(
+                    [Diagnostic("E345", message, flow.sink.at, f"the transform returns: {', '.join(output.columns)}")]
+                )
 
 
 def _strategy(flow: FlowSpec, kind: Kind) -> Strategy:

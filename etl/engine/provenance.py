@@ -126,7 +126,9 @@ def read_commit(table: str, version: int) -> Commit:
                     removed += bool(action["remove"].get("dataChange", True))
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"version {version} of the table's log cannot be read: {cause}"
-        raise RunError(message, where=str(path), hint="restore the file from a backup, or rebuild with --full-refresh") from cause
+        raise RunError(
+            message, where=str(path), hint="restore the file from a backup, or rebuild with --full-refresh"
+        ) from cause
     return Commit(
         version=version,
         timestamp_ms=int(info.get("timestamp", 0)),

@@ -35,9 +35,7 @@ def may_quarantine(job: Job) -> bool:
     )
 
 
-def write(
-    job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int
-) -> None:
+def write(job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int) -> None:
     """Commit the epoch's quarantined rows; nothing where there are none and the table is there already."""
     replacing = output.replaces == "all"
     known = committed_epoch(job.paths.quarantine, stamp)
@@ -54,7 +52,9 @@ def write(
 
 
 def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
-    nothing = checked.rows.select(*checked.columns).filter(F.expr("false")).withColumn(REASON, F.lit(None).cast("string"))
+    nothing = (
+        checked.rows.select(*checked.columns).filter(F.expr("false")).withColumn(REASON, F.lit(None).cast("string"))
+    )
     violating = checked.quarantined if checked.quarantines else nothing
     parts = [violating.withColumns({"_etl_input": F.lit(None).cast("string"), CORRUPT: F.lit(None).cast("string")})]
     parts += [

@@ -105,7 +105,10 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
 def _open_local(spec: SparkSpec, java: str, java_version: str, app_name: str, *, short: bool) -> SessionHandle:
     class_path = jars(java)
     # The serial collector and the first compiler start faster; on millions of rows they cost more than they save.
-    tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if short else ["-XX:+UseParallelGC"]
+    tuning = [
+        "-XX:ReservedCodeCacheSize=256m",
+        *(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if short else ["-XX:+UseParallelGC"]),
+    ]
     user_java = dict(spec.conf).get("spark.driver.extraJavaOptions", "")
     found = archive(java_version, class_path, [*tuning, user_java])
     log = Path(__file__).with_name("log4j2.properties")
@@ -193,11 +196,7 @@ def _active() -> SparkSession | None:
 
 
 def _must_know_delta(session: SparkSession) -> None:
-    missing = [
-        f"{name}={value}"
-        for name, value in _delta().items()
-        if value not in (session.conf.get(name, "") or "")
-    ]
+    missing = [f"{name}={value}" for name, value in _delta().items() if value not in (session.conf.get(name, "") or "")]
     if missing:
         packages = ",".join(f"{jar.group}:{jar.name}:{jar.version}" for jar in JARS[:1])
         raise EnvironmentProblem(

@@ -34,7 +34,9 @@ def find_java() -> Java:
     program = str(Path(home, "bin", "java")) if home else shutil.which("java")
     if program is None or not Path(program).exists():
         where = f"JAVA_HOME is {home}, and there is no bin/java in it" if home else "there is no `java` on PATH"
-        raise EnvironmentProblem(f"Java was not found: {where}", hint="install a Java 17 or 21 runtime, or set JAVA_HOME to one")
+        raise EnvironmentProblem(
+            f"Java was not found: {where}", hint="install a Java 17 or 21 runtime, or set JAVA_HOME to one"
+        )
     java = Java(program, _version(program))
     if java.major not in SUPPORTED:
         raise EnvironmentProblem(

@@ -59,7 +59,12 @@ def _build(nodes: list[dict[str, Any]], index: int) -> tuple[PlanNode, int]:
 
 def _gather(value: Any, expressions: list[dict[str, Any]], subplans: list[PlanNode]) -> None:
     if isinstance(value, list):
-        if value and isinstance(value[0], dict) and "num-children" in value[0] and ".plans." in str(value[0].get("class")):
+        if (
+            value
+            and isinstance(value[0], dict)
+            and "num-children" in value[0]
+            and ".plans." in str(value[0].get("class"))
+        ):
             subplans.append(_build(value, 0)[0])
             return
         for item in value:

@@ -66,9 +66,13 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowAudit:
         ahead = beside[-1].stamp if beside else None
         if ahead is not None and not _may_be_ahead(ahead, newest):
             findings.append(
-                Finding(flow.name, table, beside[-1].version,
-                        f"holds generation {ahead.generation} epoch {ahead.epoch}, which the target never reached",
-                        "the target lost commits; rebuild the flow with --full-refresh")
+                Finding(
+                    flow.name,
+                    table,
+                    beside[-1].version,
+                    f"holds generation {ahead.generation} epoch {ahead.epoch}, which the target never reached",
+                    "the target lost commits; rebuild the flow with --full-refresh",
+                )
             )
     stamps = [commit.stamp for commit in commits if commit.stamp is not None]
     return FlowAudit(
@@ -91,7 +95,9 @@ def _may_be_ahead(beside: Provenance, target: Provenance | None) -> bool:
 class _Log:
     """One table's commits, in order, held against the rules."""
 
-    def __init__(self, spec: PipelineSpec, flow: FlowSpec, table: str, findings: list[Finding], notes: list[str]) -> None:
+    def __init__(
+        self, spec: PipelineSpec, flow: FlowSpec, table: str, findings: list[Finding], notes: list[str]
+    ) -> None:
         self._spec, self._flow, self._table = spec, flow, table
         self._findings, self._notes = findings, notes
 
@@ -101,9 +107,15 @@ class _Log:
         expected: int | None = None
         for version in log_versions(self._table):
             if expected is not None and version != expected:
-                self._find(expected, f"version {expected} is missing from the log", "restore the log from a backup, or rebuild with --full-refresh")
+                self._find(
+                    expected,
+                    f"version {expected} is missing from the log",
+                    "restore the log from a backup, or rebuild with --full-refresh",
+                )
             elif expected is None and version > 0:
-                self._notes.append(f"{self._table}: the log starts at version {version}; what came before was cleaned away")
+                self._notes.append(
+                    f"{self._table}: the log starts at version {version}; what came before was cleaned away"
+                )
             expected = version + 1
             try:
                 commit = read_commit(self._table, version)
@@ -136,19 +148,43 @@ class _Log:
         if stamp is None:
             return
         if commit.txn.get(stamp.app_id) != stamp.epoch:
-            self._find(commit.version, f"says epoch {stamp.epoch}, but its txn says {commit.txn.get(stamp.app_id)}", "the log was edited; rebuild with --full-refresh")
+            self._find(
+                commit.version,
+                f"says epoch {stamp.epoch}, but its txn says {commit.txn.get(stamp.app_id)}",
+                "the log was edited; rebuild with --full-refresh",
+            )
         previous = before.stamp if before is not None else None
         if previous is not None and stamp.generation < previous.generation:
-            self._find(commit.version, f"goes back from generation {previous.generation} to {stamp.generation}", "two writers were at work; rebuild with --full-refresh")
+            self._find(
+                commit.version,
+                f"goes back from generation {previous.generation} to {stamp.generation}",
+                "two writers were at work; rebuild with --full-refresh",
+            )
         elif previous is None or stamp.generation > previous.generation:
             if (first or previous is not None) and every_epoch and (stamp.epoch != 0 or stamp.frm is not None):
-                self._find(commit.version, f"opens generation {stamp.generation} with epoch {stamp.epoch}, not with epoch 0 from the beginning", "rebuild with --full-refresh")
+                self._find(
+                    commit.version,
+                    f"opens generation {stamp.generation} with epoch {stamp.epoch}, not with epoch 0 from the beginning",
+                    "rebuild with --full-refresh",
+                )
         elif every_epoch and stamp.epoch != previous.epoch + 1:
-            self._find(commit.version, f"is epoch {stamp.epoch} after epoch {previous.epoch}", "rows were lost or written twice; rebuild with --full-refresh")
+            self._find(
+                commit.version,
+                f"is epoch {stamp.epoch} after epoch {previous.epoch}",
+                "rows were lost or written twice; rebuild with --full-refresh",
+            )
         elif not every_epoch and stamp.epoch <= previous.epoch:
-            self._find(commit.version, f"is epoch {stamp.epoch} after epoch {previous.epoch}", "rows were written twice; rebuild with --full-refresh")
+            self._find(
+                commit.version,
+                f"is epoch {stamp.epoch} after epoch {previous.epoch}",
+                "rows were written twice; rebuild with --full-refresh",
+            )
         elif every_epoch and stamp.frm != previous.to:
-            self._find(commit.version, "does not start where the commit before it ended", "rows were lost or written twice; rebuild with --full-refresh")
+            self._find(
+                commit.version,
+                "does not start where the commit before it ended",
+                "rows were lost or written twice; rebuild with --full-refresh",
+            )
 
     def _find(self, version: int | None, what: str, hint: str) -> None:
         self._findings.append(Finding(self._flow.name, self._table, version, what, hint))

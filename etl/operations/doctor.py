@@ -34,7 +34,7 @@ class Check:
 
 def diagnose(spec: PipelineSpec | None) -> tuple[Check, ...]:
     """Java, packages, jars (fetched if they are missing), the class-data archive, and the pipeline's storage."""
-    return tuple([*_packages(), *_java_and_jars(), *(_storage(spec) if spec else ())])
+    return (*_packages(), *_java_and_jars(), *(_storage(spec) if spec else ()))
 
 
 def _packages() -> Iterator[Check]:
@@ -78,4 +78,9 @@ def _storage(spec: PipelineSpec) -> Iterator[Check]:
         return
     yield Check("storage", "ok", str(root))
     free = shutil.disk_usage(nearest).free
-    yield Check("disk", "ok" if free > _LITTLE_BYTES else "warn", f"{free / 1024**3:.1f} GiB free", "" if free > _LITTLE_BYTES else "runs need room for new files beside old ones")
+    yield Check(
+        "disk",
+        "ok" if free > _LITTLE_BYTES else "warn",
+        f"{free / 1024**3:.1f} GiB free",
+        "" if free > _LITTLE_BYTES else "runs need room for new files beside old ones",
+    )

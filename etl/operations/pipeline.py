@@ -25,7 +25,14 @@ class Pipeline:
 
     spec: PipelineSpec
 
-    def plan(self, *, mode: Mode | None = None, select: Sequence[str] = (), exclude: Sequence[str] = (), full_refresh: bool = False) -> Plan:
+    def plan(
+        self,
+        *,
+        mode: Mode | None = None,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        full_refresh: bool = False,
+    ) -> Plan:
         """What a run would do; starts no JVM."""
         return plan(self.spec, mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
 
@@ -41,7 +48,12 @@ class Pipeline:
     ) -> RunResult:
         """Run it; a flow's failure is in the result. An active Spark session is used as it is, and never stopped."""
         return run(
-            self.spec, mode=mode, trigger=trigger, include=select, exclude=exclude, full_refresh=full_refresh,
+            self.spec,
+            mode=mode,
+            trigger=trigger,
+            include=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
             allow_history_loss=allow_history_loss,
         )
 

@@ -63,7 +63,9 @@ def _flow(
             action, reason, generation = decision.action, decision.reason, decision.generation
             warnings += [f"{flow.name}: {message}" for message in decision.warnings]
             if decision.lost:
-                warnings.append(f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}")
+                warnings.append(
+                    f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}"
+                )
         except EtlError as cause:
             reason = cause.what
             warnings.append(f"{flow.name}: {cause.what}")

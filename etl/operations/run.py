@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from etl.config.spec import Mode, PipelineSpec
     from etl.planning.events import Event, FlowResult, Status
 
-_SHORT_BYTES = 64 * 1024 * 1024
+_SHORT_BYTES = 8 * 1024 * 1024
 
 
 def run(
@@ -94,7 +94,7 @@ def _status(flows: Sequence[FlowResult]) -> Status:
     found = {flow.status for flow in flows}
     for status in ("failed", "succeeded", "skipped"):
         if status in found:
-            return status  # type: ignore[return-value]  # the tuple's items are statuses
+            return status
     return "unchanged"
 
 
@@ -129,9 +129,13 @@ def _must_be_writable(spec: PipelineSpec) -> None:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         message = f"storage {root} cannot be created: {cause.strerror}"
-        raise EnvironmentProblem(message, hint="correct storage in conf/, or the permissions of the folder above") from cause
+        raise EnvironmentProblem(
+            message, hint="correct storage in conf/, or the permissions of the folder above"
+        ) from cause
     if not os.access(root, os.W_OK | os.X_OK):
-        raise EnvironmentProblem(f"storage {root} cannot be written", hint="correct storage in conf/, or its permissions")
+        raise EnvironmentProblem(
+            f"storage {root} cannot be written", hint="correct storage in conf/, or its permissions"
+        )
 
 
 def _bytes(spec: PipelineSpec) -> int:

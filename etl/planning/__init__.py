@@ -1,0 +1,1 @@
+"""What will happen, as pure values: no Spark here."""

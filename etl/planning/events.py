@@ -138,6 +138,4 @@ class RunFinished:
     result: RunResult
 
 
-Event: TypeAlias = (
-    RunStarted | FlowStarted | EpochCommitted | FlowRetried | FlowWarned | FlowFinished | RunFinished
-)
+Event: TypeAlias = RunStarted | FlowStarted | EpochCommitted | FlowRetried | FlowWarned | FlowFinished | RunFinished

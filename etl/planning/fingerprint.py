@@ -34,7 +34,9 @@ class Fingerprint:
 
     def changed(self, before: Mapping[str, str]) -> tuple[str, ...]:
         """The names of the parts that differ."""
-        return tuple(sorted(name for name in self.parts.keys() | before.keys() if self.parts.get(name) != before.get(name)))
+        return tuple(
+            sorted(name for name in self.parts.keys() | before.keys() if self.parts.get(name) != before.get(name))
+        )
 
 
 def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
@@ -95,7 +97,13 @@ def _sink(flow: FlowSpec) -> dict[str, Any]:
 
 def _source(source: SourceSpec) -> dict[str, Any]:
     schema = [(column.name.lower(), column.type) for column in ddl.parse(source.schema)] if source.schema else None
-    return {"format": source.format, "path": source.path, "schema": schema, "options": source.options, "on_malformed": source.on_malformed}
+    return {
+        "format": source.format,
+        "path": source.path,
+        "schema": schema,
+        "options": source.options,
+        "on_malformed": source.on_malformed,
+    }
 
 
 def _takes_params(file: Path, function: str) -> bool:
@@ -138,7 +146,9 @@ class Code:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     if name in ("*", alias.asname or alias.name) or not isinstance(item, ast.ImportFrom):
-                        yield from self._module(file, node.module or alias.name, node.level, alias.name if node.module else "*")
+                        yield from self._module(
+                            file, node.module or alias.name, node.level, alias.name if node.module else "*"
+                        )
 
     def _module(self, file: Path, module: str, level: int, name: str) -> Iterator[str]:
         base = Path(*module.split("."))
@@ -166,6 +176,10 @@ def _stripped(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:] or [ast.Pass()]
     return tree

@@ -22,7 +22,9 @@ class Graph:
     def of(cls, spec: PipelineSpec) -> Graph:
         """The graph of a checked spec (without circles)."""
         names = {flow.name for flow in spec.flows}
-        parents = {flow.name: tuple(item.dataset for item in flow.inputs if item.dataset in names) for flow in spec.flows}
+        parents = {
+            flow.name: tuple(item.dataset for item in flow.inputs if item.dataset in names) for flow in spec.flows
+        }
         order: list[str] = []
         while len(order) < len(parents):
             order.append(next(name for name in parents if name not in order and set(parents[name]) <= set(order)))

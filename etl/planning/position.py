@@ -63,13 +63,20 @@ def file_drift(read: Mapping[str, int], now: Mapping[str, int]) -> Drift:
     if gone:
         return Drift("lost", f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone", new=new > 0)
     if rewritten:
-        return Drift("rewritten", f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read", new=new > 0)
+        return Drift(
+            "rewritten",
+            f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read",
+            new=new > 0,
+        )
     if new:
         return Drift("more", f"{new} new file{'s' if new > 1 else ''}", new=True)
     return Drift("same")
 
 
+_SHOWN = 3
+
+
 def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    shown = ", ".join(names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} file{'s' if len(names) > 1 else ''} ({shown}{more})"

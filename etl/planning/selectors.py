@@ -20,7 +20,13 @@ def select(graph: Graph, spec: PipelineSpec, include: Sequence[str], exclude: Se
     chosen = set(graph.order) if not include else set().union(*(_one(item, graph, spec, found) for item in include))
     chosen -= set().union(*(_one(item, graph, spec, found) for item in exclude)) if exclude else set()
     if not found and not chosen:
-        found.append(Diagnostic("E250", "nothing is selected: every selected flow is excluded again", hint="look at --select and --exclude"))
+        found.append(
+            Diagnostic(
+                "E250",
+                "nothing is selected: every selected flow is excluded again",
+                hint="look at --select and --exclude",
+            )
+        )
     if found:
         raise ConfigurationError(found)
     return tuple(name for name in graph.order if name in chosen)

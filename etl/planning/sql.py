@@ -38,10 +38,21 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
         return Decision("full", operator, _place(node, transform))
 
     refused = (
-        (exp.AggFunc, "an aggregate"), (exp.Group, "GROUP BY"), (exp.Having, "HAVING"), (exp.Window, "a window"),
-        (exp.Distinct, "DISTINCT"), (exp.Limit, "LIMIT"), (exp.Offset, "OFFSET"), (exp.Order, "ORDER BY"), (exp.Sort, "SORT BY"),
-        (exp.SetOperation, "a set operation"), (exp.TableSample, "TABLESAMPLE"), (exp.Pivot, "PIVOT"), (exp.Qualify, "QUALIFY"),
-        (exp.Fetch, "FETCH"), (exp.Anonymous, "a function that is not known here"),
+        (exp.AggFunc, "an aggregate"),
+        (exp.Group, "GROUP BY"),
+        (exp.Having, "HAVING"),
+        (exp.Window, "a window"),
+        (exp.Distinct, "DISTINCT"),
+        (exp.Limit, "LIMIT"),
+        (exp.Offset, "OFFSET"),
+        (exp.Order, "ORDER BY"),
+        (exp.Sort, "SORT BY"),
+        (exp.SetOperation, "a set operation"),
+        (exp.TableSample, "TABLESAMPLE"),
+        (exp.Pivot, "PIVOT"),
+        (exp.Qualify, "QUALIFY"),
+        (exp.Fetch, "FETCH"),
+        (exp.Anonymous, "a function that is not known here"),
     )
     for node in tree.walk():
         for kind, name in refused:
@@ -49,11 +60,16 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
                 return full(name, node)
     read = [table for table in tree.find_all(exp.Table) if table.name.lower() in changes and not table.db]
     if len(changes) != 1 or len(read) != 1:
-        return full("more than one read of changes" if len(read) > 1 or len(changes) > 1 else "no read of changes", read[-1] if read else tree)
+        return full(
+            "more than one read of changes" if len(read) > 1 or len(changes) > 1 else "no read of changes",
+            read[-1] if read else tree,
+        )
     for join in tree.find_all(exp.Join):
         joined = join.find(exp.Table)
         side = (join.side or "").upper()
-        if side in ("RIGHT", "FULL") or (joined is not None and any(table is read[0] for table in join.find_all(exp.Table))):
+        if side in ("RIGHT", "FULL") or (
+            joined is not None and any(table is read[0] for table in join.find_all(exp.Table))
+        ):
             return full(f"a {side.lower() + ' ' if side else ''}join that keeps rows of another input", join)
     for nested in tree.find_all(exp.Subquery, exp.Exists, exp.In):
         if any(table is read[0] for table in nested.find_all(exp.Table)) and not isinstance(nested.parent, exp.From):

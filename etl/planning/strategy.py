@@ -72,7 +72,7 @@ def decide(
     if opened is None:
         return renew("never ran" if committed is None else "its checkpoint is missing")
     if mode == "batch":
-        return _batch(inputs, fingerprint, state, renew)
+        return _batch(fingerprint, state, renew)
     if opened.fingerprint != fingerprint:
         return renew("the definition changed")
     broken = _broken(committed, opened)
@@ -83,14 +83,18 @@ def decide(
     return _stream(inputs, state, opened, renew)
 
 
-def _batch(inputs: tuple[InputSpec, ...], fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
+def _batch(fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
     committed, opened = state.committed, state.opened
     if committed is None:
         return renew("nothing was committed yet")
     if committed.fingerprint != fingerprint:
         return renew("the definition changed")
     if opened is not None and (opened.number > committed.generation or _broken(committed, opened)):
-        return renew("an interrupted run left a newer generation" if opened.number > committed.generation else _broken(committed, opened))
+        return renew(
+            "an interrupted run left a newer generation"
+            if opened.number > committed.generation
+            else _broken(committed, opened)
+        )
     moved = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved != "same"]
     if not moved:
         return Decision("unchanged", "no input has changed", committed.generation)
@@ -120,7 +124,9 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
     moved = [name for name in changes if name in drift and drift[name].new]
     if not moved:
         return Decision("unchanged", "no input has anything new", opened.number, warnings=stale)
-    return Decision("resume", "; ".join(f"{name}: {drift[name].detail}" for name in moved), opened.number, warnings=stale)
+    return Decision(
+        "resume", "; ".join(f"{name}: {drift[name].detail}" for name in moved), opened.number, warnings=stale
+    )
 
 
 def _broken(committed: Committed | None, opened: Opened) -> str:

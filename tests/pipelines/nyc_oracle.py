@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.util
 import sys
 import zipfile
@@ -13,7 +13,7 @@ from typing import Any
 from tests.independent import connection, differences, register
 
 _FOLDER = Path(__file__).parents[2] / "pipelines" / "nyc_flights"
-FIRST, LAST = datetime.date(2013, 1, 1), datetime.date(2013, 12, 31)
+FIRST, LAST = dt.date(2013, 1, 1), dt.date(2013, 12, 31)
 _MIN_DELAY = 15
 
 _TABLES = {
@@ -85,7 +85,7 @@ def landing() -> ModuleType:
 class Oracle:
     """DuckDB over the package's data from FIRST to `last`, with the tables it must come to."""
 
-    def __init__(self, scratch: Path, last: datetime.date = LAST) -> None:
+    def __init__(self, scratch: Path, last: dt.date = LAST) -> None:
         program = landing()
         data = program.data_folder()
         with zipfile.ZipFile(data / "flights.csv.zip") as archive:
@@ -104,7 +104,9 @@ class Oracle:
                 WHERE line = 1 AND dayofyear(make_date(year, month, day)) % {program.GARBLED_EVERY_DAYS} = 0"""
             )
         for name in program.SNAPSHOTS:
-            self.duck.execute(f"CREATE TABLE {name.removesuffix('.csv')} AS SELECT * FROM read_csv('{data / name}', nullstr='NA', sample_size=-1)")
+            self.duck.execute(
+                f"CREATE TABLE {name.removesuffix('.csv')} AS SELECT * FROM read_csv('{data / name}', nullstr='NA', sample_size=-1)"
+            )
         for name, query in _TABLES.items():
             self.duck.execute(f"CREATE TABLE {name} AS {query}")
 
@@ -125,10 +127,16 @@ class Oracle:
         tailed = self._count("flights_clean WHERE tailnum IS NOT NULL")
         return {
             "flights_clean": _counts(
-                self._count("flights") + self._count("garbled_flights"), clean, self._count("flights WHERE dep_time IS NULL"), self._count("flights_quarantine")
+                self._count("flights") + self._count("garbled_flights"),
+                clean,
+                self._count("flights WHERE dep_time IS NULL"),
+                self._count("flights_quarantine"),
             ),
             "weather_clean": _counts(
-                self._count("weather") + self._count("garbled_weather"), weather, self._count("weather WHERE temp IS NULL"), self._count("weather_quarantine")
+                self._count("weather") + self._count("garbled_weather"),
+                weather,
+                self._count("weather WHERE temp IS NULL"),
+                self._count("weather_quarantine"),
             ),
             "plane_latest_flight": _counts(clean, planes, 0, 0, tailed - planes),
             "delay_by_hour": _counts(clean + weather, self._count("delay_by_hour"), 0, 0),
@@ -141,7 +149,13 @@ class Oracle:
 
 
 def _counts(read: int, written: int, dropped: int, quarantined: int, merged: int = 0) -> dict[str, int]:
-    return {"rows_in": read, "rows_out": written, "rows_dropped": dropped, "rows_quarantined": quarantined, "rows_merged": merged}
+    return {
+        "rows_in": read,
+        "rows_out": written,
+        "rows_dropped": dropped,
+        "rows_quarantined": quarantined,
+        "rows_merged": merged,
+    }
 
 
 def reported(document: dict[str, Any]) -> dict[str, dict[str, int]]:

@@ -23,8 +23,11 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
     first = span.frm is None
     arrivals = {}
     for item in job.inputs:
-        streams = item is job.arriving and arrived is not None
-        raw = arrived if streams else open_source(item.source).as_of(session, span.pins[item.name])
-        arrivals[item.name] = arrive(item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=streams)
+        micro_batch = arrived if item is job.arriving else None
+        streams = micro_batch is not None
+        raw = micro_batch if micro_batch is not None else open_source(item.source).as_of(session, span.pins[item.name])
+        arrivals[item.name] = arrive(
+            item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=streams
+        )
     rows = apply(job, session, {name: arrival.parsed for name, arrival in arrivals.items()})
     return Output(rows, "all" if first else "nothing", arrivals)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
     """One commit, empty or not, so that the target's log tells the position of every epoch."""
     if replaces == "all":
-        return create(job, session, rows, stamp)
+        create(job, session, rows, stamp)
+        return None
     with stamped(session, stamp):
         rows.write.format("delta").mode("append").save(job.paths.target)
     return None

@@ -97,7 +97,7 @@ def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replac
     names = [name for name in best.columns if name != _DELETED]
     with stamped(session, stamp):
         session.sql(
-            f"MERGE INTO {_table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # noqa: S608  # names are quoted
+            f"MERGE INTO {_table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # names are quoted
             f" WHEN MATCHED AND NOT s._etl_kept THEN DELETE"
             f" WHEN MATCHED THEN UPDATE SET {_assignments(names)}"
             f" WHEN NOT MATCHED AND s._etl_kept THEN INSERT ({_list(names)}) VALUES ({_list(names, 's.')})"
@@ -140,7 +140,7 @@ def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: lis
 def _merge(job: Job, session: SparkSession, stamp: Provenance, clauses: str) -> int:
     with stamped(session, stamp):
         done = session.sql(
-            f"MERGE INTO {_table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # noqa: S608  # names are quoted
+            f"MERGE INTO {_table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # names are quoted
         ).first()
     return int(done["num_affected_rows"]) if done is not None else 0
 
@@ -150,16 +150,24 @@ def _refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
     found = []
     for key, names in (("keys", sink.keys), ("sequence_by", sink.sequence_by), ("except_columns", sink.except_columns)):
         found += [
-            Diagnostic("E345", f"sink.{key} of flow '{job.flow.name}' names '{name}', which the transform does not return", sink.at,
-                       f"the transform returns: {', '.join(rows.columns)}")
+            Diagnostic(
+                "E345",
+                f"sink.{key} of flow '{job.flow.name}' names '{name}', which the transform does not return",
+                sink.at,
+                f"the transform returns: {', '.join(rows.columns)}",
+            )
             for name in names
             if name.lower() not in known
         ]
     unordered = [field.name for field in rows.schema.fields if "map<" in field.dataType.simpleString()]
     if unordered:
         found.append(
-            Diagnostic("E346", f"flow '{job.flow.name}' merges rows with a MAP in column '{unordered[0]}'; rows with maps have no order",
-                       sink.at, "turn the map into an array of structs, or leave the column out")
+            Diagnostic(
+                "E346",
+                f"flow '{job.flow.name}' merges rows with a MAP in column '{unordered[0]}'; rows with maps have no order",
+                sink.at,
+                "turn the map into an array of structs, or leave the column out",
+            )
         )
     if found:
         raise ConfigurationError(found)
@@ -187,4 +195,3 @@ def _assignments(names: list[str]) -> str:
 
 def _quoted(names: list[str] | tuple[str, ...]) -> list[Column]:
     return [F.col(_name(name)) for name in names]
-

@@ -19,7 +19,8 @@ def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, 
     if replaces != "all":
         message = f"flow '{job.flow.name}': an overwrite of a part of the target was asked for"
         raise ValueError(message)
-    return create(job, session, rows, stamp)
+    create(job, session, rows, stamp)
+    return None
 
 
 def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:

@@ -68,7 +68,8 @@ class FileSource:
         schema = self._schema()
         if not pin.files:
             return session.createDataFrame([], schema)
-        return self._reader_options(session.read).schema(schema).load([_escape(name) for name in pin.files])
+        found: DataFrame = self._reader_options(session.read).schema(schema).load([_escape(name) for name in pin.files])
+        return found
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         self._must_exist()
@@ -78,7 +79,8 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        return reader.load(self._path)
+        found: DataFrame = reader.load(self._path)
+        return found
 
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         offset, previous = source_offset(checkpoint, epoch), source_offset(checkpoint, epoch - 1)
@@ -121,7 +123,7 @@ class FileSource:
         found: dict[str, int] = {}
         for root in roots:
             if Path(root).is_file():
-                found[root] = _modified(os.stat(root))
+                found[root] = _modified(Path(root).stat())
             else:
                 found.update(_walk(root))
         return found

@@ -1,0 +1,147 @@
+"""JSON to Delta, `etl run` against hand-written PySpark: whole processes, fresh targets, interleaved, equal outputs.
+
+    python -m benchmarks.json_to_delta [--rows 1000 --rows 2000000] [--rounds 5]
+
+Prints each round and the medians, and exits 1 where the ratio of medians is above its limit or the outputs differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+
+HERE = Path(__file__).parent
+LIMITS = {1_000: 0.60, 2_000_000: 0.75}
+_SEED = 20130101
+_FILES = 8
+_WARM_UPS = 2  # the first makes the class-data archive, the second is the first to read it
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One size: the seconds of each round of both, and whether they wrote the same rows."""
+
+    rows: int
+    etl: tuple[float, ...]
+    peer: tuple[float, ...]
+    difference: int
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.etl) / statistics.median(self.peer)
+
+    @property
+    def passed(self) -> bool:
+        return self.difference == 0 and self.ratio <= LIMITS.get(self.rows, float("inf"))
+
+    def __str__(self) -> str:
+        limit = f", limit {LIMITS[self.rows]:.2f}" if self.rows in LIMITS else ""
+        equal = "equal outputs" if self.difference == 0 else f"OUTPUTS DIFFER in {self.difference} rows"
+        return (
+            f"{self.rows:,} rows: etl run {statistics.median(self.etl):.2f} s, hand-written {statistics.median(self.peer):.2f} s, "
+            f"ratio {self.ratio:.2f}{limit}, {equal}: {'passed' if self.passed else 'FAILED'}"
+        )
+
+
+def landing(folder: Path, rows: int) -> Path:
+    """A folder of JSON lines in several files, the same for the same number of rows; made once."""
+    made = folder / f"landing-{rows}-{_SEED}"
+    if made.exists():
+        return made
+    chance = random.Random(_SEED)  # noqa: S311  # data to measure with, no secret
+    draft = folder / f"{made.name}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    start = datetime(2013, 1, 1, tzinfo=UTC)
+    each = -(-rows // _FILES)
+    for number in range(_FILES):
+        with (draft / f"{number:02}.json").open("w", encoding="ascii") as file:
+            for identity in range(number * each, min((number + 1) * each, rows)):
+                at = (start + timedelta(seconds=15 * identity)).strftime("%Y-%m-%dT%H:%M:%SZ")
+                celsius = "null" if chance.random() < 0.02 else f"{chance.uniform(-70, 70):.3f}"  # one in fifty
+                battery = "?" if chance.random() < 0.01 else f"{chance.uniform(2.5, 4.2):.2f}"  # one in a hundred
+                file.write(
+                    f'{{"id":{identity},"sensor":"s{chance.randrange(500):03}","at":"{at}","celsius":{celsius},'
+                    f'"humidity":{chance.randrange(101)},"battery":"{battery}","site":"site-{chance.randrange(20)}"}}\n'
+                )
+    draft.rename(made)
+    return made
+
+
+def measure(work: Path, rows: int, rounds: int) -> Measured:
+    """Both programs in turn, each into a fresh target."""
+    project = work / "project"
+    shutil.copytree(HERE / "pipelines", project / "pipelines", dirs_exist_ok=True)
+    source = landing(work, rows)
+    program = str(Path(sys.executable).with_name("etl"))
+    etl = [program, "run", "json_to_delta", "--mode", "batch", "--json", "--param", f"landing={source}"]
+    etl_target, peer_target = project / ".etl/local/tables/json_to_delta/readings_clean", work / "peer"
+    peer = [sys.executable, str(HERE / "peers/handwritten.py"), str(source), str(peer_target)]
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(-_WARM_UPS, rounds):
+        shutil.rmtree(project / ".etl", ignore_errors=True)
+        shutil.rmtree(peer_target, ignore_errors=True)
+        taken = _seconds(etl, project), _seconds(peer, work)
+        print(
+            f"{rows:,} rows, {'warm-up' if number < 0 else f'round {number + 1}'}: etl run {taken[0]:.2f} s, hand-written {taken[1]:.2f} s",
+            flush=True,
+        )
+        if number >= 0:
+            times[0].append(taken[0])
+            times[1].append(taken[1])
+    return Measured(rows, tuple(times[0]), tuple(times[1]), _difference(etl_target, peer_target))
+
+
+def _seconds(command: list[str], folder: Path) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # our own programs
+    taken = time.perf_counter() - started
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return taken
+
+
+def _difference(one: Path, other: Path) -> int:
+    """How many rows one table has and the other has not, as multisets."""
+    with duckdb.connect() as database:
+        for name, path in (("a", one), ("b", other)):
+            database.register(name, DeltaTable(path).to_pyarrow_dataset())
+        found = database.sql(
+            "SELECT count(*) FROM ((FROM a EXCEPT ALL FROM b) UNION ALL (FROM b EXCEPT ALL FROM a))"
+        ).fetchone()
+    if found is None:
+        raise SystemExit("DuckDB did not answer")
+    return int(found[0])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.json_to_delta", description=__doc__)
+    parser.add_argument(
+        "--rows", type=int, action="append", help="a size to measure; may be repeated (default: 1000 and 2000000)"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where the data is made and kept (default: a temporary folder)")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        work = (chosen.folder or Path(scratch)).absolute()
+        work.mkdir(parents=True, exist_ok=True)
+        results = [measure(work, rows, chosen.rounds) for rows in chosen.rows or LIMITS]
+    for result in results:
+        print(result)
+    return 0 if all(result.passed for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

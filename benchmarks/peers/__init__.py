@@ -1,0 +1,1 @@
+"""The same work as a pipeline's, written by hand."""

@@ -1,0 +1,46 @@
+"""JSON to Delta as a good engineer writes it with stock settings: `handwritten.py LANDING TARGET`."""
+
+from __future__ import annotations
+
+import sys
+
+from delta import configure_spark_with_delta_pip
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+SCHEMA = "id BIGINT, sensor STRING, at TIMESTAMP, celsius DOUBLE, humidity INT, battery STRING, site STRING"
+
+
+def main(landing: str, target: str) -> None:
+    """Read, filter, cast, project, write."""
+    builder = (
+        SparkSession.builder.appName("json_to_delta")
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.sql.session.timeZone", "UTC")
+    )
+    spark = configure_spark_with_delta_pip(builder).getOrCreate()
+    (
+        spark.read.schema(SCHEMA)
+        .option("mode", "FAILFAST")
+        .json(landing)
+        .where(F.col("celsius").between(-60, 60))
+        .select(
+            "id",
+            "sensor",
+            "at",
+            F.col("at").cast("date").alias("day"),
+            F.round("celsius", 1).cast("decimal(5,1)").alias("celsius"),
+            (F.col("humidity").cast("double") / 100).alias("humidity"),
+            F.expr("try_cast(battery AS DOUBLE)").alias("battery_volts"),
+            F.upper("site").alias("site"),
+        )
+        .write.format("delta")
+        .mode("overwrite")
+        .save(target)
+    )
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
