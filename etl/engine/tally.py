@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
 from pyspark.sql import Observation
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Tally:
         return self._found
 
     def _collect(self) -> None:
-        self._found = _numbers(self._observation.get)
+        try:
+            self._found = _numbers(self._observation.get)
+        except Py4JError:
+            # Where a plan came to nothing, Spark may end an observation with a row without columns, which pyspark cannot read.
+            self._found = {}
 
 
 def _numbers(row: Mapping[str, object]) -> dict[str, int]:
