@@ -1,44 +1,32 @@
 """The Spark session: the user's own, used as it is, or one of ours with a profile for one machine.
 
-The only rooms that touch the JVM are this one and its neighbours `session_*`. None of the local profile reaches a cluster.
+The only rooms that touch the JVM are this one and its neighbours `session_*`.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from etl.engine.session_archive import Archive, archive
+from etl.config.spec import SparkSpec
+from etl.engine import session_archive, session_profile
 from etl.engine.session_jars import JARS, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from pyspark.sql import SparkSession
 
-    from etl.config.spec import SparkSpec
-
-_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
-_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
-_PINNED = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.caseSensitive": "false",
-    # Whether a row is malformed must not depend on which of its columns a query asks for.
-    "spark.sql.csv.parser.columnPruning.enabled": "false",
-    # A target's schema is what its transform returns, never what a later write happens to bring.
-    "spark.databricks.delta.schema.autoMerge.enabled": "false",
-    # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
-    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
-}
+    from etl.engine.session_archive import Archive
+    from etl.engine.session_gateway import Gateway
 
 
 @dataclass(slots=True)
@@ -48,12 +36,13 @@ class SessionHandle:
     spark: SparkSession
     owned: bool
     local: bool
-    _archive: Archive | None = None
+    _gateway: Gateway | None = None
+    _scratch: str | None = None
 
     def flow_session(self, timezone: str) -> SparkSession:
         """A session of a flow's own beside the given one: same cluster, its own settings and temporary views."""
         session = self.spark.newSession()
-        for name, value in _PINNED.items():
+        for name, value in session_profile.PINNED.items():
             session.conf.set(name, value)
         session.conf.set("spark.sql.session.timeZone", timezone)
         return session
@@ -62,24 +51,20 @@ class SessionHandle:
         """The driver JVM's process id."""
         return int(self.spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
 
+    def last_words(self) -> str:
+        """What the JVM wrote last, where it is ours: the cause to show when it is gone. Empty otherwise."""
+        return self._gateway.last_words() if self._gateway is not None else ""
+
     def close(self) -> None:
         """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
-        if not self.owned:
+        if self._gateway is None:
             return
-        from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
-
-        self.spark.stop()
-        gateway = SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to end the JVM it started
-        if gateway is None:
-            return
-        process = getattr(gateway, "proc", None)
-        gateway.shutdown()
-        SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
-        if process is not None:
-            process.stdin.close()  # the JVM's sign to go
-            code = process.wait()
-            if self._archive is not None:
-                self._archive.keep() if code == 0 else self._archive.discard()
+        try:
+            self.spark.stop()
+        finally:
+            self._gateway.end()
+            if self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandle:
@@ -87,137 +72,126 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
 
     Raises EnvironmentProblem where Java, Delta's jars, or Delta's settings in the user's session are missing.
     """
-    active = _active()
-    if active is not None:
-        _must_know_delta(active)
-        return SessionHandle(active, owned=False, local=False)
-    if "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ:
-        submitted = _build({**_delta(), **dict(spec.conf)}, app_name, spec.master)
-        _must_know_delta(submitted)
-        return SessionHandle(submitted, owned=False, local=False)
+    found = _running() or _submitted(spec, app_name)
+    if found is not None:
+        _must_know_delta(found)
+        return SessionHandle(found, owned=False, local=False)
     java = find_java()
-    if spec.master is not None and not spec.master.startswith("local"):
-        conf = {**_delta(), "spark.jars": ",".join(map(str, jars(java.program))), **dict(spec.conf)}
-        return SessionHandle(_launch(conf, app_name, spec.master), owned=True, local=False)
-    return _open_local(spec, java.program, java.version, app_name, short=short)
+    if not _is_local(spec):
+        conf = {
+            **session_profile.DELTA,
+            "spark.jars": ",".join(map(str, jars(java.program))),
+            **dict(spec.conf),
+            "spark.master": str(spec.master),
+            "spark.app.name": app_name,
+        }
+        session, gateway = _launch(conf)
+        return SessionHandle(session, owned=True, local=False, _gateway=gateway)
+    archive = _archive()
+    handle = _open_local(spec, app_name, archive.use(), short=short)
+    if not archive.path.exists():
+        atexit.register(session_archive.prepare_behind)  # when this process needs the processors no more
+    return handle
 
 
-def _open_local(spec: SparkSpec, java: str, java_version: str, app_name: str, *, short: bool) -> SessionHandle:
-    class_path = jars(java)
-    # The serial collector and the first compiler start faster; on millions of rows they cost more than they save.
-    tuning = [
-        "-XX:ReservedCodeCacheSize=256m",
-        *(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if short else ["-XX:+UseParallelGC"]),
-    ]
-    user_java = dict(spec.conf).get("spark.driver.extraJavaOptions", "")
-    found = archive(java_version, class_path, [*tuning, user_java])
-    log = Path(__file__).with_name("log4j2.properties")
-    options = [*tuning, *found.options(), f"-Dlog4j2.configurationFile={log}", user_java]
+def train(work: Callable[[SparkSession], None]) -> None:
+    """Make the class-data archive by doing `work` in a session of the local profile; nothing where it is made already."""
+    archive = _archive()
+    with session_archive.alone(archive):
+        if archive.path.exists():
+            return
+        handle = _open_local(SparkSpec(), "twilight training", archive.make(), short=True)
+        try:
+            work(handle.flow_session("UTC"))
+        finally:
+            handle.close()
+        archive.keep()
+
+
+def _archive() -> Archive:
+    java = find_java()
+    return session_archive.archive(java.program, java.version, jars(java.program))
+
+
+def _is_local(spec: SparkSpec) -> bool:
+    return spec.master is None or spec.master.startswith("local")
+
+
+def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, short: bool) -> SessionHandle:
     scratch = tempfile.mkdtemp(prefix="twilight-")
-    atexit.register(_remove, scratch)
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    user = dict(spec.conf)
+    java_options = [
+        *session_profile.java_options(short=short),
+        *archive_options,
+        user.get("spark.driver.extraJavaOptions", ""),
+    ]
+    class_path = [*map(str, jars(find_java().program)), user.get("spark.driver.extraClassPath", "")]
     conf = {
-        **_delta(),
-        **_local_profile(scratch),
-        **dict(spec.conf),
-        "spark.driver.extraClassPath": os.pathsep.join(map(str, class_path)),
-        "spark.driver.extraJavaOptions": " ".join(option for option in options if option),
+        **session_profile.DELTA,
+        **session_profile.local(scratch, short=short),
+        **user,
+        "spark.driver.extraClassPath": os.pathsep.join(filter(None, class_path)),
+        "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
+        "spark.master": spec.master or "local[*]",
+        "spark.app.name": app_name,
     }
     # pyspark prints each failed call with its whole stack; the failure is translated and shown once.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-    session = _launch(conf, app_name, spec.master or "local[*]")
-    return SessionHandle(session, owned=True, local=True, _archive=None if found.path.exists() else found)
+    session, gateway = _launch(conf)
+    return SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
 
 
-def _delta() -> dict[str, str]:
-    return {"spark.sql.extensions": _EXTENSION, "spark.sql.catalog.spark_catalog": _CATALOG}
+def _launch(conf: dict[str, str]) -> tuple[SparkSession, Gateway]:
+    from etl.engine.session_gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
+
+    return launch(conf)
 
 
-def _local_profile(scratch: str) -> dict[str, str]:
-    """Settings for one machine, each worth tenths of a second a commit or seconds a start; measured in docs/performance.md."""
-    return {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.memory": "3g",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.local.dir": scratch,
-        "spark.sql.warehouse.dir": f"{scratch}/warehouse",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.default.parallelism": "2",
-        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.stats.skipping": "true",
-        "spark.sql.streaming.numRecentProgressUpdates": "10",
-        # pip's pyspark has no libhadoop, so Hadoop's own local file system starts a process for each metadata file.
-        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-        "spark.sql.streaming.checkpointFileManagerClass": (
-            "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-        ),
-    }
-
-
-def _launch(conf: dict[str, str], app_name: str, master: str) -> SparkSession:
-    """Start a JVM with its chatter kept from the terminal; where it dies at once, its last words are in the message."""
-    with tempfile.TemporaryFile() as chatter:
-        try:
-            with _stderr_into(chatter):
-                return _build(conf, app_name, master)
-        except Exception as cause:
-            chatter.seek(0)
-            said = [line for line in chatter.read().decode(errors="replace").splitlines() if line.strip()]
-            last = " | ".join(said[-5:]) or str(cause)
-            message = f"Spark could not be started: {last}"
-            raise EnvironmentProblem(message, hint="`etl doctor` looks at Java, the jars and the storage") from cause
-
-
-def _build(conf: dict[str, str], app_name: str, master: str | None) -> SparkSession:
-    from pyspark.sql import SparkSession  # noqa: PLC0415  # a command without Spark never comes here
-
-    builder: Any = SparkSession.builder.appName(app_name)
-    if master is not None:
-        builder = builder.master(master)
-    for name, value in conf.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()  # type: ignore[no-any-return]  # pyspark's builder is typed as a property of itself
-
-
-def _active() -> SparkSession | None:
-    if "pyspark" not in sys.modules:
+def _running() -> SparkSession | None:
+    """A session that somebody started in this process; asked from any thread, Spark's own answer is the thread's."""
+    if "SPARK_REMOTE" in os.environ:
+        raise EnvironmentProblem(
+            "Spark Connect is not supported yet (SPARK_REMOTE is set)",
+            hint="unset SPARK_REMOTE, or name a master in conf/",
+        )
+    if "pyspark.sql" not in sys.modules:
         return None
     from pyspark import SparkContext  # noqa: PLC0415  # it is imported already
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    # "Active" is said of a thread, and flows have threads of their own: what counts is that the process has a context.
-    if SparkContext._active_spark_context is None:  # noqa: SLF001  # pyspark offers no public way to ask without starting one
+    if SparkContext._active_spark_context is None:  # noqa: SLF001  # no public way to ask without starting one
         return None
-    builder: Any = SparkSession.builder
-    return builder.getOrCreate()  # type: ignore[no-any-return]  # see _build
+    return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+
+
+def _submitted(spec: SparkSpec, app_name: str) -> SparkSession | None:
+    """The session of `spark-submit`, which has started the JVM; its master and settings are the submitter's."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return None
+    from pyspark.sql import SparkSession  # noqa: PLC0415  # a command without Spark never comes here
+
+    builder = SparkSession.builder.appName(app_name)
+    for name, value in {**session_profile.DELTA, **dict(spec.conf)}.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
 
 
 def _must_know_delta(session: SparkSession) -> None:
-    missing = [f"{name}={value}" for name, value in _delta().items() if value not in (session.conf.get(name, "") or "")]
+    packages = f"--packages {JARS[0].group}:{JARS[0].name}:{JARS[0].version}"
+    wanted = [f"--conf {name}={value}" for name, value in session_profile.DELTA.items()]
+    hint = f"start it with {packages} {' '.join(wanted)}; a running session cannot learn it"
+    missing = [
+        f"{name} is not {value}"
+        for name, value in session_profile.DELTA.items()
+        if value not in (session.conf.get(name, "") or "")
+    ]
     if missing:
-        packages = ",".join(f"{jar.group}:{jar.name}:{jar.version}" for jar in JARS[:1])
-        raise EnvironmentProblem(
-            f"the running Spark session does not know Delta: {', '.join(missing)} is not set",
-            hint=f"start it with --packages {packages} and --conf {' --conf '.join(missing)}; a running session cannot learn it",
-        )
+        raise EnvironmentProblem(f"the running Spark session does not know Delta: {', '.join(missing)}", hint=hint)
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # pyspark is imported already
 
-
-@contextlib.contextmanager
-def _stderr_into(file: Any) -> Iterator[None]:
-    sys.stderr.flush()
-    kept = os.dup(2)
+    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
     try:
-        os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _remove(folder: str) -> None:
-    import shutil  # noqa: PLC0415  # at exit only
-
-    shutil.rmtree(folder, ignore_errors=True)
+        threads.currentThread().getContextClassLoader().loadClass(session_profile.DELTA["spark.sql.extensions"])
+    except Py4JJavaError as cause:
+        raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint) from cause

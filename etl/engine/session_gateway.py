@@ -1,0 +1,87 @@
+"""A driver JVM of ours: started with what it says kept from the terminal, and ended so that nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from etl.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import SparkSession
+
+_END_S = 60.0
+_SHOWN_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A JVM that this process started, and what it has said on its standard output and error."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+
+    def last_words(self) -> str:
+        """The last lines that the JVM wrote, in one line; what a JVM that died has to say for itself."""
+        return _words(self.said)
+
+    def end(self) -> int:
+        """Close the JVM's standard input, which is its sign to go, and wait for it; its exit code."""
+        from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
+
+        gateway = SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to end the JVM it started
+        if gateway is not None and getattr(gateway, "proc", None) is self.process:
+            gateway.shutdown()
+            SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it is gone already
+                self.process.stdin.close()
+        try:
+            return self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
+    """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails."""
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+    from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
+    from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
+    settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
+    try:
+        client: Any = launch_gateway(settings, popen_kwargs={"stdout": said, "stderr": said})
+    except PySparkRuntimeError as cause:
+        raise _failed(_words(said) or str(cause)) from cause
+    gateway = Gateway(client.proc, said)
+    try:
+        SparkContext(conf=settings, gateway=client)
+        return SparkSession.builder.getOrCreate(), gateway
+    except Py4JJavaError as cause:
+        gateway.end()
+        raise _failed(str(cause.java_exception).splitlines()[0]) from cause
+    except BaseException:
+        gateway.end()
+        raise
+
+
+def _words(said: IO[bytes]) -> str:
+    said.seek(0)
+    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-_SHOWN_LINES:])
+
+
+def _failed(words: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"Spark could not be started: {words}",
+        hint="look at spark: in conf/; `etl doctor` looks at Java, the jars and the storage",
+    )

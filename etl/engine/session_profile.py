@@ -1,0 +1,68 @@
+"""The settings of a session of ours: what every one needs, and the profile for one machine.
+
+None of the local profile reaches a cluster, nor a session of the user's. What each setting is worth stands in
+docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+"""Delta's own: only a session that starts with them knows Delta."""
+
+PINNED = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.caseSensitive": "false",
+    # Whether a row is malformed must not depend on which of its columns a query asks for.
+    "spark.sql.csv.parser.columnPruning.enabled": "false",
+    # A target's schema is what its transform returns, never what a later write happens to bring.
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
+    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
+}
+"""What a flow's session never takes from its surroundings, since its results depend on it."""
+
+_LITTLE_PARTITIONS = 2
+
+
+def local(scratch: str, *, short: bool) -> dict[str, str]:
+    """Settings for one machine; `short` for little data, where starting costs more than computing."""
+    partitions = str(_LITTLE_PARTITIONS if short else max(_LITTLE_PARTITIONS, os.cpu_count() or 1))
+    return {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": _memory(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.local.dir": scratch,
+        "spark.sql.warehouse.dir": f"{scratch}/warehouse",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.shuffle.partitions": partitions,
+        "spark.default.parallelism": partitions,
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.streaming.numRecentProgressUpdates": "10",
+        # pip's pyspark has no libhadoop, so Hadoop's own local file system starts a process for each metadata file.
+        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+        "spark.sql.streaming.checkpointFileManagerClass": (
+            "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+        ),
+    }
+
+
+def java_options(*, short: bool) -> list[str]:
+    """The local JVM's own: the serial collector and the first compiler start faster, and cost more on millions of rows."""
+    tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if short else ["-XX:+UseParallelGC"]
+    log = Path(__file__).with_name("log4j2.properties")
+    return [*tuning, f"-Dlog4j2.configurationFile={log.as_uri()}"]
+
+
+def _memory() -> str:
+    """Half of the machine's memory, between one and four GiB."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(4096, max(1024, whole // 2 // 1024**2))}m"
