@@ -1,29 +1,43 @@
-# Everything here needs nothing but Python 3.11 or later, Java 17 or 21, and make.
-SHELL := /bin/bash
+# Needs Python 3.11 or later, Java 17 or 21, and make; everything else is brought into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench docs
-help: ## this list
-	@grep -E '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s $$'\t'
+# uv must use this environment and this Python, whatever the shell's own settings say.
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV UV_PYTHON
 
-.venv: .venv/.ready ## the environment, from the lock
+.PHONY: all help demo test lint bench docs
+all: .venv/.ready ## the environment (.venv), and this list
+	@$(MAKE) --no-print-directory help
 
+help:
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv: .venv/.ready ## the environment alone: packages from the lock, Delta's jars, the archive that makes Spark start sooner
+
+# The checks come before the downloads. A venv that a missing ensurepip left half-made has no pip, and is made anew.
 .venv/.ready: pyproject.toml uv.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed (PYTHON=... names one)"; exit 4; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "the venv module is missing: install it (Debian: apt-get install python3-venv)"; exit 4; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; PYTHON names another one: make PYTHON=python3.12" >&2; exit 4; }
+	@"$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version >/dev/null 2>&1 || \
+		{ echo "Java was not found: install a Java 17 or 21 runtime (Debian: apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one" >&2; exit 4; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+		{ rm -rf .venv; echo "Python's venv module is incomplete: install it (Debian: apt-get install python3-venv)" >&2; exit 4; }
+	@echo "Bringing the packages of uv.lock into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv sync --frozen --inexact --quiet
+	@$(BIN)/uv sync --frozen --quiet
 	@$(BIN)/etl doctor
+	@$(BIN)/python -m etl.engine.session_training || echo "Spark starts without its archive, only later" >&2
 	@touch $@
 
-demo: .venv/.ready ## a year of flights: ten months by batch, two by stream
+demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a stream
 	@$(BIN)/python pipelines/nyc_flights/demo.py
 
-test: .venv/.ready ## every test
+test: .venv/.ready ## every test, the quick ones first
 	@$(BIN)/pytest
 
-lint: .venv/.ready ## ruff, mypy and the walls
+lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -32,5 +46,5 @@ lint: .venv/.ready ## ruff, mypy and the walls
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta
 
-docs: .venv/.ready ## the generated reference
+docs: .venv/.ready ## the generated part of docs/reference
 	@$(BIN)/python docs/generate.py

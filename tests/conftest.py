@@ -1,4 +1,4 @@
-"""What all tests share: one Spark session, throw-away projects, and no skip that nobody explained."""
+"""What all tests share: one Spark session, throw-away projects, the quick tests first, and in CI no test left out."""
 
 from __future__ import annotations
 
@@ -6,50 +6,68 @@ import os
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from pyspark.sql import SparkSession
 
-from etl.config.spec import SparkSpec
-from etl.engine.session import open_session
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
-settings.register_profile(
-    "default",
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("default")
+_SLOW_FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+# The same cases each time; `pytest --hypothesis-profile=dev` looks for new ones, and prints how to see them again.
+settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, suppress_health_check=_SLOW_FIXTURES)
+settings.register_profile("dev", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SLOW_FIXTURES)
+settings.load_profile("ci")
 
-_ORDER = ("pure", "spark", "property", "system", "crash")
+_ORDER = ("pure", "spark", "property", "slow", "system", "crash")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap tests first: a mistake shows early."""
-    items.sort(
-        key=lambda item: max(
-            (_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER), default=0
-        )
-    )
+    """Mark what is not marked by hand, and put cheap tests first: a mistake shows early."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("spark")
+        if not any(mark.name in _ORDER for mark in item.iter_markers()):
+            item.add_marker("pure")
+    items.sort(key=lambda item: max(_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a run without a failure is not a good one."""
+    if _left_out(terminalreporter):
+        terminalreporter.write_line("CI: a skipped test fails the run; install what it lacks, or delete it", red=True)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI nothing may be left out."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
-    if os.environ.get("CI") and skipped and exitstatus == 0:
+    if exitstatus == pytest.ExitCode.OK and reporter is not None and _left_out(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _left_out(reporter: pytest.TerminalReporter) -> bool:
+    return bool(os.environ.get("CI") and reporter.stats.get("skipped"))
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """One local session for every test that needs Spark."""
+    from etl.config.spec import SparkSpec  # a run of pure tests alone never imports pyspark
+    from etl.engine.session import open_session
+
     handle = open_session(SparkSpec(), app_name="tests", short=True)
     yield handle.spark
     handle.close()
+
+
+@pytest.fixture(autouse=True)
+def _shared_session(request: pytest.FixtureRequest) -> None:
+    """A test that is marked `spark` runs in the shared session, whether or not it asks for it by name."""
+    if request.node.get_closest_marker("spark"):
+        request.getfixturevalue("spark")
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""The rules of `tests/conftest.py`, tried in a pytest of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).with_name("conftest.py")
+TESTS = """
+import pytest
+
+@pytest.mark.crash
+def test_late(): pass
+
+def test_early(): pass
+
+@pytest.mark.skipif({skip}, reason="a reason")
+def test_perhaps(): pass
+"""
+
+
+def inner(folder: Path, *, skip: bool, ci: str) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(CONFTEST.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "test_it.py").write_text(TESTS.format(skip=skip), encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  pure\n  crash\n  spark\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", str(folder)]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "CI": ci}, capture_output=True, text=True, check=False
+    )
+
+
+def test_in_ci_a_skipped_test_fails_the_run(tmp_path: Path) -> None:
+    done = inner(tmp_path, skip=True, ci="true")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "CI: a skipped test fails the run" in done.stdout
+    assert "2 passed, 1 skipped" in done.stdout.splitlines()[-1]
+
+
+def test_elsewhere_a_skipped_test_is_only_counted(tmp_path: Path) -> None:
+    assert inner(tmp_path, skip=True, ci="").returncode == pytest.ExitCode.OK
+
+
+def test_in_ci_a_whole_run_passes_with_the_quick_tests_first(tmp_path: Path) -> None:
+    done = inner(tmp_path, skip=False, ci="true")
+    assert done.returncode == pytest.ExitCode.OK
+    assert done.stdout.index("test_early PASSED") < done.stdout.index("test_late PASSED")
