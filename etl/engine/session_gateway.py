@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import IO, TYPE_CHECKING, Any
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pyspark.sql import SparkSession
 
 _END_S = 60.0
 _SHOWN_LINES = 5
+# Spark starts a first, small JVM only to put together the command line of the driver's.
+_LAUNCHING = {"SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
     said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
     settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     try:
-        client: Any = launch_gateway(settings, popen_kwargs={"stdout": said, "stderr": said})
+        with _environment(_LAUNCHING):
+            client: Any = launch_gateway(settings, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
         raise _failed(_words(said) or str(cause)) from cause
     gateway = Gateway(client.proc, said)
@@ -72,6 +76,18 @@ def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
     except BaseException:
         gateway.end()
         raise
+
+
+@contextlib.contextmanager
+def _environment(added: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment while a process is started from it; what the user has set stays."""
+    new = [name for name in added if name not in os.environ]
+    os.environ.update({name: added[name] for name in new})
+    try:
+        yield
+    finally:
+        for name in new:
+            del os.environ[name]
 
 
 def _words(said: IO[bytes]) -> str:

@@ -85,7 +85,7 @@ def _known_good(path: Path) -> bool:
     try:
         status = path.stat()
         stamp = path.with_suffix(".verified").read_text(encoding="ascii")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False
     return stamp == f"{status.st_size} {status.st_mtime_ns}"
 

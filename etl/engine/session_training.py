@@ -39,7 +39,7 @@ def exercise(spark: SparkSession, folder: Path) -> None:
             "LEFT JOIN (SELECT id, max(name) AS name FROM rows GROUP BY id) n ON n.id = r.id WHERE r.id > :least",
             args={"least": 1},
         )
-        return found.withColumn("bad", F.coalesce(F.col("amount") > 5, F.lit(False)))
+        return found.withColumn("bad", F.expr("coalesce(amount > 5, false)"))
 
     def commit(rows: DataFrame, epoch: int) -> None:
         seen = Observation()
@@ -67,7 +67,7 @@ def exercise(spark: SparkSession, folder: Path) -> None:
     )  # fmt: skip
     spark.read.format("delta").load(table).createOrReplaceTempView("arrived")
     spark.sql(
-        f"MERGE INTO delta.`{merged}` t USING (SELECT id, name, at, row_number() OVER (PARTITION BY id ORDER BY at) AS n FROM arrived) s "  # noqa: S608  # our own path
+        f"MERGE INTO delta.`{merged}` t USING (SELECT id, name, at, row_number() OVER (PARTITION BY id ORDER BY at) AS n FROM arrived) s "
         "ON t.id <=> s.id AND s.n = 1 WHEN MATCHED AND s.id > 50 THEN DELETE WHEN MATCHED THEN UPDATE SET t.name = s.name "
         "WHEN NOT MATCHED THEN INSERT (id, name, at) VALUES (s.id, s.name, s.at)"
     ).collect()

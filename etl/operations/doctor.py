@@ -1,15 +1,18 @@
-"""`etl doctor`: whether this machine has what a run needs."""
+"""`etl doctor`: whether this machine has what a run needs, and the parts made that a first run would have to make."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from etl.engine import session_archive
 from etl.engine.session_jars import JARS, cache_root, damaged, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
 
 _LITTLE_BYTES = 2 * 1024**3
+_LITTLE_SCRATCH_BYTES = 1024**3
+_CLOCK_S = 60.0
+_TESTED = (("pyspark", "4.2.0"), ("delta-spark", "4.4.0"))
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at."""
+    """One thing looked at: what was found, and what to do where that is not good."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -32,21 +38,32 @@ class Check:
     hint: str = ""
 
 
-def diagnose(spec: PipelineSpec | None) -> tuple[Check, ...]:
-    """Java, packages, jars (fetched if they are missing), the class-data archive, and the pipeline's storage."""
-    return (*_packages(), *_java_and_jars(), *(_storage(spec) if spec else ()))
+def diagnose(spec: PipelineSpec | None, *, deep: bool = False) -> tuple[Check, ...]:
+    """Look at packages, Java, jars, the class-data archive, scratch space and a pipeline's storage.
+
+    Jars and archive are made where they are missing or damaged. `deep` starts a session and has it count.
+    """
+    checks = [*_packages(), *_java_and_jars(), *_scratch(), *(_storage(spec) if spec else ())]
+    if deep and all(check.status != "fail" for check in checks):
+        checks.append(_session(spec))
+    return tuple(checks)
 
 
 def _packages() -> Iterator[Check]:
     yield Check("python", "ok", f"{sys.version.split()[0]} ({sys.executable})")
-    for name, wanted in (("pyspark", "4.2.0"), ("delta-spark", "4.4.0")):
+    for name, wanted in _TESTED:
         try:
             found = version(name)
         except PackageNotFoundError:
             yield Check(name, "fail", "not installed", f"pip install {name}=={wanted}")
             continue
-        fits = found == wanted
-        yield Check(name, "ok" if fits else "warn", found, "" if fits else f"tested with {wanted}")
+        if found == wanted:
+            yield Check(name, "ok", found)
+        else:
+            yield Check(name, "warn", found, f"tested with {wanted}")
+    home = os.environ.get("SPARK_HOME")
+    if home:
+        yield Check("SPARK_HOME", "warn", home, "unset it, unless that Spark has the version of the pyspark package")
 
 
 def _java_and_jars() -> Iterator[Check]:
@@ -60,27 +77,82 @@ def _java_and_jars() -> Iterator[Check]:
         bad = damaged()
         for name in bad:
             (cache_root() / "jars" / name).unlink()
-        jars(java.program)
-    except EnvironmentProblem as cause:
-        yield Check("jars", "fail", cause.what, cause.hint)
+        paths = jars(java.program)
+    except (EnvironmentProblem, OSError) as cause:
+        problem = (
+            cause
+            if isinstance(cause, EnvironmentProblem)
+            else EnvironmentProblem(str(cause), hint="set TWILIGHT_CACHE")
+        )
+        yield Check("jars", "fail", problem.what, problem.hint)
         return
     mended = f"; fetched again: {', '.join(bad)}" if bad else ""
     yield Check("jars", "ok", f"{len(JARS)} verified in {cache_root() / 'jars'}{mended}")
-    made = len(list((cache_root() / "archives").glob("*.jsa")))
-    yield Check("class-data archive", "ok", f"{made} made" if made else "none yet: the first run makes it")
+    archive = session_archive.archive(java.program, java.version, paths)
+    if archive.path.exists():
+        yield Check("class-data archive", "ok", str(archive.path))
+        return
+    started = time.monotonic()
+    try:
+        session_archive.prepare()
+    except EnvironmentProblem as cause:
+        yield Check("class-data archive", "warn", cause.what, "sessions start without it, some seconds later")
+        return
+    yield Check("class-data archive", "ok", f"{archive.path}, made in {time.monotonic() - started:.0f} s")
+
+
+def _scratch() -> Iterator[Check]:
+    folder = tempfile.gettempdir()
+    yield _room(
+        "scratch space", folder, _LITTLE_SCRATCH_BYTES, "Spark spills into it; set TMPDIR to a folder with more room"
+    )
 
 
 def _storage(spec: PipelineSpec) -> Iterator[Check]:
     root = Path(spec.storage)
     nearest = next(item for item in (root, *root.parents) if item.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        yield Check("storage", "fail", f"{root} cannot be written", "correct storage in conf/, or its permissions")
+    if not nearest.is_dir():
+        yield Check("storage", "fail", f"{nearest} is a file", "correct storage in conf/")
+        return
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=nearest) as file:
+            behind = time.time() - Path(file.name).stat().st_mtime
+    except OSError as cause:
+        yield Check(
+            "storage",
+            "fail",
+            f"{root} cannot be written: {cause.strerror}",
+            "correct storage in conf/, or its permissions",
+        )
         return
     yield Check("storage", "ok", str(root))
-    free = shutil.disk_usage(nearest).free
-    yield Check(
-        "disk",
-        "ok" if free > _LITTLE_BYTES else "warn",
-        f"{free / 1024**3:.1f} GiB free",
-        "" if free > _LITTLE_BYTES else "runs need room for new files beside old ones",
-    )
+    yield _room("disk", str(nearest), _LITTLE_BYTES, "runs write new files beside old ones")
+    # Delta orders commits by their files' times, and files count as new by theirs.
+    if abs(behind) > _CLOCK_S:
+        yield Check(
+            "clock", "warn", f"the storage's clock differs by {behind:.0f} s from this machine's", "set both by NTP"
+        )
+    else:
+        yield Check("clock", "ok", "the storage's clock agrees with this machine's")
+
+
+def _room(name: str, folder: str, least: int, why: str) -> Check:
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 1024**3:.1f} GiB free in {folder}"
+    return Check(name, "ok", detail) if free >= least else Check(name, "warn", detail, why)
+
+
+def _session(spec: PipelineSpec | None) -> Check:
+    from etl.config.spec import SparkSpec  # noqa: PLC0415  # only a deep look needs a session
+    from etl.engine.session import open_session  # noqa: PLC0415
+
+    started = time.monotonic()
+    try:
+        handle = open_session(spec.spark if spec else SparkSpec(), app_name="etl doctor", short=True)
+        try:
+            rows = handle.flow_session("UTC").range(10).count()
+        finally:
+            handle.close()
+    except EnvironmentProblem as cause:
+        return Check("session", "fail", cause.what, cause.hint)
+    return Check("session", "ok", f"counted {rows} rows in {time.monotonic() - started:.1f} s")
