@@ -78,11 +78,18 @@ def model(orders: list[dict[str, Any] | str]) -> dict[str, list[tuple[Any, ...]]
     good = [item for item in parsed if item["amount"] is not None and item["amount"] > 0]
     clean = [{**item, "name": PEOPLE[item["who"]]} for item in good if item["who"] in PEOPLE]
     found = {"clean": [tuple(item[key] for key in ("id", "who", "name", "amount", "seq", "gone")) for item in clean]}
-    found["latest"] = [(item["id"], item["who"], item["amount"], item["seq"]) for item in _winners(clean, "who", ("id", "who", "amount", "seq"))]
+    found["latest"] = [
+        (item["id"], item["who"], item["amount"], item["seq"])
+        for item in _winners(clean, "who", ("id", "who", "amount", "seq"))
+    ]
     whole = ("id", "who", "name", "amount", "seq", "gone")
-    found["alive"] = [(item["id"], item["who"], item["amount"]) for item in _winners(clean, "id", whole) if not item["gone"]]
+    found["alive"] = [
+        (item["id"], item["who"], item["amount"]) for item in _winners(clean, "id", whole) if not item["gone"]
+    ]
     living = _winners(clean, "id", ("id", "who", "amount", "seq", "gone"))
-    found["living"] = [tuple(item[key] for key in ("id", "who", "amount", "seq", "gone")) for item in living if not item["gone"]]
+    found["living"] = [
+        tuple(item[key] for key in ("id", "who", "amount", "seq", "gone")) for item in living if not item["gone"]
+    ]
     once: dict[int, tuple[int, str]] = {}
     for item in clean:
         once[item["id"]] = max(once.get(item["id"], (item["id"], "")), (item["id"], item["who"]))

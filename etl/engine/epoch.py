@@ -92,16 +92,18 @@ def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Sp
     recorded = _recorded(job, n)
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
+    instead: Pin | None = None
     for item in job.inputs:
         source = open_source(item.source)
         if streams and item is job.arriving:
             previous = before[item.name] if before else None
             to[item.name] = source.position(job.generation.checkpoint, n, previous)
+            instead = source.misread(job.generation.checkpoint, n)
             continue
         pin = source.pinned(recorded[item.name]) if recorded else source.latest()
         pins[item.name] = pin
         to[item.name] = dict(pin.position)
-    return Span(before, to, pins)
+    return Span(before, to, pins, instead)
 
 
 def _recorded(job: Job, n: int) -> Mapping[str, Any] | None:

@@ -42,6 +42,10 @@ _MALFORMED = re.compile(
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
+# Conditions that only say that something below them failed.
+_WRAPPERS = ("STREAM_FAILED", "TASK_WRITE_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FAILED_EXECUTE_UDF", "_LEGACY")
+
+
 class StopRequested(Exception):  # not an error: the run was asked to end
     """Raised at the start of an epoch that the run was asked not to begin."""
 
@@ -140,7 +144,7 @@ def _chain(cause: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = cause
     while seen is not None:
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = getattr(seen, "_cause", None) or seen.__cause__ or seen.__context__
 
 
 def _user_line(cause: BaseException, flow: FlowSpec) -> str:
@@ -171,9 +175,9 @@ def _one_line(cause: BaseException) -> str:
 def _cause(text: str) -> str:
     """The part of a Spark error that says something: its condition and message, without stack traces."""
     roots = re.findall(r"Caused by: ([^\n]+)", text)
-    found = _CONDITION.search(text)
-    if found and not found.group(1).startswith("STREAM_FAILED"):
-        message = f"[{found.group(1)}] {found.group(2)}".strip()
+    told = [item for item in _CONDITION.finditer(text) if not item.group(1).startswith(_WRAPPERS)]
+    if told:
+        message = f"[{told[0].group(1)}] {told[0].group(2)}".strip()
     else:
         lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("at ")]
         message = roots[-1] if roots else (lines[0] if lines else "unknown cause")

@@ -42,5 +42,5 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
             read = committed.to.get(item.name)
             if read is not None:
                 streamed = checkpoint if item.spec.read == "changes" else None
-                drifts[item.name] = open_source(item.source).drift(read, streamed)
+                drifts[item.name] = open_source(item.source).drift(read, streamed, committed.epoch)
     return FlowState(committed, opened, drifts)

@@ -24,6 +24,7 @@ class Span:
     frm: Position | None
     to: Position
     pins: Mapping[str, Pin]
+    instead: Pin | None = None  # of the micro-batch, where Spark's stream would misread it
 
 
 @dataclass(frozen=True, slots=True)

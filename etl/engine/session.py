@@ -136,6 +136,8 @@ def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, s
         "spark.master": spec.master or "local[*]",
         "spark.app.name": app_name,
     }
+    # Python functions of the user's run on the driver's Python, with its packages; pyspark takes this from nowhere else.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # pyspark prints each failed call with its whole stack; the failure is translated and shown once.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     session, gateway = _launch(conf)

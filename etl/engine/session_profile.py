@@ -7,7 +7,6 @@ docs/performance.md.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 DELTA = {
@@ -38,8 +37,6 @@ def local(scratch: str, *, short: bool) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": _memory(),
-        # Python functions of the user's run on the same Python, with the same packages, as the driver.
-        "spark.pyspark.python": sys.executable,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.local.dir": scratch,

@@ -27,13 +27,20 @@ def environment() -> dict[str, str]:
 
 
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*ETL, *arguments], cwd=root, env=environment(), capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(
+        [*ETL, *arguments], cwd=root, env=environment(), capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 def killed_run(root: Path, mode: str, dice: random.Random) -> bool:
     """Start a run, kill it a random moment after it has begun to work; False where it was done before."""
     process = subprocess.Popen(
-        [*ETL, "run", "shop", "--mode", mode], cwd=root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*ETL, "run", "shop", "--mode", mode],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     for line in process.stderr:

@@ -134,7 +134,7 @@ def test_a_malformed_row_fails_the_flow_before_anything_is_written(tmp_path: Pat
     assert flow.failure.kind == "expectation"
     assert "does not fit its source's schema" in flow.failure.message
     assert flow.attempts == 1
-    assert not target(tmp_path).exists()
+    assert not (target(tmp_path) / "_delta_log" / f"{0:020}.json").exists()
 
 
 def test_malformed_rows_can_be_dropped_and_are_counted(tmp_path: Path) -> None:
@@ -276,7 +276,9 @@ def test_a_processing_time_trigger_goes_in_rounds_until_it_is_stopped(tmp_path: 
     assert rows(target(tmp_path)) == [(1, "x"), (2, "y")]
 
 
-def test_a_stop_takes_effect_between_epochs_and_the_next_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_takes_effect_between_epochs_and_the_next_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from etl.operations.run import run
 
     write_project(tmp_path)
@@ -288,7 +290,12 @@ def test_a_stop_takes_effect_between_epochs_and_the_next_run_goes_on(tmp_path: P
         land(tmp_path, f"{index}.json", [order])
     pipeline = etl.load("shop")
     stop = threading.Event()
-    result = run(pipeline.spec, mode="stream", emit=lambda event: stop.set() if type(event).__name__ == "EpochCommitted" else None, stop=stop)
+    result = run(
+        pipeline.spec,
+        mode="stream",
+        emit=lambda event: stop.set() if type(event).__name__ == "EpochCommitted" else None,
+        stop=stop,
+    )
     found = {flow.flow: flow for flow in result.flows}
     assert 0 < found["clean"].epochs < 6
     assert found["latest"].status == "skipped"
@@ -317,7 +324,9 @@ def test_a_foreign_commit_is_named_by_the_audit(tmp_path: Path, spark: SparkSess
     put(tmp_path, "a.csv", "1,x\n")
     pipeline.run(mode="batch")
     assert pipeline.audit().holds
-    spark.createDataFrame([(9, "foreign")], "id INT, v STRING").write.format("delta").mode("append").save(str(target(tmp_path)))
+    spark.createDataFrame([(9, "foreign")], "id INT, v STRING").write.format("delta").mode("append").save(
+        str(target(tmp_path))
+    )
     (flow,) = pipeline.audit().flows
     (finding,) = flow.findings
     assert finding.version == 1

@@ -23,9 +23,14 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
     first = span.frm is None
     arrivals = {}
     for item in job.inputs:
-        micro_batch = arrived if item is job.arriving else None
+        instead = span.instead if item is job.arriving else None
+        micro_batch = arrived if item is job.arriving and instead is None else None
         streams = micro_batch is not None
-        raw = micro_batch if micro_batch is not None else open_source(item.source).as_of(session, span.pins[item.name])
+        raw = (
+            micro_batch
+            if micro_batch is not None
+            else open_source(item.source).as_of(session, instead or span.pins[item.name])
+        )
         arrivals[item.name] = arrive(
             item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=streams
         )

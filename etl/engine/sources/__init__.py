@@ -28,14 +28,17 @@ class Source(Protocol):
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         """The pin of a position that was recorded before, where it can still be read; else where the input stands now."""
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None) -> Drift:
-        """How the input has moved since `read`; `checkpoint` is that of the generation that read it, for what it remembers."""
+    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:
+        """How the input has moved since `read`; `checkpoint` is that of the generation whose `epoch` read it."""
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         """The whole input at a pin, static."""
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
+
+    def misread(self, checkpoint: str, epoch: int) -> Pin | None:
+        """What an epoch of the stream must be read as instead, where Spark's stream would read it wrongly."""
 
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """How far an epoch of the stream reads, from Spark's own offsets; `before` is the position of the epoch before."""

@@ -34,7 +34,7 @@ class DeltaSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         return Pin({"version": int(position["version"])})
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None) -> Drift:  # noqa: ARG002  # the log tells all
+    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:  # noqa: ARG002  # the log tells all
         newest, since = self._newest(), int(read["version"])
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")
@@ -64,6 +64,9 @@ class DeltaSource:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
         files = str(limit.files) if limited and limit.files is not None else _ALL
         return reader.option("maxFilesPerTrigger", files).load(self._path)
+
+    def misread(self, checkpoint: str, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
+        return None
 
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         offset = source_offset(checkpoint, epoch)

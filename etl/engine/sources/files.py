@@ -41,11 +41,11 @@ class FileSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None) -> Drift:
+    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:
         now = self._relative(self._listing())
         if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
             return Drift("same")
-        known = self._relative(self._remembered(checkpoint)) if checkpoint else {}
+        known = self._relative(self._remembered(checkpoint, epoch)) if checkpoint else {}
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
             return file_drift(known, now)
         # A position whose list nobody kept (a snapshot, a full input): its size tells what can be told.
@@ -53,16 +53,9 @@ class FileSource:
             return Drift("lost", f"{int(read['files']) - len(now)} files are gone")
         return Drift("rewritten", "the files have changed", new=True)
 
-    def _remembered(self, checkpoint: str) -> dict[str, int]:
-        offsets = Path(checkpoint, "offsets")
-        epochs = [int(item.name) for item in offsets.iterdir() if item.name.isdigit()] if offsets.is_dir() else []
-        commits = Path(checkpoint, "commits")
-        done = [int(item.name) for item in commits.iterdir() if item.name.isdigit()] if commits.is_dir() else []
-        for epoch in sorted({max(epochs, default=-1), max(done, default=-1)}, reverse=True):
-            offset = source_offset(checkpoint, epoch)
-            if offset is not None:
-                return files_between(checkpoint, -1, int(offset["logOffset"]))
-        return {}
+    def _remembered(self, checkpoint: str, epoch: int) -> dict[str, int]:
+        offset = source_offset(checkpoint, epoch) if Path(checkpoint, "offsets", str(epoch)).exists() else None
+        return files_between(checkpoint, -1, int(offset["logOffset"])) if offset is not None else {}
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         schema = self._schema()
@@ -82,11 +75,13 @@ class FileSource:
         found: DataFrame = reader.load(self._path)
         return found
 
+    def misread(self, checkpoint: str, epoch: int) -> Pin | None:
+        """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
+        names = tuple(sorted(_of_epoch(checkpoint, epoch)))
+        return Pin({}, names) if any(_GLOB.search(name) for name in names) else None
+
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        offset, previous = source_offset(checkpoint, epoch), source_offset(checkpoint, epoch - 1)
-        upto = int(offset["logOffset"]) if offset else -1
-        after = int(previous["logOffset"]) if previous else -1
-        return advance_files(before, self._relative(files_between(checkpoint, after, upto)))
+        return advance_files(before, self._relative(_of_epoch(checkpoint, epoch)))
 
     def _schema(self) -> str:
         schema = self._spec.schema or ""
@@ -131,6 +126,14 @@ class FileSource:
     def _relative(self, files: Mapping[str, int]) -> dict[str, int]:
         prefix = self._path.rstrip("/") + "/"
         return {name.removeprefix(prefix): modified for name, modified in files.items()}
+
+
+def _of_epoch(checkpoint: str, epoch: int) -> dict[str, int]:
+    """The files that one epoch of the stream brings."""
+    offset, previous = source_offset(checkpoint, epoch), source_offset(checkpoint, epoch - 1)
+    upto = int(offset["logOffset"]) if offset else -1
+    after = int(previous["logOffset"]) if previous else -1
+    return files_between(checkpoint, after, upto)
 
 
 def _walk(folder: str) -> Iterator[tuple[str, int]]:
