@@ -1,0 +1,158 @@
+"""Writes docs/reference from the code: the grammar's models, the error codes, the commands. `make docs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import click
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from etl.cli import main as command_line
+from etl.config import grammar
+from etl.config.codes import CODES
+
+REFERENCE = Path(__file__).parent / "reference"
+_GENERATED = "<!-- Written by docs/generate.py (`make docs`); edit the code it reads, not this file. -->"
+_ALIASES = {
+    grammar.Name: "name",
+    grammar.Text: "text",
+    grammar.Texts: "text, or list of texts",
+    grammar.Duration: "duration",
+    grammar.Option: "text, number or boolean",
+    grammar.Trigger: "`available_now`, or a duration",
+    grammar.Positive: "whole number above 0",
+}
+_BAR = r"\|"  # a bar that ends no cell
+_PLAIN = {str: "text", int: "whole number", float: "number", bool: "boolean"}
+
+
+def pages() -> dict[str, str]:
+    """File name → text of every generated page."""
+    return {"pipeline.md": pipeline(), "errors.md": errors(), "commands.md": commands()}
+
+
+def pipeline() -> str:
+    """Every key of pipeline.yml and conf/<env>.yml."""
+    lines = [
+        "# pipeline.yml and conf/*.yml",
+        "",
+        _GENERATED,
+        "",
+        "An unknown key is an error, with the nearest known one as a hint. A *name* is of the form `[a-z][a-z0-9_]*`; a *duration* is a",
+        "number of seconds, or text such as `5 seconds`, `10 minutes`, `2 hours`, `1 day`. `defaults: {source: …, flow: …}` lies under every",
+        "source and every flow that does not say otherwise; keys of the form `x-*` are for YAML anchors, and ignored.",
+        "",
+    ]
+    for title, models in (("pipeline.yml", grammar.MODELS), ("conf/<env>.yml", grammar.ENVIRONMENT_MODELS)):
+        for path, model in models.items():
+            at = ".".join("<name>" if part == "*" else part for part in path)
+            lines += [f"### `{at}`", "", _sentence(model), ""] if path else [f"## `{title}`", ""]
+            lines += ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *_rows(model), ""]
+    lines += [
+        "## Not supported yet",
+        "",
+        "These belong to the grammar and are refused with E900 until a later version brings them.",
+        "",
+    ]
+    lines += ["| where | what |", "| --- | --- |"]
+    for path, words in (*grammar.UNSUPPORTED_KEYS.items(), *grammar.UNSUPPORTED_VALUES.items()):
+        at = ".".join("<name>" if part == "*" else part for part in path) or "pipeline.yml"
+        lines.append(f"| `{at}` | {', '.join(f'`{word}`' for word in sorted(words))} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors() -> str:
+    """Every code of a configuration error."""
+    lines = ["# Codes of configuration errors", "", _GENERATED, ""]
+    lines += [
+        "All of a project's mistakes are reported in one pass, as `file:line:column [code] message`; the exit code is 2.",
+        "",
+    ]
+    lines += ["| code | meaning |", "| --- | --- |", *(f"| {code} | {meaning} |" for code, meaning in CODES.items())]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """Every command with its options."""
+    lines = ["# Commands", "", _GENERATED, "", *_paragraphs(command_line.help), ""]
+    lines += ["`--json` prints one document on standard output; progress and logs go to standard error.", ""]
+    group = click.Context(command_line, info_name="etl")
+    for name in command_line.list_commands(group):
+        command = command_line.get_command(group, name)
+        if command is None:
+            raise LookupError(name)
+        inner = click.Context(command, info_name=name, parent=group)
+        lines += [f"## `{command.get_usage(inner).removeprefix('Usage: ')}`", "", *_paragraphs(command.help), ""]
+        options = [item.get_help_record(inner) for item in command.get_params(inner) if isinstance(item, click.Option)]
+        lines += ["| option | meaning |", "| --- | --- |"]
+        lines += [
+            f"| `{record[0].replace('|', _BAR)}` | {_cell(record[1])} |"
+            for record in options
+            if record is not None and record[0] != "--help"
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows(model: type[BaseModel]) -> list[str]:
+    hints = get_type_hints(model, include_extras=True)
+    return [
+        f"| `{field.alias or name}` | {_cell(_type(hints[name]))} | {_default(field)} | {_cell(field.description or '')} |"
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _type(hint: Any) -> str:
+    for alias, words in _ALIASES.items():
+        if hint == alias:
+            return words
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin is Literal:
+        return f" {_BAR} ".join(f"`{item}`" for item in arguments)
+    if origin in (Union, UnionType):
+        return ", ".join(dict.fromkeys(_type(item) for item in arguments if item is not NoneType))
+    if origin is dict:
+        return f"name → {_type(arguments[1])}"
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return "mapping"
+    return _PLAIN[hint]
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "**required**"
+    default = field.default
+    if default is PydanticUndefined or default in (None, "", ()):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _sentence(model: type[BaseModel]) -> str:
+    return _cell(model.__doc__ or "")
+
+
+def _cell(text: str) -> str:
+    return " ".join((text if "`" in text else text.replace("<", "&lt;")).split())
+
+
+def _paragraphs(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").strip().splitlines()]
+
+
+def main() -> None:
+    """Write the pages that differ."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        path = REFERENCE / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"written: {path.relative_to(Path(__file__).parents[1])}")
+
+
+if __name__ == "__main__":
+    main()
