@@ -27,7 +27,10 @@ import landing  # noqa: E402  # found through the line above
 
 def main() -> None:
     """The demo, from nothing."""
-    for place in (_LANDING, *(_STORAGE / name / "nyc_flights" for name in ("tables", "quarantine", "checkpoints", "state", "history"))):
+    for place in (
+        _LANDING,
+        *(_STORAGE / name / "nyc_flights" for name in ("tables", "quarantine", "checkpoints", "state", "history")),
+    ):
         shutil.rmtree(place, ignore_errors=True)
     print("Landing January to October, a file a day ...", flush=True)
     landing.land(_LANDING, first=dt.date(2013, 1, 1), last=_SWITCH - dt.timedelta(days=1))
@@ -43,10 +46,10 @@ def _etl(mode: str) -> dict[str, Any]:
     print(f"$ etl run nyc_flights --mode {mode}", flush=True)
     command = [str(Path(sys.executable).with_name("etl")), "run", "nyc_flights", "--mode", mode, "--json"]
     done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    document: dict[str, Any] = json.loads(done.stdout)
     if done.returncode != 0:
         print(done.stdout)
         sys.exit(done.returncode)
+    document: dict[str, Any] = json.loads(done.stdout)
     return document
 
 
@@ -80,7 +83,9 @@ def _verify() -> None:
             print(f"  {name}: {'; '.join(lines)}")
         sys.exit(1)
     print("\nDuckDB, from the package's own files: every table is what one batch over the whole year makes of it.")
-    print("Next: `.venv/bin/etl history nyc_flights`, `.venv/bin/etl audit nyc_flights`, `.venv/bin/etl plan nyc_flights`.")
+    print(
+        "Next: `.venv/bin/etl history nyc_flights`, `.venv/bin/etl audit nyc_flights`, `.venv/bin/etl plan nyc_flights`."
+    )
 
 
 if __name__ == "__main__":

@@ -59,18 +59,24 @@ def read_days(table: str) -> tuple[list[str], dict[dt.date, list[list[str]]]]:
 
 
 def land(to: Path, *, first: dt.date, last: dt.date, clean: bool = False) -> int:
-    """Land every day from `first` to `last`; returns how many files were new."""
-    return sum(land_days(to, first=first, last=last, clean=clean)) + _land_snapshots(to)
+    """Land what belongs to every day from `first` to `last`; returns how many files were new."""
+    return _land_snapshots(to) + sum(land_days(to, first=first, last=last, clean=clean))
 
 
 def land_days(to: Path, *, first: dt.date, last: dt.date, clean: bool = False) -> Iterator[int]:
-    """Land day after day of both tables, telling for each file whether it was new."""
-    for table in ("flights", "weather"):
-        header, days = read_days(table)
-        for day, lines in days.items():
-            if first <= day <= last:
-                garbled = [] if clean or not is_garbled(day) else [lines[0][:GARBLED_FIELDS]]
-                yield _write(to / table / f"{day}.csv", to, [header, *lines, *garbled])
+    """Land day after day, the flights and the weather of each, telling for each day how many of its files were new."""
+    tables = {name: read_days(name) for name in ("flights", "weather")}
+    for day in sorted(set().union(*(days for _, days in tables.values()))):
+        if first <= day <= last:
+            yield sum(
+                _write(to / name / f"{day}.csv", to, [header, *_lines(days[day], day, clean=clean)])
+                for name, (header, days) in tables.items()
+                if day in days
+            )
+
+
+def _lines(lines: list[list[str]], day: dt.date, *, clean: bool) -> list[list[str]]:
+    return lines if clean or not is_garbled(day) else [*lines, lines[0][:GARBLED_FIELDS]]
 
 
 def _land_snapshots(to: Path) -> int:
