@@ -1,0 +1,97 @@
+"""What changes a fingerprint, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from etl.config.load import load
+from etl.planning.fingerprint import fingerprint
+
+Write = Callable[[Mapping[str, str]], Path]
+YAML = """
+version: 1
+name: p
+params: {least: 3, other: 1}
+sources:
+  s: {format: csv, path: landing, schema: "id INT, v STRING"}
+flows:
+  by_sql:
+    inputs: [s]
+    transform: {sql: "SELECT id, v FROM s WHERE id > :least"}
+    expectations: {known: {expr: v IS NOT NULL, on_violation: drop}}
+  by_python:
+    inputs: [s]
+    transform: {python: "transforms:one"}
+"""
+PYTHON = '''
+from neighbour import scale
+LIMIT = 3
+
+def one(s):
+    """Keep some."""
+    return scale(s.filter(s.id < LIMIT))
+
+def two(s):
+    return s
+'''
+NEIGHBOUR = "def scale(s):\n    return s\n\ndef unused(s):\n    return None\n"
+
+
+def digests(write: Write, yaml: str = YAML, python: str = PYTHON, neighbour: str = NEIGHBOUR) -> tuple[str, str]:
+    root = write(
+        {"pipelines/p/pipeline.yml": yaml, "pipelines/p/transforms.py": python, "pipelines/p/neighbour.py": neighbour}
+    )
+    spec = load(root / "pipelines" / "p")
+    by_sql, by_python = spec.flows
+    return fingerprint(spec, by_sql).digest, fingerprint(spec, by_python).digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sql", "python"),
+    [
+        ("id > :least", "id >= :least", True, False),
+        ("SELECT id, v", "SELECT  id, /* a comment */ v", False, False),
+        ("least: 3", "least: 4", True, False),
+        ("other: 1", "other: 2", False, False),
+        ("v IS NOT NULL", "v IS NULL", True, False),
+        ("on_violation: drop", "on_violation: quarantine", True, False),
+        ("id INT, v STRING", "id BIGINT, v STRING", True, True),
+        ("id INT, v STRING", "id  int,  v string", False, False),
+        ("path: landing", "path: elsewhere", True, True),
+        ("name: p\n", "name: p\ndescription: words\ntags: [t]\n", False, False),
+        ("name: p\n", "name: p\nrun: {timezone: Europe/Berlin}\n", True, True),
+        ("name: p\n", "name: p\nrun: {retry: {max_retries: 9}}\n", False, False),
+        ("transforms:one", "transforms:two", False, True),
+    ],
+)  # fmt: skip
+def test_an_edit_of_the_yaml_changes_just_the_flows_whose_rows_it_can_change(
+    project: Write, old: str, new: str, sql: bool, python: bool
+) -> None:
+    assert old in YAML
+    before, after = digests(project), digests(project, YAML.replace(old, new))
+    assert (before[0] != after[0], before[1] != after[1]) == (sql, python)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("LIMIT = 3", "LIMIT = 4", True),
+        ("s.id < LIMIT", "s.id <= LIMIT", True),
+        ('"""Keep some."""', '"""Other words."""', False),
+        ("LIMIT = 3", "LIMIT = 3  # why", False),
+        ("def two(s):\n    return s", "def two(s):\n    return s.limit(1)", False),
+    ],
+)
+def test_an_edit_of_the_module_counts_where_the_function_reaches_it(
+    project: Write, old: str, new: str, changes: bool
+) -> None:
+    assert (digests(project)[1] != digests(project, python=PYTHON.replace(old, new))[1]) == changes
+
+
+def test_an_edit_of_an_imported_function_counts_and_of_its_neighbour_does_not(project: Write) -> None:
+    before = digests(project)[1]
+    assert digests(project, neighbour=NEIGHBOUR.replace("return s\n", "return s.distinct()\n"))[1] != before
+    assert digests(project, neighbour=NEIGHBOUR.replace("return None", "return 1"))[1] == before

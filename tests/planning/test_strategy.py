@@ -1,0 +1,127 @@
+"""Resume, rebuild, or leave alone: the decision is a pure function of what the tables and inputs say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.config.spec import InputSpec
+from etl.planning.plan import Committed
+from etl.planning.position import Drift, advance_files, file_drift, files_position
+from etl.planning.strategy import FlowState, Opened, decide
+
+INPUTS = (InputSpec("a"), InputSpec("b", "snapshot", "recompute"), InputSpec("c", "snapshot"))
+
+
+def committed(generation: int = 0, epoch: int = 3, fingerprint: str = "f", kind: Any = "rows") -> Committed:
+    return Committed(7, generation, epoch, {}, fingerprint, kind, "r")
+
+
+def opened(
+    number: int = 0, fingerprint: str = "f", kind: Any = "rows", offered: int | None = 3, finished: int | None = 3
+) -> Opened:
+    return Opened(number, fingerprint, kind, offered, finished)
+
+
+def verdict(mode: Any, state: FlowState, fingerprint: str = "f", *, full_refresh: bool = False) -> tuple[str, int]:
+    found = decide(mode=mode, inputs=INPUTS, fingerprint=fingerprint, state=state, full_refresh=full_refresh)
+    return found.action, found.generation
+
+
+SAME = {"a": Drift("same"), "b": Drift("same"), "c": Drift("same")}
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_flow_that_never_ran_opens_generation_zero(mode: str) -> None:
+    assert verdict(mode, FlowState(None, None, {})) == ("new generation", 0)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_nothing_new_is_unchanged(mode: str) -> None:
+    assert verdict(mode, FlowState(committed(), opened(), SAME)) == ("unchanged", 0)
+
+
+def test_new_files_resume_a_stream_and_renew_a_batch() -> None:
+    state = FlowState(committed(), opened(), {**SAME, "a": Drift("more", "1 new file", new=True)})
+    assert verdict("stream", state) == ("resume", 0)
+    assert verdict("batch", state) == ("new generation", 1)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_changed_definition_opens_a_new_generation(mode: str) -> None:
+    assert verdict(mode, FlowState(committed(), opened(), SAME), "g") == ("new generation", 1)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_full_refresh_opens_a_new_generation_whatever_is_there(mode: str) -> None:
+    assert verdict(mode, FlowState(committed(), opened(), SAME), full_refresh=True) == ("new generation", 1)
+
+
+def test_an_interrupted_generation_is_finished_by_a_stream_and_superseded_by_a_batch() -> None:
+    state = FlowState(committed(generation=0), opened(number=1, offered=0, finished=None), SAME)
+    assert verdict("stream", state) == ("resume", 1)
+    assert verdict("batch", state) == ("new generation", 2)
+
+
+def test_an_interrupted_generation_of_another_definition_is_not_finished() -> None:
+    state = FlowState(committed(generation=0), opened(number=1, fingerprint="other", offered=0, finished=None), SAME)
+    assert verdict("stream", state) == ("new generation", 2)
+
+
+def test_a_target_behind_its_checkpoint_is_rebuilt() -> None:
+    assert verdict("stream", FlowState(committed(epoch=2), opened(offered=3, finished=3), SAME)) == (
+        "new generation",
+        1,
+    )
+    assert verdict("stream", FlowState(None, opened(offered=3, finished=3), {})) == ("new generation", 1)
+
+
+def test_a_checkpoint_behind_its_target_is_rebuilt() -> None:
+    for state in (opened(offered=None, finished=None), opened(offered=2, finished=2)):
+        assert verdict("stream", FlowState(committed(), state, SAME)) == ("new generation", 1)
+
+
+def test_a_commit_that_spark_does_not_know_of_yet_is_no_damage() -> None:
+    assert verdict("stream", FlowState(committed(epoch=3), opened(offered=3, finished=2), SAME)) == ("unchanged", 0)
+
+
+def test_a_snapshot_that_moved_rebuilds_only_where_that_was_asked() -> None:
+    moved = Drift("rewritten", "the files have changed", new=True)
+    assert verdict("stream", FlowState(committed(), opened(), {**SAME, "b": moved})) == ("new generation", 1)
+    kept = decide(
+        mode="stream", inputs=INPUTS, fingerprint="f", state=FlowState(committed(), opened(), {**SAME, "c": moved})
+    )
+    assert kept.action == "unchanged"
+    assert "snapshot c has moved" in kept.warnings[0]
+
+
+def test_files_that_are_gone_stop_a_rebuild_and_not_a_stream() -> None:
+    gone = {**SAME, "a": Drift("lost", "1 file (x) is gone")}
+    assert (
+        decide(mode="batch", inputs=INPUTS, fingerprint="f", state=FlowState(committed(), opened(), gone)).lost
+        == "a: 1 file (x) is gone"
+    )
+    assert verdict("stream", FlowState(committed(), opened(), gone)) == ("unchanged", 0)
+
+
+FILES = st.dictionaries(st.text("abc/é ", min_size=1, max_size=6), st.integers(0, 10**13), max_size=8)
+
+
+@given(FILES, st.data())
+def test_a_position_does_not_depend_on_how_the_files_were_split(files: dict[str, int], data: st.DataObject) -> None:
+    order = data.draw(st.permutations(list(files.items())))
+    cut = data.draw(st.integers(0, len(order)))
+    position = advance_files(advance_files(None, dict(order[:cut])), dict(order[cut:]))
+    assert position == files_position(files)
+
+
+@given(FILES, FILES)
+def test_a_drift_is_the_difference_of_two_listings(read: dict[str, int], now: dict[str, int]) -> None:
+    found = file_drift(read, now)
+    assert (found.moved == "same") == (read == now)
+    assert (found.moved == "lost") == bool(read.keys() - now.keys())
+    assert found.new == bool(now.keys() - read.keys())
+    assert (files_position(read) == files_position(now)) == (read == now)
