@@ -28,7 +28,6 @@ help:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv sync --frozen --quiet
 	@$(BIN)/etl doctor
-	@$(BIN)/python -m etl.engine.session_training || echo "Spark starts without its archive, only later" >&2
 	@touch $@
 
 demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a stream
