@@ -277,20 +277,9 @@ def _transform(parts: Built, name: str, model: grammar.Flow, found: list[Diagnos
     if wanted.sql_file is not None:
         return _sql_file(parts, name, wanted.sql_file, tuple(model.inputs), found)
     text = wanted.sql or ""
-    place = _text_place(document, (*path, "sql"))
+    place = document.text_place((*path, "sql"))
     found += query.check_sql(text, place, inputs=tuple(model.inputs), params=tuple(parts.params), flow=name)
     return SqlTransform(text, None, place)
-
-
-def _text_place(document: Document, path: tuple[str, ...]) -> Location:
-    """Where the first character of a text stands: a block's starts on the line below its `|`."""
-    at = document.place(path)
-    if path in document.blocks:
-        lines = Path(document.file).read_text(encoding="utf-8").splitlines()
-        text = lines[at.line] if at.line < len(lines) else ""
-        return Location(at.file, at.line + 1, len(text) - len(text.lstrip()) + 1, 1, text)
-    quoted = at.text[at.column - 1 : at.column] in ("'", '"')
-    return replace(at, column=at.column + int(quoted), width=1)
 
 
 def _sql_file(parts: Built, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:

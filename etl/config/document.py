@@ -65,6 +65,7 @@ class Document:
     keys: dict[Path_, Location] = field(default_factory=dict)
     places: dict[Path_, Location] = field(default_factory=dict)
     blocks: frozenset[Path_] = frozenset()  # values written as `|` or `>` blocks: their text starts a line below
+    lines: tuple[str, ...] = ()
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where the value (or its key) at `path` stands; of its nearest ancestor where it does not stand itself."""
@@ -76,6 +77,18 @@ class Document:
                 return found
             at = at[:-1]
         return self.places.get((), Location(self.file, 1, 1))
+
+    def text_place(self, path: Path_, text: str = "", offset: int = 0) -> Location:
+        """Where the character at `offset` of a text value stands; a block's text starts on the line below its `|`."""
+        at = self.place(path)
+        if path not in self.blocks:
+            quoted = at.text[at.column - 1 : at.column] in ("'", '"')
+            return Location(at.file, at.line, at.column + int(quoted) + offset, 1, at.text)
+        before = text[:offset]
+        number = at.line + 1 + before.count("\n")
+        line = self.lines[number - 1] if number <= len(self.lines) else ""
+        indent = len(line) - len(line.lstrip())
+        return Location(at.file, number, indent + 1 + offset - (before.rfind("\n") + 1), 1, line)
 
 
 def shown(path: Path) -> str:
@@ -134,7 +147,7 @@ class _Reader:
         values = {} if node is None else self._value(node, (), 0)
         if self._found:
             raise ConfigurationError(self._found)
-        return Document(self._file, values, self._keys, self._places, frozenset(self._blocks))
+        return Document(self._file, values, self._keys, self._places, frozenset(self._blocks), tuple(self._lines))
 
     def _at(self, node: yaml.Node) -> Location:
         start, end = node.start_mark, node.end_mark

@@ -80,7 +80,7 @@ class Interpolation:
     def _sql(self, value: Any, path: Path_) -> Any:
         """SQL stays as it is: a value that became part of its text would be code."""
         if isinstance(value, str) and "${" in value:
-            at = self._document.place(path)
+            at = self._document.text_place(path, value, value.index("${"))
             self.found.append(
                 Diagnostic(
                     "E300",

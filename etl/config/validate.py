@@ -117,11 +117,11 @@ def _diagnostic(document: Document, error: Any, models: Mapping[tuple[str, ...],
             document.place(path[:-1], key=True),
             _describe(models, owner, name),
         )
-    if (kind == "string_pattern_mismatch" and shape(path)[-1:] == (_ANY,)) or error["loc"][-1:] == ("[key]",):
+    if kind == "string_pattern_mismatch":
         return Diagnostic(
             "E107",
             f"'{error['input']}' is no name",
-            document.place(path, key=True),
+            document.place(path, key=error["loc"][-1] == "[key]"),
             "a name is of the form [a-z][a-z0-9_]*",
         )
     message = str(error["msg"]).removeprefix("Value error, ")

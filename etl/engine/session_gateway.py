@@ -40,7 +40,7 @@ class Gateway:
         gateway = SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to end the JVM it started
         if gateway is not None and getattr(gateway, "proc", None) is self.process:
             gateway.shutdown()
-            SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
+            SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001  # see above
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # it is gone already
                 self.process.stdin.close()

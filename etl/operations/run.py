@@ -16,7 +16,7 @@ from etl.engine.flow_run import Order
 from etl.engine.graph_run import run_graph
 from etl.engine.sessions import Sessions
 from etl.errors import EnvironmentProblem
-from etl.planning.events import Counts, RunFinished, RunResult, RunStarted
+from etl.planning.events import Counts, FlowFinished, RunFinished, RunResult, RunStarted
 from etl.planning.graph import Graph
 from etl.planning.selectors import select as selected_flows
 from etl.record.history import record
@@ -114,8 +114,6 @@ def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
 
 def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     """Later rounds report what happens, not that nothing did."""
-    from etl.planning.events import FlowFinished  # noqa: PLC0415
-
     def heard(event: Event) -> None:
         if not (isinstance(event, FlowFinished) and event.result.status == "unchanged"):
             emit(event)
