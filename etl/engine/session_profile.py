@@ -32,7 +32,8 @@ _LITTLE_PARTITIONS = 2
 
 def local(scratch: str, *, short: bool) -> dict[str, str]:
     """Settings for one machine; `short` for little data, where starting costs more than computing."""
-    partitions = str(_LITTLE_PARTITIONS if short else max(_LITTLE_PARTITIONS, os.cpu_count() or 1))
+    cores = max(_LITTLE_PARTITIONS, os.cpu_count() or 1)
+    partitions = str(_LITTLE_PARTITIONS if short else cores)
     return {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -44,6 +45,8 @@ def local(scratch: str, *, short: bool) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.shuffle.partitions": partitions,
         "spark.default.parallelism": partitions,
+        # Files are packed into at least this many pieces: two a core, or one core waits for the other's last piece.
+        "spark.sql.files.minPartitionNum": str(_LITTLE_PARTITIONS if short else 2 * cores),
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.streaming.numRecentProgressUpdates": "10",
