@@ -24,7 +24,6 @@ class Generation:
     path: str
     fingerprint: str
     kind: Kind
-    columns: tuple[str, ...] | None  # of the changes input that the transform reads; None = all
     opened_by: str  # a run's id
 
     @property
@@ -49,7 +48,6 @@ def open_generation(generation: Generation) -> None:
             "generation": generation.number,
             "fingerprint": generation.fingerprint,
             "kind": generation.kind,
-            "columns": generation.columns,
             "run": generation.opened_by,
         },
     )
@@ -61,13 +59,11 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
     found = read_json(Path(path, "generation.json"))
     if found is None:
         return None
-    columns = found["columns"]
     return Generation(
         number=number,
         path=path,
         fingerprint=found["fingerprint"],
         kind=found["kind"],
-        columns=None if columns is None else tuple(columns),
         opened_by=found["run"],
     )
 

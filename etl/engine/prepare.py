@@ -52,7 +52,7 @@ def prepare(
         kind=found.kind if found else "full",
         strategy="overwrite",
         paths=paths,
-        generation=Generation(decision.generation, paths.generation(decision.generation), digest, "full", None, run_id),
+        generation=Generation(decision.generation, paths.generation(decision.generation), digest, "full", run_id),
         run_id=run_id,
         fingerprint=digest,
         params=spec.params,
@@ -68,7 +68,7 @@ def prepare(
             )
         return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
     kind = judge(draft, session)
-    generation = Generation(decision.generation, paths.generation(decision.generation), digest, kind, None, run_id)
+    generation = Generation(decision.generation, paths.generation(decision.generation), digest, kind, run_id)
     job = _with(draft, generation, _strategy(flow, kind))
     open_generation(generation)
     return Prepared(job, limited=not complete)
