@@ -71,8 +71,9 @@ def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
         SparkContext(conf=settings, gateway=client)
         return SparkSession.builder.getOrCreate(), gateway
     except Py4JJavaError as cause:
+        words = str(cause.java_exception.toString()).splitlines()[0]  # asked of the JVM, so before it goes
         gateway.end()
-        raise _failed(str(cause.java_exception).splitlines()[0]) from cause
+        raise _failed(words) from cause
     except BaseException:
         gateway.end()
         raise
