@@ -90,7 +90,7 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
     archive = _archive()
     handle = _open_local(spec, app_name, archive.use(), short=short)
     if not archive.path.exists():
-        atexit.register(session_archive.prepare_behind)  # when this process needs the processors no more
+        atexit.register(session_archive.prepare_behind, archive)  # when this process needs the processors no more
     return handle
 
 

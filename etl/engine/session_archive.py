@@ -93,8 +93,10 @@ def prepare() -> None:
         )
 
 
-def prepare_behind() -> None:
-    """Have the archive made by a process that nobody waits for, at the lowest priority."""
+def prepare_behind(found: Archive) -> None:
+    """Have the archive made by a process that nobody waits for, at the lowest priority; nothing where one is at it."""
+    if is_being_made(found):
+        return
     subprocess.Popen(  # noqa: S603  # our own program
         ["nice", "-n", "19", *_TRAIN],  # noqa: S607  # wherever it lies
         stdin=subprocess.DEVNULL,
@@ -103,6 +105,22 @@ def prepare_behind() -> None:
         cwd=cache_root(),
         start_new_session=True,
     )
+
+
+def is_being_made(found: Archive) -> bool:
+    """Whether a living process holds the right to make this archive."""
+    try:
+        handle = os.open(found.path.with_suffix(".lock"), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.session_archive import Archive, alone, archive
+from etl.engine.session_archive import Archive, alone, archive, is_being_made
 from etl.errors import EnvironmentProblem
 
 
@@ -71,7 +71,9 @@ def test_one_process_makes_an_archive_and_a_killed_one_lets_go(made: Archive) ->
     first = spawning.Process(target=_hold, args=(made.path, holds))
     second = spawning.Process(target=_hold, args=(made.path, waits))
     first.start()
+    assert not is_being_made(Archive(made.path.with_name("other.jsa")))
     assert holds.wait(30)
+    assert is_being_made(made)
     second.start()
     try:
         assert not waits.wait(2)
@@ -81,3 +83,4 @@ def test_one_process_makes_an_archive_and_a_killed_one_lets_go(made: Archive) ->
         for process in (first, second):
             process.kill()
             process.join()
+    assert not is_being_made(made)
