@@ -65,6 +65,9 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
         job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
     )
     counts, warnings = _commit(job, session, output, checked, stamp)
+    for name, pin in span.pins.items():
+        if pin.files:
+            generations.record_files(job.generation.path, name, pin.files)
     generations.record_counts(job.generation.path, n, counts, warnings)
 
 
@@ -126,14 +129,15 @@ def _commit(
     try:
         if cached is not None:
             cached.count()
-        if quarantines:
-            bad = tally.result()["quarantined"] + sum(
-                arrival.tally.result()["malformed"] if arrival.tally else 0
-                for arrival in output.arrivals.values()
-                if arrival.malformed is not None
-            )
-            quarantine.write(job, session, output, checked, stamp, count=bad)
-        written = SINKS[job.strategy](job, session, checked.good, output.replaces, stamp)
+        with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
+            if quarantines:
+                bad = tally.result()["quarantined"] + sum(
+                    arrival.tally.result()["malformed"] if arrival.tally else 0
+                    for arrival in output.arrivals.values()
+                    if arrival.malformed is not None
+                )
+                quarantine.write(job, session, output, checked, stamp, count=bad)
+            written = write()
         return _counts(output, checked, tally, written)
     finally:
         for frame in (cached, *(arrival.cached for arrival in output.arrivals.values())):

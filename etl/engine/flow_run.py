@@ -23,7 +23,6 @@ from etl.planning.events import (
     FlowStarted,
     FlowWarned,
 )
-from etl.planning.fingerprint import fingerprint
 from etl.planning.strategy import decide
 
 if TYPE_CHECKING:
@@ -31,11 +30,12 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.config.spec import Mode, PipelineSpec
     from etl.engine.job import Job
     from etl.engine.prepare import Prepared
     from etl.engine.sessions import Sessions
     from etl.planning.events import Event
+    from etl.planning.plan import FlowPlan
     from etl.planning.strategy import Decision
 
 _POLL_S = 0.1
@@ -57,16 +57,17 @@ class FlowRun:
     def __init__(
         self,
         spec: PipelineSpec,
-        flow: FlowSpec,
+        planned: FlowPlan,
         order: Order,
         *,
         sessions: Sessions,
         emit: Callable[[Event], None],
         stop: threading.Event,
     ) -> None:
-        self._spec, self._flow, self._order = spec, flow, order
+        self._spec, self._flow, self._order = spec, planned.flow, order
+        self._fingerprint = planned.fingerprint
         self._sessions, self._emit, self._stop = sessions, emit, stop
-        self._paths = FlowPaths.of(spec, flow)
+        self._paths = FlowPaths.of(spec, planned.flow)
         self._counts = Counts()
         self._epochs = 0
         self._attempts = 0
@@ -110,11 +111,12 @@ class FlowRun:
         return result
 
     def _decide(self) -> Decision:
+        """What the plan decided, decided again: by now the flows before this one have run, and perhaps other processes."""
         state = read_state(self._spec, self._flow)
         decision = decide(
             mode=self._order.mode,
             inputs=self._flow.inputs,
-            fingerprint=fingerprint(self._spec, self._flow).digest,
+            fingerprint=self._fingerprint,
             state=state,
             full_refresh=self._order.full_refresh,
         )
@@ -155,7 +157,15 @@ class FlowRun:
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
         session = handle.flow_session(self._spec.run.timezone)
-        prepared = prepare(self._spec, self._flow, decision, session, mode=self._order.mode, run_id=self._order.run_id)
+        prepared = prepare(
+            self._spec,
+            self._flow,
+            decision,
+            session,
+            fingerprint=self._fingerprint,
+            mode=self._order.mode,
+            run_id=self._order.run_id,
+        )
         generations.forget_stop(prepared.job.generation.path, self._order.run_id)
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)

@@ -37,10 +37,11 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     committed, opened = last_committed(paths.target), newest_opened(paths)
     drifts: dict[str, Drift] = {}
     if committed is not None:
-        checkpoint = paths.generation(committed.generation) if committed.kind == "rows" else None
+        generation = paths.generation(committed.generation)
         for item in inputs_of(spec, flow):
             read = committed.to.get(item.name)
             if read is not None:
-                streamed = checkpoint if item.spec.read == "changes" else None
-                drifts[item.name] = open_source(item.source).drift(read, streamed, committed.epoch)
+                streamed = committed.kind == "rows" and item.spec.read == "changes"
+                epoch = committed.epoch if streamed else None
+                drifts[item.name] = open_source(item.source).drift(read, generation, epoch)
     return FlowState(committed, opened, drifts)

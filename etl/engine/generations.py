@@ -7,6 +7,7 @@ another process than the driver.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str,
     """What `record_counts` left for an epoch, if it got so far."""
     found = read_json(Path(generation_path, "etl", "counts", f"{epoch}.json"))
     return None if found is None else (Counts(**found["counts"]), dict(found["warnings"]))
+
+
+def record_files(generation_path: str, name: str, files: Mapping[str, int]) -> None:
+    """Remember which files an input was pinned at: its position tells only their number and digest."""
+    write_json(Path(generation_path, "etl", "read", f"{name}.json"), dict(files))
+
+
+def recorded_files(generation_path: str, name: str) -> Mapping[str, int]:
+    """What `record_files` left of an input; empty where it left nothing."""
+    found = read_json(Path(generation_path, "etl", "read", f"{name}.json"))
+    return found if isinstance(found, dict) else {}
 
 
 def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:

@@ -15,7 +15,6 @@ from etl.engine.job import Input, Job
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed
 from etl.planning import sql
-from etl.planning.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -38,11 +37,17 @@ class Prepared:
 
 
 def prepare(
-    spec: PipelineSpec, flow: FlowSpec, decision: Decision, session: SparkSession, *, mode: Mode, run_id: str
+    spec: PipelineSpec,
+    flow: FlowSpec,
+    decision: Decision,
+    session: SparkSession,
+    *,
+    fingerprint: str,
+    mode: Mode,
+    run_id: str,
 ) -> Prepared:
     """The job that carries `decision` out. Opens the generation where it is new; nothing else is written."""
     paths = FlowPaths.of(spec, flow)
-    digest = fingerprint(spec, flow).digest
     complete = mode == "batch" or decision.rebuild == "batch"
     found = read_generation(paths, decision.generation) if decision.action == "resume" else None
     draft = Job(
@@ -52,9 +57,9 @@ def prepare(
         kind=found.kind if found else "full",
         strategy="overwrite",
         paths=paths,
-        generation=Generation(decision.generation, paths.generation(decision.generation), digest, "full", run_id),
+        generation=Generation(decision.generation, paths.generation(decision.generation), fingerprint, "full", run_id),
         run_id=run_id,
-        fingerprint=digest,
+        fingerprint=fingerprint,
         params=spec.params,
         folder=str(spec.folder),
         project=str(spec.project),
@@ -68,7 +73,7 @@ def prepare(
             )
         return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
     kind = judge(draft, session)
-    generation = Generation(decision.generation, paths.generation(decision.generation), digest, kind, run_id)
+    generation = Generation(decision.generation, paths.generation(decision.generation), fingerprint, kind, run_id)
     job = _with(draft, generation, _strategy(flow, kind))
     open_generation(generation)
     return Prepared(job, limited=not complete)

@@ -40,7 +40,7 @@ def plan(
     for name in selected:
         flow = spec.flow(name)
         if flow is not None:
-            parents = tuple(parent for parent in graph.parents[name] if parent in selected)
+            parents = tuple(parent for parent in selected if parent in graph.upstream(name))
             moving = [parent for parent in parents if planned[parent].action != "unchanged"]
             planned[name], said = _flow(spec, flow, chosen, parents, moving, full_refresh=full_refresh)
             warnings += said

@@ -16,9 +16,8 @@ from etl.engine.flow_run import Order
 from etl.engine.graph_run import run_graph
 from etl.engine.sessions import Sessions
 from etl.errors import EnvironmentProblem
+from etl.operations.plan import plan
 from etl.planning.events import Counts, FlowFinished, RunFinished, RunResult, RunStarted
-from etl.planning.graph import Graph
-from etl.planning.selectors import select as selected_flows
 from etl.record.history import record
 
 if TYPE_CHECKING:
@@ -50,20 +49,19 @@ def run(
     """
     chosen = mode or spec.run.mode
     interval = _interval(trigger or spec.run.trigger) if chosen == "stream" else None
-    graph = Graph.of(spec)
-    selected = selected_flows(graph, spec, include, exclude)
+    planned = plan(spec, mode=chosen, include=include, exclude=exclude, full_refresh=full_refresh)
     _must_be_writable(spec)
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     order = Order(run_id, chosen, full_refresh, allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
-    emit(RunStarted(run_id, spec.name, chosen, selected))
+    emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
     sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
     try:
-        flows = run_graph(spec, graph, selected, order, sessions=sessions, emit=emit, stop=stopping)
+        flows = run_graph(planned, order, sessions=sessions, emit=emit, stop=stopping)
         while interval is not None and not stopping.wait(interval) and not _failed(flows):
             following = replace(order, full_refresh=False)
-            later = run_graph(spec, graph, selected, following, sessions=sessions, emit=_quiet(emit), stop=stopping)
+            later = run_graph(planned, following, sessions=sessions, emit=_quiet(emit), stop=stopping)
             flows = tuple(_sum(before, after) for before, after in zip(flows, later, strict=True))
     finally:
         sessions.close()
@@ -114,6 +112,7 @@ def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
 
 def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     """Later rounds report what happens, not that nothing did."""
+
     def heard(event: Event) -> None:
         if not (isinstance(event, FlowFinished) and event.result.status == "unchanged"):
             emit(event)

@@ -38,7 +38,7 @@ class FlowPlan:
     action: Action
     reason: str
     fingerprint: str
-    upstream: tuple[str, ...]  # flows of this pipeline that must run first
+    upstream: tuple[str, ...]  # the planned flows that must run first, however far up
     target: str
     generation: int | None  # the one it would resume or open; None while upstream is open
     committed: Committed | None

@@ -63,9 +63,9 @@ def decide(
     following = newest + 1
 
     def renew(reason: str) -> Decision:
-        gone = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved == "lost"]
+        gone = _gone(inputs, state)
         rebuild: Literal["", "batch"] = "batch" if committed else ""
-        return Decision("new generation", reason, following, lost="; ".join(gone), rebuild=rebuild)
+        return Decision("new generation", reason, following, lost=gone, rebuild=rebuild)
 
     if full_refresh:
         return renew("full refresh")
@@ -113,11 +113,10 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
     drift = {name: state.drifts[name] for name in (*changes, *recompute) if name in state.drifts}
     if opened.kind == "full":
         moved = [name for name, item in drift.items() if item.moved != "same"]
-        lost = [f"{name}: {item.detail}" for name, item in drift.items() if item.moved == "lost"]
         if not moved:
             return Decision("unchanged", "no input has changed", opened.number, warnings=stale)
         reason = "; ".join(f"{name}: {drift[name].detail}" for name in moved)
-        return Decision("resume", reason, opened.number, lost="; ".join(lost), warnings=stale)
+        return Decision("resume", reason, opened.number, lost=_gone(inputs, state), warnings=stale)
     for name, item in drift.items():
         if item.moved == "rewritten" or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
@@ -126,6 +125,14 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         return Decision("unchanged", "no input has anything new", opened.number, warnings=stale)
     return Decision(
         "resume", "; ".join(f"{name}: {drift[name].detail}" for name in moved), opened.number, warnings=stale
+    )
+
+
+def _gone(inputs: tuple[InputSpec, ...], state: FlowState) -> str:
+    """What a rebuild could no longer read. A snapshot is the table as it stands, so nothing of it is ever lost."""
+    changes = {item.dataset for item in inputs if item.read == "changes"}
+    return "; ".join(
+        f"{name}: {item.detail}" for name, item in state.drifts.items() if item.moved == "lost" and name in changes
     )
 
 

@@ -104,6 +104,40 @@ def test_a_rebuild_that_would_lose_rows_is_refused_and_names_the_files(tmp_path:
     assert rows(target(tmp_path)) == [(2, "y")]
 
 
+def test_a_full_flow_knows_its_files_by_name_and_refuses_to_lose_one(tmp_path: Path) -> None:
+    pipeline = small(tmp_path, kind="full")
+    put(tmp_path, "a.csv", "1,x\n")
+    pipeline.run(mode="stream")
+    (tmp_path / "landing" / "a.csv").unlink()
+    put(tmp_path, "b.csv", "2,y\n")
+    modes: tuple[Any, ...] = ("batch", "stream")
+    for mode in modes:
+        flow = only(pipeline.run(mode=mode))
+        assert flow.failure is not None
+        assert "1 file (a.csv) is gone" in flow.failure.message
+    assert rows(target(tmp_path)) == [(1, "x")]
+
+
+def test_a_snapshot_whose_files_are_replaced_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    people = tmp_path / "landing" / "people"
+    people.mkdir()
+    (tmp_path / "landing" / "people.csv").rename(people / "one.csv")
+    file = tmp_path / "pipelines" / "shop.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("landing/people.csv", "landing/people"), encoding="utf-8")
+    land(tmp_path, "a.json", [{"id": 1, "who": "zz", "amount": 1, "seq": 1, "gone": False}])
+    pipeline = etl.load("shop")
+    assert pipeline.run(mode="batch").status == "succeeded"
+    (people / "two.csv").write_text("who,name\nzz,Zoe\n", encoding="utf-8")
+    (people / "one.csv").unlink()
+    stale = pipeline.run(mode="stream")
+    assert stale.status == "unchanged"
+    assert any("snapshot people has moved" in message for flow in stale.flows for message in flow.warnings)
+    assert pipeline.run(mode="batch").status == "succeeded"
+    assert rows(tmp_path / ".etl/local/tables/shop/clean", "who, name") == [("zz", "Zoe")]
+
+
 def test_a_rewritten_file_is_read_again_by_a_stream(tmp_path: Path) -> None:
     pipeline = small(tmp_path)
     put(tmp_path, "a.csv", "1,x\n")

@@ -8,6 +8,7 @@ from etl.engine.sinks import append, merge, overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from etl.engine.output import Replaces
     from etl.engine.provenance import Provenance
 
-# Each returns how many rows it wrote, or None where that is every row it was given.
-SINKS: Mapping[Strategy, Callable[[Job, SparkSession, DataFrame, Replaces, Provenance], int | None]] = {
-    "append": append.write,
-    "merge": merge.write,
-    "overwrite": overwrite.write,
+    Write = Callable[[], int | None]
+
+# A sink commits its state when it is entered, and the target when what it gave is called: quarantine comes between. The call
+# returns how many rows it wrote, or None where that is every row that the sink was given.
+SINKS: Mapping[
+    Strategy, Callable[[Job, SparkSession, DataFrame, Replaces, Provenance], AbstractContextManager[Write]]
+] = {
+    "append": append.sink,
+    "merge": merge.sink,
+    "overwrite": overwrite.sink,
 }

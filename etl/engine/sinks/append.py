@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.engine.commit import stamped
 from etl.engine.sinks.overwrite import create
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.job import Job
@@ -15,11 +18,17 @@ if TYPE_CHECKING:
     from etl.engine.provenance import Provenance
 
 
-def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
+@contextmanager
+def sink(
+    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
+) -> Iterator[Callable[[], int | None]]:
     """One commit, empty or not, so that the target's log tells the position of every epoch."""
+    yield lambda: _write(job, session, rows, replaces, stamp)
+
+
+def _write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
     if replaces == "all":
         create(job, session, rows, stamp)
-        return None
+        return
     with stamped(session, stamp):
         rows.write.format("delta").mode("append").save(job.paths.target)
-    return None

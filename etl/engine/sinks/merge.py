@@ -7,6 +7,7 @@ and is committed before the target.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -18,6 +19,8 @@ from etl.engine.tally import Tally
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from etl.config.spec import SinkSpec
@@ -30,28 +33,37 @@ _ROW = "_etl_row"
 _SOURCE, _STATE = "_etl_winners", "_etl_state"
 
 
-def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
-    """Commit the winners among `rows` and what was there; returns the rows inserted, updated or deleted."""
-    sink = job.flow.sink
+@contextmanager
+def sink(
+    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
+) -> Iterator[Callable[[], int | None]]:
+    """Commit the winners among `rows` and what was there: state on the way in, the target when called.
+
+    What is called returns the rows inserted, updated or deleted.
+    """
+    wanted = job.flow.sink
     _refuse_unknown_columns(job, rows)
     columns = rows.columns
-    stored = [name for name in columns if name not in sink.except_columns]
-    best = _winners(rows, sink)
-    if not (sink.delete_when or sink.except_columns):
+    stored = [name for name in columns if name not in wanted.except_columns]
+    best = _winners(rows, wanted)
+    if not (wanted.delete_when or wanted.except_columns):
         if replaces == "all":
-            return _replace(job, session, best.select(*_quoted(stored)), stamp)
-        return _merge_greatest(job, session, best, stamp)
+            yield lambda: _replace(job, session, best.select(*_quoted(stored)), stamp)
+        else:
+            yield lambda: _merge_greatest(job, session, best, stamp)
+        return
     if replaces == "nothing":
-        best = _winners(best.unionByName(_remembered(job, session, best, columns)), sink)
-    deleted = F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
-    best = best.withColumn(_DELETED, deleted).persist()
+        best = _winners(best.unionByName(_remembered(job, session, best, columns)), wanted)
+    deleted = F.coalesce(F.expr(wanted.delete_when), F.expr("false")) if wanted.delete_when else F.expr("false")
+    decided = best.withColumn(_DELETED, deleted).persist()
     try:
-        _remember(job, session, best, replaces, stamp)
+        _remember(job, session, decided, replaces, stamp)
         if replaces == "all":
-            return _replace(job, session, best.filter(~F.col(_DELETED)).select(*_quoted(stored)), stamp)
-        return _merge_decided(job, session, best, stored, stamp)
+            yield lambda: _replace(job, session, decided.filter(~F.col(_DELETED)).select(*_quoted(stored)), stamp)
+        else:
+            yield lambda: _merge_decided(job, session, decided, stored, stamp)
     finally:
-        best.unpersist()
+        decided.unpersist()
 
 
 def _winners(rows: DataFrame, sink: SinkSpec) -> DataFrame:

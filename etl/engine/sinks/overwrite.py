@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.engine.commit import stamped, with_properties
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.job import Job
@@ -14,23 +17,25 @@ if TYPE_CHECKING:
     from etl.engine.provenance import Provenance
 
 
-def write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> int | None:
+@contextmanager
+def sink(
+    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
+) -> Iterator[Callable[[], int | None]]:
     """Replace the target; only an output that replaces everything may come here."""
     if replaces != "all":
         message = f"flow '{job.flow.name}': an overwrite of a part of the target was asked for"
         raise ValueError(message)
-    create(job, session, rows, stamp)
-    return None
+    yield lambda: create(job, session, rows, stamp)
 
 
 def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
     """Create the target, or replace its rows and its schema, in one commit."""
-    sink = job.flow.sink
-    writing = with_properties(rows.write.format("delta").mode("overwrite"), sink.properties)
+    wanted = job.flow.sink
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), wanted.properties)
     writing = writing.option("overwriteSchema", "true")
-    if sink.partition_by:
-        writing = writing.partitionBy(*sink.partition_by)
-    if sink.cluster_by:
-        writing = writing.clusterBy(*sink.cluster_by)
+    if wanted.partition_by:
+        writing = writing.partitionBy(*wanted.partition_by)
+    if wanted.cluster_by:
+        writing = writing.clusterBy(*wanted.cluster_by)
     with stamped(session, stamp):
         writing.save(job.paths.target)

@@ -28,8 +28,8 @@ class Source(Protocol):
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         """The pin of a position that was recorded before, where it can still be read; else where the input stands now."""
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:
-        """How the input has moved since `read`; `checkpoint` is that of the generation whose `epoch` read it."""
+    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:
+        """How the input has moved since `read`; `generation` is the folder of the one that read it, `epoch` the one that streamed it (None: it was pinned)."""
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         """The whole input at a pin, static."""

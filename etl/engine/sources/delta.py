@@ -34,7 +34,7 @@ class DeltaSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         return Pin({"version": int(position["version"])})
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:  # noqa: ARG002  # the log tells all
+    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:  # noqa: ARG002  # the log tells all
         newest, since = self._newest(), int(read["version"])
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")
@@ -76,7 +76,7 @@ class DeltaSource:
         if index < 0:
             return {"version": version - 1}
         if offset.get("isStartingVersion"):
-            return {"version": -1, "within": version, "index": index}
+            return {"version": version, "within": version, "index": index}
         return {"version": version - 1, "within": version, "index": index}
 
     def _newest(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.checkpoints import decode, files_between, source_offset
+from etl.engine.generations import recorded_files
 from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem
 from etl.planning.position import Drift, advance_files, file_drift, files_position
@@ -36,32 +37,36 @@ class FileSource:
 
     def latest(self) -> Pin:
         found = self._listing()
-        return Pin(files_position(self._relative(found)), tuple(sorted(found)))
+        return Pin(files_position(self._relative(found)), found)
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
-    def drift(self, read: Mapping[str, Any], checkpoint: str | None, epoch: int) -> Drift:
+    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:
         now = self._relative(self._listing())
         if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
             return Drift("same")
-        known = self._relative(self._remembered(checkpoint, epoch)) if checkpoint else {}
+        known = self._relative(self._remembered(generation, epoch))
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
             return file_drift(known, now)
-        # A position whose list nobody kept (a snapshot, a full input): its size tells what can be told.
+        # The list did not survive (a crash between a commit and its record): its size tells what can be told.
         if len(now) < int(read["files"]):
             return Drift("lost", f"{int(read['files']) - len(now)} files are gone")
         return Drift("rewritten", "the files have changed", new=True)
 
-    def _remembered(self, checkpoint: str, epoch: int) -> dict[str, int]:
-        offset = source_offset(checkpoint, epoch) if Path(checkpoint, "offsets", str(epoch)).exists() else None
-        return files_between(checkpoint, -1, int(offset["logOffset"])) if offset is not None else {}
+    def _remembered(self, generation: str, epoch: int | None) -> Mapping[str, int]:
+        if epoch is None:
+            return recorded_files(generation, self._spec.name)
+        offset = source_offset(generation, epoch) if Path(generation, "offsets", str(epoch)).exists() else None
+        return files_between(generation, -1, int(offset["logOffset"])) if offset is not None else {}
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         schema = self._schema()
         if not pin.files:
             return session.createDataFrame([], schema)
-        found: DataFrame = self._reader_options(session.read).schema(schema).load([_escape(name) for name in pin.files])
+        found: DataFrame = (
+            self._reader_options(session.read).schema(schema).load([_escape(name) for name in sorted(pin.files)])
+        )
         return found
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
@@ -77,8 +82,8 @@ class FileSource:
 
     def misread(self, checkpoint: str, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        names = tuple(sorted(_of_epoch(checkpoint, epoch)))
-        return Pin({}, names) if any(_GLOB.search(name) for name in names) else None
+        files = _of_epoch(checkpoint, epoch)
+        return Pin({}, files) if any(_GLOB.search(name) for name in files) else None
 
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return advance_files(before, self._relative(_of_epoch(checkpoint, epoch)))
