@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from tests.independent import arrow
+
 pytestmark = [pytest.mark.system]
 
 _OPEN = """
@@ -61,7 +63,7 @@ print(*pids)
     assert not _is_alive(second)
     assert list(work.iterdir()) == []
     assert [item.name for item in scratch.iterdir() if item.name.startswith(("twilight", "spark"))] == []
-    assert DeltaTable(tmp_path / "table").to_pyarrow_table().num_rows == 10
+    assert arrow(tmp_path / "table").num_rows == 10
 
 
 def test_a_jvm_that_dies_at_start_shows_its_last_words(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ print("owned", handle.owned, handle.spark.sparkContext.master, handle.spark.rang
     )
     assert done.returncode == 0, done.stderr
     assert "owned False local[1] 3" in done.stdout
-    assert DeltaTable(tmp_path / "table").to_pyarrow_table().num_rows == 5
+    assert arrow(tmp_path / "table").num_rows == 5
 
 
 @pytest.mark.crash
@@ -216,7 +218,7 @@ handle.close()
     assert writers.count("a") == writers.count("b") == rounds
     changes = sum(one != other for one, other in itertools.pairwise(writers))
     assert changes > 4, "the two did not write at the same time"
-    rows = DeltaTable(table).to_pyarrow_table().to_pylist()
+    rows = arrow(table).to_pylist()
     assert sorted((row["who"], row["id"]) for row in rows) == sorted(
         [("first", 0), *((name, number) for name in ("a", "b") for number in range(rounds))]
     )
