@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import click
 
-from etl.planning.events import EpochCommitted, FlowFinished, FlowRetried, FlowStarted, FlowWarned, RunStarted
+from etl.planning.events import FlowRetried, FlowWarned
+from etl.planning.progress import Progress, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,28 +32,9 @@ def progress(*, quiet_output: bool) -> Iterator[Callable[[Event], None]]:
 
 def plain(event: Event) -> None:
     """One line an event."""
-    line = _line(event)
-    if line:
-        click.echo(line, err=True)
-
-
-def _line(event: Event) -> str:
-    if isinstance(event, RunStarted):
-        return f"run {event.run_id}: {event.pipeline}, {event.mode}, {len(event.flows)} flows"
-    if isinstance(event, FlowStarted):
-        again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-        return f"{event.flow}: started{again}: {event.reason}"
-    if isinstance(event, EpochCommitted):
-        return f"{event.flow}: epoch {event.epoch} of generation {event.generation}: {event.counts.read:,} read, {event.counts.written:,} written"
-    if isinstance(event, FlowRetried):
-        return f"{event.flow}: attempt {event.attempt} failed, trying again in {event.pause_s:g} s: {event.failure.message}"
-    if isinstance(event, FlowWarned):
-        return f"{event.flow}: warning: {event.message}"
-    if isinstance(event, FlowFinished):
-        return f"{event.result.flow}: {event.result.status}" + (
-            f": {event.result.reason}" if event.result.status in ("unchanged", "skipped") else ""
-        )
-    return ""
+    said = line(event)
+    if said:
+        click.echo(said, err=True)
 
 
 class LiveProgress:
@@ -65,7 +46,7 @@ class LiveProgress:
 
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True, get_renderable=self._render)
-        self._flows: dict[str, tuple[str, int, int, float]] = {}
+        self._progress = Progress()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -75,33 +56,22 @@ class LiveProgress:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self._flows = dict.fromkeys(event.flows, ("waiting", 0, 0, 0.0))
-        elif isinstance(event, FlowStarted):
-            self._flows[event.flow] = ("running", 0, 0, time.monotonic())
-        elif isinstance(event, EpochCommitted):
-            _, epochs, rows, since = self._flows.get(event.flow, ("running", 0, 0, time.monotonic()))
-            self._flows[event.flow] = (f"epoch {event.epoch}", epochs + 1, rows + event.counts.read, since)
-        elif isinstance(event, FlowFinished):
-            _, epochs, rows, since = self._flows.get(event.result.flow, ("", 0, 0, 0.0))
-            self._flows[event.result.flow] = (event.result.status, epochs, rows, since)
-        elif isinstance(event, FlowRetried | FlowWarned):
-            self._console.print(_line(event), style="yellow", markup=False)
+        self._progress(event)
+        if isinstance(event, FlowRetried | FlowWarned):
+            self._console.print(line(event), style="yellow", markup=False)
 
     def _render(self) -> Table:
         from rich.table import Table  # noqa: PLC0415  # see __init__
 
         table = Table.grid(padding=(0, 2))
-        for name, (state, epochs, rows, since) in list(self._flows.items()):
-            busy = state == "running" or state.startswith("epoch")
-            elapsed = time.monotonic() - since if busy and since else 0.0
-            rate = f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 and rows else ""
+        for flow in self._progress.flows():
+            busy = flow.state == "running"
             table.add_row(
-                name,
-                state,
-                f"{epochs} epochs" if epochs else "",
-                f"{rows:,} rows" if rows else "",
-                rate,
-                f"{elapsed:.0f} s" if busy else "",
+                flow.flow,
+                f"epoch {flow.epoch}" if busy and flow.epoch is not None else flow.state,
+                f"{flow.epochs} epochs" if flow.epochs else "",
+                f"{flow.rows:,} rows" if flow.rows else "",
+                flow.rate(),
+                f"{flow.elapsed():.0f} s" if busy else "",
             )
         return table

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from etl.engine.provenance import Commit, log_versions, read_commit
 from etl.engine.storage import FlowPaths
 from etl.errors import EtlError
+from etl.markup import Markup, card, code, element, folded, quiet, status
+from etl.markup import table as drawn
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
@@ -48,6 +50,47 @@ class AuditResult:
     def holds(self) -> bool:
         """Whether every invariant holds in every table."""
         return not any(flow.findings for flow in self.flows)
+
+    def __repr__(self) -> str:
+        lines = [f"Audit of {self.pipeline}: {'holds' if self.holds else 'BROKEN'}"]
+        for flow in self.flows:
+            lines.append(f"  {flow.flow}: {flow.commits} commits, {_verdict(flow)}")
+            lines += [f"    version {item.version}: {item.what}" for item in flow.findings]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                element("b", flow.flow),
+                status(_verdict(flow)),
+                flow.commits,
+                ", ".join(map(str, flow.generations)),
+                flow.last_epoch,
+            )
+            for flow in self.flows
+        ]
+        broken = [
+            element(
+                "div", status("BROKEN"), f" version {item.version} of ", code(item.table), f" {item.what}", _hint(item)
+            )
+            for flow in self.flows
+            for item in flow.findings
+        ]
+        notes = [element("div", note) for flow in self.flows for note in flow.notes]
+        return card(
+            ("Audit of", element("b", self.pipeline), status("holds" if self.holds else "BROKEN")),
+            drawn(("flow", "", "commits", "generations", "last epoch"), rows),
+            *broken,
+            folded("notes", *notes) if notes else Markup(),
+        )
+
+
+def _verdict(flow: FlowAudit) -> str:
+    return "BROKEN" if flow.findings else "holds" if flow.commits else "no table yet"
+
+
+def _hint(finding: Finding) -> Markup:
+    return element("div", quiet(finding.hint))
 
 
 def audit(spec: PipelineSpec) -> AuditResult:

@@ -76,6 +76,16 @@ class RunResult:
     flows: tuple[FlowResult, ...]
     storage: str = ""
 
+    def __repr__(self) -> str:
+        from etl.planning.render import run_text  # noqa: PLC0415  # only who looks at it pays
+
+        return run_text(self)
+
+    def _repr_html_(self) -> str:
+        from etl.planning.render import run_html  # noqa: PLC0415  # only who looks at it pays
+
+        return run_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:

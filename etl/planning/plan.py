@@ -52,3 +52,13 @@ class Plan:
     mode: Mode
     flows: tuple[FlowPlan, ...]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        from etl.planning.render import plan_text  # noqa: PLC0415  # only who looks at it pays
+
+        return plan_text(self)
+
+    def _repr_html_(self) -> str:
+        from etl.planning.render import plan_html  # noqa: PLC0415  # only who looks at it pays
+
+        return plan_html(self)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.provenance import read_log
 from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.markup import card, element, quiet, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,36 @@ class HistoryEntry:
     rows_written: int | None  # as Delta counted them; None where it did not
     fingerprint: str
     mode: str | None  # from history/, where the run's file is still there
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A pipeline's entries, newest first, to look at."""
+
+    pipeline: str
+    entries: tuple[HistoryEntry, ...]
+
+    def __repr__(self) -> str:
+        lines = [f"  {_at(item)}  {item.mode or '?'}  {item.flow}: {_epochs(item)}" for item in self.entries]
+        return "\n".join([f"History of {self.pipeline}", *(lines or ["  nothing was committed yet"])])
+
+    def _repr_html_(self) -> str:
+        head = ("committed (UTC)", "flow", "mode", "generation and epochs", "rows", "run")
+        rows = [
+            (_at(item), element("b", item.flow), item.mode, _epochs(item), item.rows_written, quiet(item.run))
+            for item in self.entries
+        ]
+        shown = table(head, rows) if rows else element("div", "nothing was committed yet")
+        return card(("History of", element("b", self.pipeline)), shown)
+
+
+def _at(entry: HistoryEntry) -> str:
+    return datetime.fromtimestamp(entry.committed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _epochs(entry: HistoryEntry) -> str:
+    first, last = entry.first_epoch, entry.last_epoch
+    return f"g{entry.generation} " + (f"epoch {first}" if first == last else f"epochs {first}–{last}")
 
 
 def record(storage: str, result: RunResult) -> None:

@@ -1,0 +1,105 @@
+"""A pipeline in Python: `etl.load("nyc_flights")`, then plan, run, audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.config.load import load as load_spec
+from etl.markup import card, code, element, folded, quiet, table
+from etl.notebook.progress import progress
+from etl.operations.audit import AuditResult, audit
+from etl.operations.plan import plan
+from etl.operations.run import run
+from etl.record.history import History, history
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.events import RunResult
+    from etl.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A checked pipeline in one environment."""
+
+    spec: PipelineSpec
+
+    def plan(
+        self,
+        *,
+        mode: Mode | None = None,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        full_refresh: bool = False,
+    ) -> Plan:
+        """What a run would do; starts no JVM."""
+        return plan(self.spec, mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
+
+    def run(
+        self,
+        *,
+        mode: Mode | None = None,
+        trigger: str | None = None,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        full_refresh: bool = False,
+        allow_history_loss: bool = False,
+    ) -> RunResult:
+        """Run it; a flow's failure is in the result. An active Spark session is used as it is, and never stopped.
+
+        In a notebook its progress is drawn below the cell; an interrupt ends it with the epoch under way.
+        """
+        with progress() as emit:
+            return run(
+                self.spec,
+                mode=mode,
+                trigger=trigger,
+                include=select,
+                exclude=exclude,
+                full_refresh=full_refresh,
+                allow_history_loss=allow_history_loss,
+                emit=emit,
+            )
+
+    def audit(self) -> AuditResult:
+        """Prove the tables' invariants from their own logs."""
+        return audit(self.spec)
+
+    def history(self, *, flows: Sequence[str] = ()) -> History:
+        """What each run committed, newest first, from the tables' own logs."""
+        return History(self.spec.name, history(self.spec, flows=flows))
+
+    def __repr__(self) -> str:
+        flows = ", ".join(flow.name for flow in self.spec.flows)
+        return f"Pipeline {self.spec.name} in environment {self.spec.environment}: {flows}"
+
+    def _repr_html_(self) -> str:
+        spec = self.spec
+        flows = [
+            (
+                element("b", flow.name),
+                ", ".join(f"{item.dataset} ({item.read})" for item in flow.inputs),
+                flow.incremental,
+                " ".join((flow.sink.strategy or "", ", ".join(flow.sink.keys))),
+                ", ".join(f"{item.name} ({item.on_violation})" for item in flow.expectations),
+                quiet(flow.description),
+            )
+            for flow in spec.flows
+        ]
+        sources = [(element("b", item.name), item.format, code(item.path), item.on_malformed) for item in spec.sources]
+        return card(
+            ("Pipeline", element("b", spec.name), quiet(f"environment {spec.environment}")),
+            element("div", spec.description),
+            table(("flow", "reads", "incremental", "sink", "expectations", ""), flows),
+            folded("sources", table(("source", "format", "path", "malformed rows"), sources)),
+            folded("places", table(("", ""), [("defined in", code(spec.file)), ("storage", code(spec.storage))])),
+        )
+
+
+def load(reference: str | Path, *, env: str = "local", params: Mapping[str, str] | None = None) -> Pipeline:
+    """The pipeline that a name or a path means; ConfigurationError with every mistake in its files."""
+    return Pipeline(load_spec(reference, environment=env, params=params))

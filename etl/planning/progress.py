@@ -1,0 +1,84 @@
+"""How far a run has come, folded from its events: what every display of progress draws, on whatever medium."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from etl.planning.events import EpochCommitted, FlowFinished, FlowRetried, FlowStarted, FlowWarned, RunStarted
+
+if TYPE_CHECKING:
+    from etl.planning.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class FlowProgress:
+    """How far one flow has come in a run."""
+
+    flow: str
+    state: str = "waiting"  # or running, or its status at the end
+    epoch: int | None = None  # the last one that was committed
+    epochs: int = 0
+    rows: int = 0  # read
+    since: float = 0.0  # monotonic seconds at which its attempt began
+
+    def elapsed(self) -> float:
+        """Seconds since the attempt began; 0 where the flow is not running."""
+        return time.monotonic() - self.since if self.state == "running" else 0.0
+
+    def rate(self) -> str:
+        """Rows a second while it runs."""
+        elapsed = self.elapsed()
+        return f"{self.rows / elapsed:,.0f} rows/s" if elapsed > 0 and self.rows else ""
+
+
+class Progress:
+    """The progress of a run's flows; events may come from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flows: dict[str, FlowProgress] = {}
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, RunStarted):
+                self._flows = {name: FlowProgress(name) for name in event.flows}
+            elif isinstance(event, FlowStarted):
+                self._flows[event.flow] = FlowProgress(event.flow, "running", since=time.monotonic())
+            elif isinstance(event, EpochCommitted):
+                known = self._known(event.flow)
+                rows = known.rows + event.counts.read
+                self._flows[event.flow] = replace(known, epoch=event.epoch, epochs=known.epochs + 1, rows=rows)
+            elif isinstance(event, FlowFinished):
+                known = self._known(event.result.flow)
+                self._flows[event.result.flow] = replace(known, state=event.result.status)
+
+    def flows(self) -> tuple[FlowProgress, ...]:
+        """How far each flow has come, in the order of the graph."""
+        with self._lock:
+            return tuple(self._flows.values())
+
+    def _known(self, flow: str) -> FlowProgress:
+        return self._flows.get(flow) or FlowProgress(flow, "running", since=time.monotonic())
+
+
+def line(event: Event) -> str:
+    """An event in a line; empty for what needs none."""
+    if isinstance(event, RunStarted):
+        return f"run {event.run_id}: {event.pipeline}, {event.mode}, {len(event.flows)} flows"
+    if isinstance(event, FlowStarted):
+        again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+        return f"{event.flow}: started{again}: {event.reason}"
+    if isinstance(event, EpochCommitted):
+        return f"{event.flow}: epoch {event.epoch} of generation {event.generation}: {event.counts.read:,} read, {event.counts.written:,} written"
+    if isinstance(event, FlowRetried):
+        return f"{event.flow}: attempt {event.attempt} failed, trying again in {event.pause_s:g} s: {event.failure.message}"
+    if isinstance(event, FlowWarned):
+        return f"{event.flow}: warning: {event.message}"
+    if isinstance(event, FlowFinished):
+        return f"{event.result.flow}: {event.result.status}" + (
+            f": {event.result.reason}" if event.result.status in ("unchanged", "skipped") else ""
+        )
+    return ""
