@@ -1,7 +1,8 @@
-"""Writes docs/reference from the code: the grammar's models, the error codes, the commands. `make docs`."""
+"""Writes docs/reference from the code: the grammar's models and JSON Schemas, the error codes, the commands. `make docs`."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -13,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from etl.cli import main as command_line
 from etl.config import grammar
 from etl.config.codes import CODES
+from etl.config.json_schema import SCHEMAS
 
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/generate.py (`make docs`); edit the code it reads, not this file. -->"
@@ -31,7 +33,10 @@ _PLAIN = {str: "text", int: "whole number", float: "number", bool: "boolean"}
 
 def pages() -> dict[str, str]:
     """File name → text of every generated page."""
-    return {"pipeline.md": pipeline(), "errors.md": errors(), "commands.md": commands()}
+    texts = {"pipeline.md": pipeline(), "errors.md": errors(), "commands.md": commands()}
+    for name, schema in SCHEMAS.items():
+        texts[f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return texts
 
 
 def pipeline() -> str:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "history": "Show what each run committed.",
     "plan": "Show what a run would do.",
     "run": "Run a pipeline's flows.",
+    "schema": "Print the JSON Schema of the YAML files, for editors.",
     "validate": "Check pipeline files, every mistake at once.",
 }
 

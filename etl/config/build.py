@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from etl.config.project import Place
     from etl.config.spec import Scalar
 
-_OWNED_OPTIONS = {
+OWNED_OPTIONS = {
     "mode": "on_malformed",
     "columnnameofcorruptrecord": "on_malformed",
     "badrecordspath": "on_malformed",
@@ -178,7 +178,7 @@ def _source(parts: Built, name: str, model: grammar.Source, found: list[Diagnost
             )
         )
     for key in model.options:
-        owned = _OWNED_OPTIONS.get(key.lower())
+        owned = OWNED_OPTIONS.get(key.lower())
         if owned:
             found.append(
                 Diagnostic(
