@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Mistake(Protocol):
@@ -42,12 +42,11 @@ class EtlError(Exception):
     """What went wrong, where, and what to do next; the base of every error raised on purpose."""
 
     exit_code: ClassVar[int] = 1
+    redact: ClassVar[Callable[[str], str]] = staticmethod(str)  # `etl.config.secrets` hides the values it knows
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(what, where, hint)
-        self.what = what
-        self.where = where
-        self.hint = hint
+        self.what, self.where, self.hint = (EtlError.redact(text) for text in (what, where, hint))
+        super().__init__(self.what, self.where, self.hint)
 
     def __str__(self) -> str:
         head = f"{self.where} {self.what}" if self.where else self.what

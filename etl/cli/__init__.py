@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -47,11 +48,13 @@ class _Lazy(click.Group):
             ctx.exit(cause.exit_code)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
-        except Exception as cause:
+        except Exception as cause:  # noqa: BLE001  # the last one to hear of it, whatever it is; no secret's value may be printed
+            from etl.config.secrets import redact  # noqa: PLC0415  # --help need not pay for it
+
             if os.environ.get("ETL_DEBUG"):
-                raise
+                click.echo(redact("".join(traceback.format_exception(cause))), err=True)
             click.echo(
-                f"unexpected error: {type(cause).__name__}: {cause}\n"
+                f"unexpected error: {type(cause).__name__}: {redact(str(cause))}\n"
                 "  this is a fault in Twilight: please report it, with what ETL_DEBUG=1 prints in addition",
                 err=True,
             )

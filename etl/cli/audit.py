@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from etl.cli.output import load, pipeline_options, print_json
+from etl.cli.output import load, pipeline_options, print_json, say
 from etl.operations.audit import AuditResult
 
 
@@ -27,7 +27,7 @@ def audit(ctx: click.Context, pipeline: str, environment: str, params: tuple[str
             }
         )
     else:
-        click.echo(text(found))
+        say(text(found))
     if not found.holds:
         ctx.exit(1)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from etl.cli.output import load, print_json
+from etl.cli.output import load, print_json, say
 from etl.errors import EnvironmentProblem
 
 
@@ -30,8 +30,8 @@ def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_jso
     else:
         for item in checks:
             colour = {"ok": "green", "warn": "yellow", "fail": "red"}[item.status]
-            click.echo(click.style(f"{item.status:5}", fg=colour) + f"{item.name}: {item.detail}")
+            say(click.style(f"{item.status:5}", fg=colour) + f"{item.name}: {item.detail}")
             if item.hint:
-                click.echo(f"      {item.hint}")
+                say(f"      {item.hint}")
     if any(item.status == "fail" for item in checks):
         ctx.exit(EnvironmentProblem.exit_code)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from etl.config.secrets import redact, redacted
 from etl.errors import ConfigurationError, EtlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from etl.config.spec import PipelineSpec
+    from etl.errors import Mistake
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -56,24 +58,41 @@ def load(pipeline: str, environment: str, params: tuple[str, ...]) -> PipelineSp
 
 
 def print_json(document: Any) -> None:
-    """One document, and nothing else, on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """One document, and nothing else, on standard output; the values of secrets are not in it."""
+    sys.stdout.write(json.dumps(redacted(document), indent=2, ensure_ascii=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Text for a person on standard output; the values of secrets are not in it."""
+    click.echo(redact(text))
+
+
+def mistakes_json(found: Sequence[Mistake]) -> list[dict[str, Any]]:
+    """Mistakes, or warnings, one by one."""
+    return [
+        {
+            "code": item.code,
+            "message": item.message,
+            "file": item.at.file or None,
+            "line": item.at.line or None,
+            "column": item.at.column or None,
+            "hint": item.hint or None,
+        }
+        for item in found
+    ]
+
+
+def warn(found: Sequence[Mistake]) -> None:
+    """Show what works, and should be looked at."""
+    for item in found:
+        for number, line in enumerate(item.render().splitlines()):
+            click.secho(line, fg="yellow" if number == 0 else None, err=True)
 
 
 def errors_json(cause: EtlError) -> list[dict[str, Any]]:
     """An error as JSON, a configuration error mistake by mistake."""
     if isinstance(cause, ConfigurationError):
-        return [
-            {
-                "code": item.code,
-                "message": item.message,
-                "file": item.at.file or None,
-                "line": item.at.line or None,
-                "column": item.at.column or None,
-                "hint": item.hint or None,
-            }
-            for item in cause.diagnostics
-        ]
+        return mistakes_json(cause.diagnostics)
     return [
         {
             "code": None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.output import load, pipeline_options, print_json, selection_options
+from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 
 if TYPE_CHECKING:
     from etl.planning.plan import FlowPlan, Plan
@@ -36,7 +36,7 @@ def plan(
     if as_json:
         print_json(document(found))
     else:
-        click.echo(text(found))
+        say(text(found))
 
 
 def document(found: Plan) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.output import load, pipeline_options, print_json, selection_options
+from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.cli.progress import progress
 from etl.cli.summary import summary
 
@@ -71,7 +71,7 @@ def run(
     if as_json:
         print_json(document(result))
     else:
-        click.echo(summary(result))
+        say(summary(result))
     code = exit_code(result)
     ctx.exit(code or (_SIGNAL_EXIT + caught[0] if caught else 0))
 

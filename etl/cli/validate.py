@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etl.cli.output import errors_json, fail, load, print_json
+from etl.cli.output import errors_json, fail, load, mistakes_json, print_json, warn
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project, pipelines
 from etl.errors import ConfigurationError
@@ -34,8 +34,10 @@ def validate(
             if not as_json:
                 fail(cause, as_json=False)
         else:
-            documents.append({"pipeline": spec.name, "status": "succeeded", "errors": []})
+            warnings = mistakes_json(spec.warnings)
+            documents.append({"pipeline": spec.name, "status": "succeeded", "errors": [], "warnings": warnings})
             if not as_json:
+                warn(spec.warnings)
                 click.echo(f"{spec.name}: ok, {len(spec.sources)} sources, {len(spec.flows)} flows")
     if as_json:
         print_json({"status": "failed" if failed else "succeeded", "pipelines": documents})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -31,7 +31,7 @@ from etl.config.spec import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etl.config.document import Document
+    from etl.config.document import Document, Path_
     from etl.config.project import Place
     from etl.config.spec import Scalar
 
@@ -75,6 +75,7 @@ class Built:
     environment: str
     overlays: tuple[grammar.Environment, ...]
     params: Mapping[str, Scalar]
+    written: Mapping[Path_, str] = field(default_factory=dict)  # where a secret stands: the text as it was written
 
 
 def build(parts: Built) -> tuple[PipelineSpec, list[Diagnostic]]:
@@ -98,9 +99,14 @@ def build(parts: Built) -> tuple[PipelineSpec, list[Diagnostic]]:
         flows=tuple(_flow(parts, name, item, run.retry, found) for name, item in model.flows.items()),
         params=tuple(parts.params.items()),
         run=run,
-        spark=SparkSpec(master, tuple(spark_conf.items())),
+        spark=SparkSpec(
+            master,
+            tuple(spark_conf.items()),
+            tuple(name for name in spark_conf if ("spark", "conf", name) in parts.written),
+        ),
         description=model.description,
         tags=model.tags,
+        references=tuple(sorted(parts.written.items(), key=str)),
     )
     return spec, found
 
@@ -239,7 +245,7 @@ def _flow(parts: Built, name: str, model: grammar.Flow, retry: RetrySpec, found:
         transform=_transform(parts, name, model, found),
         incremental=model.incremental,
         expectations=tuple(expectations),
-        sink=_sink(document, name, model.sink, found),
+        sink=_sink(parts, name, model.sink, found),
         description=model.description,
         tags=model.tags,
         retry=_retry(model.run.retry, retry),
@@ -348,8 +354,8 @@ def _python(parts: Built, name: str, reference: str, inputs: tuple[str, ...], fo
     return PythonTransform(module, function, str(file), at)
 
 
-def _sink(document: Document, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
-    path = ("flows", name, "sink")
+def _sink(parts: Built, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
+    document, path = parts.document, ("flows", name, "sink")
     at = document.place(path, key=True)
     if model.path is not None:
         inside = Path(model.path)
@@ -371,7 +377,18 @@ def _sink(document: Document, name: str, model: grammar.Sink, found: list[Diagno
                 "leave one of them out",
             )
         )
+    # Every reader of a table sees its properties, so of a secret they hold the reference.
+    properties = {key: parts.written.get((*path, "properties", key), value) for key, value in model.properties.items()}
     for key, value in model.properties.items():
+        if key.lower().startswith("delta.") and properties[key] != value:
+            found.append(
+                Diagnostic(
+                    "E204",
+                    f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees",
+                    document.place((*path, "properties", key), key=True),
+                    "write the value out, or use a param",
+                )
+            )
         if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
             found.append(
                 Diagnostic(
@@ -390,7 +407,7 @@ def _sink(document: Document, name: str, model: grammar.Sink, found: list[Diagno
         except_columns=model.except_columns,
         partition_by=model.partition_by,
         cluster_by=model.cluster_by,
-        properties=tuple(sorted(model.properties.items())),
+        properties=tuple(sorted(properties.items())),
         path=model.path,
         at=at,
     )

@@ -13,6 +13,7 @@ CODES = {
     "E107": "A name is not of the form [a-z][a-z0-9_]*, or stands for two things.",
     "E110": "A parameter is unknown.",
     "E111": "A parameter has no value, or one of the wrong type.",
+    "E112": "A secret is not there: the environment variable is not set, the file cannot be read, or it is empty.",
     "E120": "The pipeline, the project or the environment was not found.",
     "E200": "A flow names an input that is neither a source nor a flow.",
     "E201": "Flows depend on each other in a circle.",
@@ -38,4 +39,6 @@ CODES = {
     "E345": "A sink names a column that the transform does not return.",
     "E346": "Rows of a merge have no order.",
     "E900": "Part of the grammar that is not supported yet.",
+    "W101": "A value that looks like a secret stands in the file itself.",
+    "W102": "A secret is too short, or too ordinary a word, to be hidden in texts.",
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from etl.config.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,12 +31,26 @@ NOWHERE = Location(file="", line=0, column=0)
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake of the user's: a stable code, what is wrong, where, and what to do next."""
+    """One mistake of the user's: a stable code, what is wrong, where, and what to do next.
+
+    A code W… is a warning: something that works, and that a person should look at.
+    """
 
     code: str
     message: str
     at: Location = NOWHERE
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", redact(self.message))
+        object.__setattr__(self, "hint", redact(self.hint))
+        if redact(self.at.text) != self.at.text:
+            object.__setattr__(self, "at", replace(self.at, text=redact(self.at.text)))
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the file is good all the same."""
+        return self.code.startswith("W")
 
     def render(self) -> str:
         """The contract's text: `file:line:column [code] message`, the line, a caret and the hint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from etl.config.check import check
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.document import Document, read_document
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
-from etl.config.params import Interpolation, Unconvertible, convert, kind_of
+from etl.config.literals import literals, short
+from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
 from etl.config.project import Place, environment_files, find
 from etl.config.validate import validate, without
 from etl.errors import ConfigurationError
@@ -18,6 +20,7 @@ from etl.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from etl.config.document import Path_
     from etl.config.spec import PipelineSpec, Scalar
 
 
@@ -37,23 +40,30 @@ def load(
     document = read_document(place.file)
     overlays = _overlays(place, environment, found)
     values = _with_defaults(document, found)
-    declared = _declared(document, values, found)
-    resolved = _resolve(document, declared, overlays, dict(params or {}), found)
-    filling = Interpolation(document, resolved)
+    declared = declared_params(document, values, found)
+    resolved = resolve_params(document, declared, overlays, dict(params or {}), place.project, found)
+    filling = Interpolation(document, resolved.values, project=place.project, hidden=resolved.hidden)
     values = filling.fill(values)
     found += filling.found
     model, wrong = validate(document, values, Pipeline, MODELS)
     found += wrong
-    laid = [_validated_overlay(item, resolved, found) for item in overlays]
+    laid = [_validated_overlay(item, resolved, place, found) for item in overlays]
+    written: dict[Path_, str] = {**filling.written}
+    written |= {("params", name): text for name, text in resolved.hidden.items()}
+    for _, more in filter(None, laid):
+        written |= {path: text for path, text in more.items() if path[:1] != ("params",)}
+    models = tuple(item for item, _ in filter(None, laid))
     if model is None:
-        _look_further(values, wrong, place, document, environment, resolved, found)
+        _look_further(values, wrong, place, document, environment, resolved.values, found)
     else:
-        built = Built(place, document, model, environment, tuple(item for item in laid if item is not None), resolved)
-        spec, wrong = build(built)
+        spec, wrong = build(Built(place, document, model, environment, models, resolved.values, written))
         found += [*wrong, *check(spec, document)]
-        if not found:
-            return spec
-    raise ConfigurationError(_in_order(found))
+        if not [item for item in found if not item.is_warning]:
+            warned = [*found, *literals(document, "pipeline"), *short(document, written)]
+            for overlay in overlays:
+                warned += literals(overlay, "environment")
+            return replace(spec, warnings=tuple(_in_order(warned)))
+    raise ConfigurationError(_in_order([item for item in found if not item.is_warning]))
 
 
 def _look_further(
@@ -93,16 +103,23 @@ def _overlays(place: Place, environment: str, found: list[Diagnostic]) -> list[D
     return documents
 
 
-def _validated_overlay(document: Document, params: Mapping[str, Scalar], found: list[Diagnostic]) -> Environment | None:
+def _validated_overlay(
+    document: Document, params: Params, place: Place, found: list[Diagnostic]
+) -> tuple[Environment, dict[Path_, str]] | None:
+    """An environment's file as the grammar knows it, and where secrets stand in it."""
     if not isinstance(document.values, dict):
         found.append(Diagnostic("E105", "the file is no mapping", document.place(())))
         return None
-    filling = Interpolation(document, params)
-    values = filling.fill({key: item for key, item in document.values.items() if not key.startswith("x-")})
+    values = {key: item for key, item in document.values.items() if not key.startswith("x-")}
+    if isinstance(values.get("params"), dict):
+        # An environment serves many pipelines: what it says of the params of others, and their secrets, is not asked for here.
+        values["params"] = {name: item for name, item in values["params"].items() if name in params.values}
+    filling = Interpolation(document, params.values, project=place.project, hidden=params.hidden)
+    values = filling.fill(values)
     found += filling.found
     model, wrong = validate(document, values, Environment, ENVIRONMENT_MODELS)
     found += wrong
-    return model
+    return None if model is None else (model, filling.written)
 
 
 def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any]:
@@ -160,62 +177,3 @@ def _long_params(params: Any) -> Any:
         name: item if isinstance(item, dict) else {"type": kind_of(item), "default": item}
         for name, item in params.items()
     }
-
-
-def _declared(document: Document, values: Mapping[str, Any], found: list[Diagnostic]) -> dict[str, tuple[str, Any]]:
-    declared = {}
-    for name, item in (values.get("params") or {}).items() if isinstance(values.get("params"), dict) else ():
-        kind, default = str(item.get("type", "str")), item.get("default")
-        try:
-            convert(default if not (isinstance(default, str) and "${" in default) else None, kind)
-        except Unconvertible as cause:
-            found.append(Diagnostic("E111", f"param '{name}': {cause}", document.place(("params", name))))
-            default = None
-        declared[str(name)] = (kind, default)
-    return declared
-
-
-def _resolve(
-    document: Document,
-    declared: Mapping[str, tuple[str, Any]],
-    overlays: list[Document],
-    flags: dict[str, str],
-    found: list[Diagnostic],
-) -> dict[str, Scalar]:
-    """Each param's value: the flag's, else the environment's, else the default; params may use those before them."""
-    given: dict[str, tuple[Any, Any]] = {}
-    for overlay in overlays:
-        laid = overlay.values.get("params") if isinstance(overlay.values, dict) else None
-        for name, value in laid.items() if isinstance(laid, dict) else ():
-            at = overlay.place(("params", name))
-            if name in declared:
-                given[name] = (value, at)
-            # An environment serves many pipelines, so a param that this one lacks is no mistake.
-    for name, value in flags.items():
-        if name in declared:
-            given[name] = (value, None)
-        else:
-            hint = did_you_mean(name, declared) or f"the params are: {', '.join(declared) or 'none'}"
-            found.append(Diagnostic("E110", f"--param {name}: this pipeline has no such param", hint=hint))
-    resolved: dict[str, Scalar] = {}
-    for name, (kind, default) in declared.items():
-        value, at = given.get(name, (default, document.place(("params", name))))
-        filling = Interpolation(document, resolved)
-        value = filling.fill(value, ("params", name))
-        found += filling.found
-        if value is None and name not in given:
-            found.append(
-                Diagnostic(
-                    "E111",
-                    f"param '{name}' has no value",
-                    document.place(("params", name), key=True),
-                    f"give it by --param {name}=…, in conf/, or a default",
-                )
-            )
-        try:
-            resolved[name] = convert(value, kind)
-        except Unconvertible as cause:
-            where = {"at": at} if at is not None else {}
-            found.append(Diagnostic("E111", f"param '{name}': {cause}", **where))
-            resolved[name] = None
-    return resolved

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from etl.config.diagnostics import NOWHERE, Location
+from etl.config.diagnostics import NOWHERE, Diagnostic, Location
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -44,7 +44,7 @@ class SourceSpec:
     format: SourceFormat
     path: str  # absolute, or a URI
     schema: str | None = None  # Spark DDL; None only for delta, which knows its own
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # secrets among them
     on_malformed: OnMalformed = "fail"
     rate_limit: RateLimitSpec = RateLimitSpec()
     at: Location = _at()
@@ -157,7 +157,8 @@ class SparkSpec:
     """What conf/<env>.yml says of the session; `master` None = the local profile, or the submitter's choice."""
 
     master: str | None = None
-    conf: tuple[tuple[str, str], ...] = ()
+    conf: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secret: tuple[str, ...] = ()  # the settings whose values are secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +173,29 @@ class PipelineSpec:
     storage: str  # absolute path or URI: root of everything the framework writes
     sources: tuple[SourceSpec, ...]
     flows: tuple[FlowSpec, ...]
-    params: tuple[tuple[str, Scalar], ...] = ()
+    params: tuple[tuple[str, Scalar], ...] = field(default=(), repr=False)  # secrets among them
     run: RunSpec = RunSpec()
     spark: SparkSpec = SparkSpec()
     description: str = ""
     tags: tuple[str, ...] = ()
+    references: tuple[tuple[tuple[str | int, ...], str], ...] = ()  # where a secret stands: the text as it was written
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def secret_options(self) -> tuple[str, ...]:
+        """The options of sources whose values are secrets."""
+        return tuple(dict.fromkeys(str(path[3]) for path, _ in self.references if path[2:3] == ("options",)))
+
+    def as_written(self, path: tuple[str | int, ...], value: Any) -> Any:
+        """`value`, which stands at `path`, with the references of secrets in their stead."""
+        found = dict(self.references).get(path)
+        if found is not None:
+            return found
+        if isinstance(value, dict):
+            return {key: self.as_written((*path, key), item) for key, item in value.items()}
+        if isinstance(value, tuple | list):
+            return [self.as_written((*path, index), item) for index, item in enumerate(value)]
+        return value
 
     def source(self, name: str) -> SourceSpec | None:
         """The source of that name, if there is one."""

@@ -10,6 +10,7 @@ import re
 import traceback
 from typing import TYPE_CHECKING
 
+from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
 from etl.engine.expectations import FAILED
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed
@@ -51,7 +52,11 @@ class StopRequested(Exception):  # not an error: the run was asked to end
 
 
 def translate(cause: BaseException, flow: FlowSpec) -> Failure:
-    """The failure that a person reads, for any exception that came out of a flow."""
+    """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it."""
+    return redacted(_translate(cause, flow))
+
+
+def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
         return _own(cause)
     text = _text(cause)

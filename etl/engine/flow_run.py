@@ -156,7 +156,7 @@ class FlowRun:
 
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
-        session = handle.flow_session(self._spec.run.timezone)
+        session = handle.flow_session(self._spec.run.timezone, secret_options=self._spec.secret_options)
         prepared = prepare(
             self._spec,
             self._flow,

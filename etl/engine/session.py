@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl.config.secrets import redact
 from etl.config.spec import SparkSpec
 from etl.engine import session_archive, session_profile
 from etl.engine.session_jars import JARS, jars
@@ -21,12 +22,14 @@ from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import SparkSession
 
     from etl.engine.session_archive import Archive
     from etl.engine.session_gateway import Gateway
+
+_QUERY_LOG = "SQLQueryContextLogger"
 
 
 @dataclass(slots=True)
@@ -39,12 +42,17 @@ class SessionHandle:
     _gateway: Gateway | None = None
     _scratch: str | None = None
 
-    def flow_session(self, timezone: str) -> SparkSession:
-        """A session of a flow's own beside the given one: same cluster, its own settings and temporary views."""
+    def flow_session(self, timezone: str, *, secret_options: Sequence[str] = ()) -> SparkSession:
+        """A session of a flow's own beside the given one: same cluster, its own settings and temporary views.
+
+        `secret_options`: the options of readers that Spark's UI and event log must not show.
+        """
         session = self.spark.newSession()
         for name, value in session_profile.PINNED.items():
             session.conf.set(name, value)
         session.conf.set("spark.sql.session.timeZone", timezone)
+        known = session.conf.get(session_profile.HIDDEN_OPTIONS, "") or ""
+        session.conf.set(session_profile.HIDDEN_OPTIONS, session_profile.hidden(secret_options, known))
         return session
 
     def jvm_pid(self) -> int:
@@ -75,6 +83,7 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
     found = _running() or _submitted(spec, app_name)
     if found is not None:
         _must_know_delta(found)
+        logging.getLogger(_QUERY_LOG).addFilter(_carries_no_secret)
         return SessionHandle(found, owned=False, local=False)
     java = find_java()
     if not _is_local(spec):
@@ -84,8 +93,9 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
             **dict(spec.conf),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
+            **_hiding(spec),
         }
-        session, gateway = _launch(conf)
+        session, gateway = _launch(conf, spec.secret)
         return SessionHandle(session, owned=True, local=False, _gateway=gateway)
     archive = _archive()
     handle = _open_local(spec, app_name, archive.use(), short=short)
@@ -135,19 +145,32 @@ def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, s
         "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
         "spark.master": spec.master or "local[*]",
         "spark.app.name": app_name,
+        **_hiding(spec),
     }
     # Python functions of the user's run on the driver's Python, with its packages; pyspark takes this from nowhere else.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # pyspark prints each failed call with its whole stack; the failure is translated and shown once.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-    session, gateway = _launch(conf)
+    logging.getLogger(_QUERY_LOG).setLevel(logging.CRITICAL)
+    session, gateway = _launch(conf, spec.secret)
     return SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
 
 
-def _launch(conf: dict[str, str]) -> tuple[SparkSession, Gateway]:
+def _hiding(spec: SparkSpec) -> dict[str, str]:
+    """What keeps the values of settings that hold secrets out of Spark's UI and event log."""
+    given = dict(spec.conf).get(session_profile.HIDDEN_SETTINGS, "")
+    return {session_profile.HIDDEN_SETTINGS: session_profile.hidden(spec.secret, given)}
+
+
+def _carries_no_secret(record: logging.LogRecord) -> bool:
+    """Whether a record of pyspark's may be logged: it holds whole plans and stacks of a failed query."""
+    text = logging.Formatter().format(record)
+    return redact(text) == text
+
+
+def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
     from etl.engine.session_gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
-    return launch(conf)
+    return launch(conf, secret=secret)
 
 
 def _running() -> SparkSession | None:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -51,8 +51,11 @@ class Gateway:
             return self.process.wait()
 
 
-def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
-    """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails."""
+def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
+    """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails.
+
+    The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
+    """
     from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
@@ -61,9 +64,11 @@ def launch(conf: Mapping[str, str]) -> tuple[SparkSession, Gateway]:
 
     said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
     settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
+    open_ones = [(name, value) for name, value in conf.items() if name not in secret]
+    on_command_line = SparkConf(loadDefaults=False).setAll(open_ones)
     try:
         with _environment(_LAUNCHING):
-            client: Any = launch_gateway(settings, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
+            client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
         raise _failed(_words(said) or str(cause)) from cause
     gateway = Gateway(client.proc, said)

@@ -7,6 +7,8 @@ docs/performance.md.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 DELTA = {
@@ -27,7 +29,16 @@ PINNED = {
 }
 """What a flow's session never takes from its surroundings, since its results depend on it."""
 
+HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
+"""Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
+
 _LITTLE_PARTITIONS = 2
+
+
+def hidden(names: Sequence[str], known: str) -> str:
+    """The pattern of names to hide: those that always are, those given, and what was hidden before."""
+    always = "(?i)url|secret|passw(?:or)?d|passphrase|token|credential|access[.]?key|private[.]?key"
+    return "|".join(dict.fromkeys([always, *(re.escape(name) for name in names), *([known] if known else [])]))
 
 
 def local(scratch: str, *, short: bool) -> dict[str, str]:

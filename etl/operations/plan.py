@@ -36,7 +36,7 @@ def plan(
     selected = select(graph, spec, include, exclude)
     chosen = mode or spec.run.mode
     planned: dict[str, FlowPlan] = {}
-    warnings: list[str] = []
+    warnings: list[str] = [item.render() for item in spec.warnings]
     for name in selected:
         flow = spec.flow(name)
         if flow is not None:

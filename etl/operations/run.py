@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.grammar import seconds
+from etl.config.secrets import redacted
 from etl.engine.flow_run import Order
 from etl.engine.graph_run import run_graph
 from etl.engine.sessions import Sessions
@@ -51,6 +52,7 @@ def run(
     interval = _interval(trigger or spec.run.trigger) if chosen == "stream" else None
     planned = plan(spec, mode=chosen, include=include, exclude=exclude, full_refresh=full_refresh)
     _must_be_writable(spec)
+    emit = _redacting(emit)
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     order = Order(run_id, chosen, full_refresh, allow_history_loss)
@@ -65,19 +67,26 @@ def run(
             flows = tuple(_sum(before, after) for before, after in zip(flows, later, strict=True))
     finally:
         sessions.close()
-    result = RunResult(
-        run_id=run_id,
-        pipeline=spec.name,
-        mode=chosen,
-        status=_status(flows),
-        started_at=started.isoformat(timespec="seconds"),
-        duration_s=round(time.monotonic() - began, 3),
-        flows=flows,
-        storage=spec.storage,
+    result = redacted(
+        RunResult(
+            run_id=run_id,
+            pipeline=spec.name,
+            mode=chosen,
+            status=_status(flows),
+            started_at=started.isoformat(timespec="seconds"),
+            duration_s=round(time.monotonic() - began, 3),
+            flows=flows,
+            storage=spec.storage,
+        )
     )
     record(spec.storage, result)
     emit(RunFinished(result))
     return result
+
+
+def _redacting(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """What happens is told, drawn and kept without the values of secrets."""
+    return lambda event: emit(redacted(event))
 
 
 def _interval(trigger: str) -> float | None:

@@ -41,18 +41,18 @@ class Fingerprint:
 
 def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
     """What `flow` is, in this environment."""
-    params = dict(spec.params)
+    params = spec.as_written(("params",), dict(spec.params))  # a secret counts by its reference, never by its value
     parts: dict[str, Any] = {
         "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
         "incremental": flow.incremental,
         "expectations": sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations),
-        "sink": _sink(flow),
+        "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [spec.run.timezone, _SETTINGS],
     }
     for item in flow.inputs:
         source = spec.source(item.dataset)
         if source is not None:
-            parts[f"source {source.name}"] = _source(source)
+            parts[f"source {source.name}"] = spec.as_written(("sources", source.name), _source(source))
     transform = flow.transform
     if isinstance(transform, SqlTransform):
         parts["the SQL"] = parse(transform.text).sql(dialect="spark", comments=False, normalize=True)
@@ -101,7 +101,7 @@ def _source(source: SourceSpec) -> dict[str, Any]:
         "format": source.format,
         "path": source.path,
         "schema": schema,
-        "options": source.options,
+        "options": dict(source.options),
         "on_malformed": source.on_malformed,
     }
 

@@ -73,7 +73,7 @@ MISTAKES = [
     ("amount DECIMAL(10, 2)", "amount DECIMEL(10, 2)", "E310", "'DECIMEL' is no type"),
     ('at TIMESTAMP"', 'id TIMESTAMP"', "E310", "column 'id' stands twice"),
     ("    path: ${landing}/orders", "    path: ${lnding}/orders", "E110", "did you mean 'landing'?"),
-    ("    path: ${landing}/orders", "    path: ${env:SECRET}/orders", "E900", "secrets"),
+    ("    path: ${landing}/orders", "    path: ${env:SECRET}/orders", "E112", "SECRET is not set"),
     ("    path: ${landing}/orders", "    path: s3://bucket/orders", "E900", "s3:"),
     ("    on_malformed: quarantine", "    on_malformed: quarentine", "E105", "did you mean 'quarantine'?"),
     ("    rate_limit: {files: 10}", "    rate_limit: {files: 0}", "E105", "greater than 0"),
