@@ -25,6 +25,7 @@ _ALIASES = {
     grammar.Duration: "duration",
     grammar.Option: "text, number or boolean",
     grammar.Trigger: "`available_now`, or a duration",
+    grammar.ForEach: "name → list of values",
     grammar.Positive: "whole number above 0",
 }
 _BAR = r"\|"  # a bar that ends no cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -11,6 +11,7 @@ from etl.config import grammar, query
 from etl.config.ddl import DdlError, parse
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location
 from etl.config.document import shown
+from etl.config.expand import Instance
 from etl.config.spec import (
     ExpectationSpec,
     FlowSpec,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.config.document import Document, Path_
+    from etl.config.expand import Expanded
     from etl.config.project import Place
     from etl.config.spec import Scalar
 
@@ -66,28 +68,33 @@ OWNED_OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What a spec is built from."""
+class Given:
+    """What a spec is built from, beside what the grammar has made of the files."""
 
     place: Place
     document: Document
-    model: grammar.Pipeline
     environment: str
-    overlays: tuple[grammar.Environment, ...]
     params: Mapping[str, Scalar]
-    written: Mapping[Path_, str] = field(default_factory=dict)  # where a secret stands: the text as it was written
+    written: Mapping[Path_, str]  # where a secret stands: the text as it was written
+    expanded: Expanded
+
+    def instance(self, section: str, name: str) -> Instance:
+        """What a source or flow was made from: a `for_each`, or itself."""
+        return self.expanded.instances.get((section, name)) or Instance(name, {})
 
 
-def build(parts: Built) -> tuple[PipelineSpec, list[Diagnostic]]:
+def build(
+    parts: Given, model: grammar.Pipeline, overlays: Sequence[grammar.Environment]
+) -> tuple[PipelineSpec, list[Diagnostic]]:
     """The spec, and what was found wrong on the way to it."""
     found: list[Diagnostic] = []
-    model, place = parts.model, parts.place
-    run = _run([model.run, *(item.run for item in parts.overlays)])
-    storage = next((item.storage for item in reversed(parts.overlays) if item.storage), None)
+    place = parts.place
+    run = _run([model.run, *(item.run for item in overlays)])
+    storage = next((item.storage for item in reversed(overlays) if item.storage), None)
     spark_conf: dict[str, str] = {}
-    for item in parts.overlays:
+    for item in overlays:
         spark_conf.update(item.spark.conf)
-    master = next((item.spark.master for item in reversed(parts.overlays) if item.spark.master), None)
+    master = next((item.spark.master for item in reversed(overlays) if item.spark.master), None)
     spec = PipelineSpec(
         name=model.name,
         file=place.file,
@@ -141,7 +148,7 @@ def _path(text: str, project: Path, what: str, at: Location, found: list[Diagnos
     return str(path if path.is_absolute() else (project / path)).rstrip("/") or "/"
 
 
-def _source(parts: Built, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
+def _source(parts: Given, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
     document, path = parts.document, ("sources", name)
     at = document.place(path, key=True)
     if model.format == "delta" and model.schema_ is not None:
@@ -228,19 +235,28 @@ def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
     ]
 
 
-def _flow(parts: Built, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:
+def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:
     document, path = parts.document, ("flows", name)
     inputs = tuple(
-        InputSpec(dataset, item.read, item.on_change, document.place((*path, "inputs", dataset), key=True))
-        for dataset, item in model.inputs.items()
+        InputSpec(
+            parts.expanded.datasets.get((name, known), known),
+            item.read,
+            item.on_change,
+            document.place((*path, "inputs", known), key=True),
+            known,
+        )
+        for known, item in model.inputs.items()
     )
     expectations = []
     for key, item in model.expectations.items():
         place = document.place((*path, "expectations", key, "expr"))
         found += query.check_expression(item.expr, place, f"expectation '{key}'")
         expectations.append(ExpectationSpec(key, item.expr, item.on_violation, place))
+    made = parts.instance("flows", name)
     return FlowSpec(
         name=name,
+        family=made.family,
+        variables=tuple(made.variables.items()),
         inputs=inputs,
         transform=_transform(parts, name, model, found),
         incremental=model.incremental,
@@ -253,7 +269,7 @@ def _flow(parts: Built, name: str, model: grammar.Flow, retry: RetrySpec, found:
     )
 
 
-def _transform(parts: Built, name: str, model: grammar.Flow, found: list[Diagnostic]) -> TransformSpec:
+def _transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnostic]) -> TransformSpec:
     document, path, wanted = parts.document, ("flows", name, "transform"), model.transform
     at = document.place(path, key=True)
     if wanted is None:
@@ -284,11 +300,17 @@ def _transform(parts: Built, name: str, model: grammar.Flow, found: list[Diagnos
         return _sql_file(parts, name, wanted.sql_file, tuple(model.inputs), found)
     text = wanted.sql or ""
     place = document.text_place((*path, "sql"))
-    found += query.check_sql(text, place, inputs=tuple(model.inputs), params=tuple(parts.params), flow=name)
+    found += query.check_sql(
+        text,
+        place,
+        inputs=tuple(model.inputs),
+        params=(*parts.params, *parts.instance("flows", name).variables),
+        flow=name,
+    )
     return SqlTransform(text, None, place)
 
 
-def _sql_file(parts: Built, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
+def _sql_file(parts: Given, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
     at = parts.document.place(("flows", name, "transform", "sql_file"))
     path = (parts.place.folder / file).resolve()
     if not path.is_relative_to(parts.place.project.resolve()):
@@ -319,11 +341,13 @@ def _sql_file(parts: Built, name: str, file: str, inputs: tuple[str, ...], found
         )
         return IdentityTransform()
     place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
-    found += query.check_sql(text, place, inputs=inputs, params=tuple(parts.params), flow=name)
+    found += query.check_sql(
+        text, place, inputs=inputs, params=(*parts.params, *parts.instance("flows", name).variables), flow=name
+    )
     return SqlTransform(text, shown(path), place)
 
 
-def _python(parts: Built, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
+def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
     at = parts.document.place(("flows", name, "transform", "python"))
     module, colon, function = reference.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
@@ -354,7 +378,7 @@ def _python(parts: Built, name: str, reference: str, inputs: tuple[str, ...], fo
     return PythonTransform(module, function, str(file), at)
 
 
-def _sink(parts: Built, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
+def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
     document, path = parts.document, ("flows", name, "sink")
     at = document.place(path, key=True)
     if model.path is not None:

@@ -14,6 +14,7 @@ CODES = {
     "E110": "A parameter is unknown.",
     "E111": "A parameter has no value, or one of the wrong type.",
     "E112": "A secret is not there: the environment variable is not set, the file cannot be read, or it is empty.",
+    "E113": "A `for_each` has no values, one of them twice, or one that makes no valid name.",
     "E120": "The pipeline, the project or the environment was not found.",
     "E200": "A flow names an input that is neither a source nor a flow.",
     "E201": "Flows depend on each other in a circle.",

@@ -53,6 +53,7 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
 Duration = Annotated[float, BeforeValidator(seconds)]
 Option = Annotated[str, BeforeValidator(_option)]
 Trigger = Annotated[str, BeforeValidator(_trigger)]
+ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 
 
@@ -87,6 +88,9 @@ class Source(Model):
         "fail", description="What happens to a row that does not parse (csv, json)."
     )
     rate_limit: RateLimit | None = Field(None, description="The most that one micro-batch takes; a batch takes all.")
+    for_each: ForEach | None = Field(
+        None, description="`{region: [eu, us]}`: one source a value, named `<name>_eu`, `<name>_us`; `${region}` in it."
+    )
     description: str = Field("", description="For people.")
 
 
@@ -189,6 +193,9 @@ class Flow(Model):
     )
     sink: Sink = Field(default_factory=Sink, description="How rows reach the target.")
     run: FlowRun = Field(default_factory=FlowRun, description="This flow's retries.")
+    for_each: ForEach | None = Field(
+        None, description="`{region: [eu, us]}`: one flow a value; `${region}` in it, `:region` in its SQL."
+    )
     description: str = Field("", description="For people.")
     tags: Texts = Field((), description="For selectors: `tag:nightly`.")
 
@@ -229,9 +236,9 @@ class Environment(Model):
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
-    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "for_each", "table", "tags"}),
+    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "table", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"enabled", "primary_key", "columns", "for_each", "equality", "trusted"}),
+    ("flows", "*"): frozenset({"enabled", "primary_key", "columns", "equality", "trusted"}),
     ("flows", "*", "run"): frozenset({"mode", "trigger", "timezone", "max_concurrent_flows"}),
     ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
 }

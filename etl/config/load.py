@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config.build import Built, build
+from etl.config.build import Given, build
 from etl.config.check import check
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.document import Document, read_document
+from etl.config.expand import Expanded, expand
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.literals import literals, short
 from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from etl.config.document import Path_
-    from etl.config.spec import PipelineSpec, Scalar
+    from etl.config.spec import PipelineSpec
 
 
 def load(
@@ -42,6 +44,8 @@ def load(
     values = _with_defaults(document, found)
     declared = declared_params(document, values, found)
     resolved = resolve_params(document, declared, overlays, dict(params or {}), place.project, found)
+    expanded = expand(document, values, resolved, place.project, found)
+    document, values = expanded.document, expanded.values
     filling = Interpolation(document, resolved.values, project=place.project, hidden=resolved.hidden)
     values = filling.fill(values)
     found += filling.found
@@ -53,43 +57,42 @@ def load(
     for _, more in filter(None, laid):
         written |= {path: text for path, text in more.items() if path[:1] != ("params",)}
     models = tuple(item for item, _ in filter(None, laid))
+    given = Given(place, document, environment, resolved.values, written, expanded)
     if model is None:
-        _look_further(values, wrong, place, document, environment, resolved.values, found)
+        _look_further(values, wrong, given, found)
     else:
-        spec, wrong = build(Built(place, document, model, environment, models, resolved.values, written))
+        spec, wrong = build(given, model, models)
         found += [*wrong, *check(spec, document)]
         if not [item for item in found if not item.is_warning]:
             warned = [*found, *literals(document, "pipeline"), *short(document, written)]
             for overlay in overlays:
                 warned += literals(overlay, "environment")
-            return replace(spec, warnings=tuple(_in_order(warned)))
-    raise ConfigurationError(_in_order([item for item in found if not item.is_warning]))
+            return replace(spec, warnings=tuple(_in_order(warned, expanded)))
+    raise ConfigurationError(_in_order([item for item in found if not item.is_warning], expanded))
 
 
-def _look_further(
-    values: Any,
-    wrong: list[Diagnostic],
-    place: Place,
-    document: Document,
-    environment: str,
-    resolved: Mapping[str, Scalar],
-    found: list[Diagnostic],
-) -> None:
+def _look_further(values: Any, wrong: list[Diagnostic], given: Given, found: list[Diagnostic]) -> None:
     """Find what else is wrong in a file whose grammar is: with the wrong values left out, the rest is still checked."""
+    document = given.document
     lines = {item.at.line for item in wrong}
     rest, more = validate(document, without(document, values, lines), Pipeline, MODELS)
     if rest is None or more:
         return
-    spec, further = build(Built(place, document, rest, environment, (), resolved))
+    spec, further = build(given, rest, ())
     # What a value that was left out would have said is not known, so only what stands on its own is reported.
     found += [
         item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in ("E200", "E207")
     ]
 
 
-def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:
-    unique = dict.fromkeys(found)
-    return sorted(unique, key=lambda item: (item.at.file, item.at.line, item.at.column, item.code))
+def _in_order(found: list[Diagnostic], expanded: Expanded) -> list[Diagnostic]:
+    """Each mistake once, in the order of the files; what a `for_each` has multiplied is one mistake."""
+    written = {f"'{name}'": f"'{item.family}'" for (_, name), item in expanded.instances.items()}
+    unique: dict[object, Diagnostic] = {}
+    for item in found:
+        said = re.sub(r"'\w+'", lambda match: written.get(match.group(), match.group()), item.message)
+        unique.setdefault((item.code, item.at, said), item)
+    return sorted(unique.values(), key=lambda item: (item.at.file, item.at.line, item.at.column, item.code))
 
 
 def _overlays(place: Place, environment: str, found: list[Diagnostic]) -> list[Document]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from etl.config.spec import Scalar
 
 REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
-_SQL = frozenset({"sql", "expr", "delete_when"})
+SQL_KEYS = frozenset({"sql", "expr", "delete_when"})
 _WORDS = {"true": True, "false": False}
 
 
@@ -77,7 +77,7 @@ class Interpolation:
         if isinstance(value, dict):
             return {
                 key: self._sql(item, (*path, key))
-                if key in _SQL and path[:1] == ("flows",)
+                if key in SQL_KEYS and path[:1] == ("flows",)
                 else self.fill(item, (*path, key))
                 for key, item in value.items()
             }

@@ -58,6 +58,12 @@ class InputSpec:
     read: ReadAs = "changes"
     on_change: OnChange | None = None  # only for snapshots; None = keep, allowed only where the dataset is a source
     at: Location = _at()
+    known_as: str = ""  # the name that the transform uses, where it is not the dataset's
+
+    @property
+    def name(self) -> str:
+        """The name that the transform knows the input by."""
+        return self.known_as or self.dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,8 @@ class FlowSpec:
     description: str = ""
     tags: tuple[str, ...] = ()
     retry: RetrySpec = RetrySpec()  # the flow's own, or the run's
+    family: str = ""  # the name as written, where a `for_each` has made several flows of it
+    variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
     at: Location = _at()
 
 
@@ -180,6 +188,10 @@ class PipelineSpec:
     tags: tuple[str, ...] = ()
     references: tuple[tuple[tuple[str | int, ...], str], ...] = ()  # where a secret stands: the text as it was written
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+
+    def params_of(self, flow: FlowSpec) -> dict[str, Scalar]:
+        """What the flow's transform sees as params: the pipeline's, and the variables of its own `for_each`."""
+        return {**dict(self.params), **dict(flow.variables)}
 
     @property
     def secret_options(self) -> tuple[str, ...]:

@@ -27,8 +27,10 @@ _LOADED: dict[tuple[str, int], ModuleType] = {}
 
 
 def apply(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
-    """The transform's output over `frames`, input name → DataFrame. Lazy: nothing runs here."""
+    """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here."""
     transform = job.flow.transform
+    known = {item.name: item.spec.name for item in job.inputs}
+    frames = {known[name]: frame for name, frame in frames.items()}
     if isinstance(transform, IdentityTransform):
         return next(iter(frames.values()))
     if isinstance(transform, SqlTransform):

@@ -21,7 +21,7 @@ class Input:
 
     @property
     def name(self) -> str:
-        """The dataset's name, which the transform knows it by."""
+        """The dataset's name; `spec.name` is what the transform knows it by."""
         return self.spec.dataset
 
 

@@ -60,7 +60,7 @@ def prepare(
         generation=Generation(decision.generation, paths.generation(decision.generation), fingerprint, "full", run_id),
         run_id=run_id,
         fingerprint=fingerprint,
-        params=spec.params,
+        params=tuple(spec.params_of(flow).items()),
         folder=str(spec.folder),
         project=str(spec.project),
         last_epoch=0 if complete else None,

@@ -41,7 +41,7 @@ class Fingerprint:
 
 def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
     """What `flow` is, in this environment."""
-    params = spec.as_written(("params",), dict(spec.params))  # a secret counts by its reference, never by its value
+    params = spec.as_written(("params",), spec.params_of(flow))  # a secret counts by its reference, never by its value
     parts: dict[str, Any] = {
         "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
         "incremental": flow.incremental,

@@ -1,4 +1,4 @@
-"""Which flows a command means: `flow`, `+flow` (with all it reads), `flow+` (with all that read it), `tag:nightly`."""
+"""Which flows a command means: `flow` (of a `for_each` all that it makes), `+flow` (with all it reads), `flow+` (with all that read it), `tag:nightly`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ def _one(selector: str, graph: Graph, spec: PipelineSpec, found: list[Diagnostic
             found.append(Diagnostic("E250", f"no flow has the tag '{wanted}'", hint=hint))
         return tagged
     name = selector.removeprefix("+").removesuffix("+")
-    if name not in graph.parents:
+    chosen = {flow.name for flow in spec.flows if name in (flow.name, flow.family)}
+    if not chosen:
         hint = did_you_mean(name, graph.order) or f"the flows are: {', '.join(graph.order)}"
         found.append(Diagnostic("E250", f"there is no flow '{name}'", hint=hint))
         return set()
-    chosen = {name}
+    named = set(chosen)
     if selector.startswith("+"):
-        chosen |= graph.upstream(name)
+        named = named.union(*(graph.upstream(item) for item in chosen))
     if selector.endswith("+"):
-        chosen |= graph.downstream(name)
-    return chosen
+        named = named.union(*(graph.downstream(item) for item in chosen))
+    return named

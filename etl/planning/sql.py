@@ -32,7 +32,7 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
     from sqlglot import exp  # noqa: PLC0415  # a tenth of a second that pipelines without SQL need not pay
 
     tree = parse(transform.text)
-    changes = {item.dataset.lower() for item in inputs if item.read == "changes"}
+    changes = {item.name.lower() for item in inputs if item.read == "changes"}
 
     def full(operator: str, node: Any) -> Decision:
         return Decision("full", operator, _place(node, transform))
