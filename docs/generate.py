@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from etl.cli import main as command_line
 from etl.config import grammar
 from etl.config.codes import CODES
+from etl.config.formats import FORMATS
 from etl.config.json_schema import SCHEMAS
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -24,6 +25,7 @@ _ALIASES = {
     grammar.Texts: "text, or list of texts",
     grammar.Duration: "duration",
     grammar.Option: "text, number or boolean",
+    grammar.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
     grammar.Trigger: "`available_now`, or a duration",
     grammar.ForEach: "name → list of values",
     grammar.Positive: "whole number above 0",

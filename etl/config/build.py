@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from etl.config import grammar, query
-from etl.config.ddl import DdlError, parse
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location
 from etl.config.document import shown
 from etl.config.expand import Instance
+from etl.config.sources import build_source, local_path
 from etl.config.spec import (
     ExpectationSpec,
     FlowSpec,
@@ -19,11 +19,9 @@ from etl.config.spec import (
     InputSpec,
     PipelineSpec,
     PythonTransform,
-    RateLimitSpec,
     RetrySpec,
     RunSpec,
     SinkSpec,
-    SourceSpec,
     SparkSpec,
     SqlTransform,
     TransformSpec,
@@ -36,35 +34,6 @@ if TYPE_CHECKING:
     from etl.config.expand import Expanded
     from etl.config.project import Place
     from etl.config.spec import Scalar
-
-OWNED_OPTIONS = {
-    "mode": "on_malformed",
-    "columnnameofcorruptrecord": "on_malformed",
-    "badrecordspath": "on_malformed",
-    "ignorecorruptfiles": "on_malformed",
-    "ignoremissingfiles": "nothing: a file that goes missing is never passed over",
-    "maxfilespertrigger": "rate_limit: {files: …}",
-    "maxbytespertrigger": "rate_limit: {bytes: …}",
-    "maxfileage": "nothing: files are never too old",
-    "latestfirst": "nothing: the order of files never decides",
-    "filenameonly": "nothing: a file is its whole path",
-    "cleansource": "nothing: files are never deleted",
-    "inferschema": "schema",
-    "path": "path",
-    "basepath": "path",
-    "recursivefilelookup": "path, with a glob",
-    "pathglobfilter": "path, with a glob",
-    "modifiedbefore": "nothing: every file counts",
-    "modifiedafter": "nothing: every file counts",
-    "versionasof": "nothing: the framework pins versions",
-    "timestampasof": "nothing: the framework pins versions",
-    "startingversion": "nothing: the framework knows where to start",
-    "startingtimestamp": "nothing: the framework knows where to start",
-    "readchangefeed": "nothing: change feeds are not supported yet",
-    "ignorechanges": "nothing: changes are never ignored",
-    "ignoredeletes": "nothing: deletes are never ignored",
-    "skipchangecommits": "nothing: commits are never skipped",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +70,8 @@ def build(
         folder=place.folder,
         project=place.project,
         environment=parts.environment,
-        storage=_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
-        sources=tuple(_source(parts, name, item, found) for name, item in model.sources.items()),
+        storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
+        sources=tuple(build_source(parts, name, item, found) for name, item in model.sources.items()),
         flows=tuple(_flow(parts, name, item, run.retry, found) for name, item in model.flows.items()),
         params=tuple(parts.params.items()),
         run=run,
@@ -132,107 +101,6 @@ def _run(layers: Sequence[grammar.Run]) -> RunSpec:
 
 def _retry(layer: grammar.Retry, under: RetrySpec) -> RetrySpec:
     return replace(under, **{key: item for key, item in layer.model_dump().items() if item is not None})
-
-
-def _path(text: str, project: Path, what: str, at: Location, found: list[Diagnostic]) -> str:
-    parts = urlsplit(text)
-    if parts.scheme and parts.scheme != "file":
-        found.append(
-            Diagnostic(
-                "E900", f"{what}: paths of the kind {parts.scheme}: are not supported yet", at, "use a local path"
-            )
-        )
-        return text
-    local = unquote(parts.path) if parts.scheme == "file" else text
-    path = Path(local).expanduser()
-    return str(path if path.is_absolute() else (project / path)).rstrip("/") or "/"
-
-
-def _source(parts: Given, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
-    document, path = parts.document, ("sources", name)
-    at = document.place(path, key=True)
-    if model.format == "delta" and model.schema_ is not None:
-        found.append(
-            Diagnostic(
-                "E205",
-                f"source '{name}': a delta table knows its own schema",
-                document.place((*path, "schema"), key=True),
-                "leave schema out",
-            )
-        )
-    if model.format != "delta" and model.schema_ is None:
-        found.append(
-            Diagnostic(
-                "E104",
-                f"'schema' is missing in source '{name}': files must not be guessed at",
-                at,
-                'give Spark DDL, such as "id BIGINT, name STRING"',
-            )
-        )
-    if model.schema_ is not None:
-        found += _schema(document, name, model.schema_)
-    if model.on_malformed != "fail" and model.format not in ("csv", "json"):
-        found.append(
-            Diagnostic(
-                "E205",
-                f"source '{name}': {model.format} has no malformed rows",
-                document.place((*path, "on_malformed"), key=True),
-                "leave on_malformed out",
-            )
-        )
-    limit = model.rate_limit
-    if limit is not None and (limit.files is None) == (limit.bytes is None):
-        found.append(
-            Diagnostic(
-                "E205",
-                f"source '{name}': rate_limit takes either files or bytes",
-                document.place((*path, "rate_limit"), key=True),
-                "say one of them",
-            )
-        )
-    for key in model.options:
-        owned = OWNED_OPTIONS.get(key.lower())
-        if owned:
-            found.append(
-                Diagnostic(
-                    "E207",
-                    f"source '{name}': the option '{key}' belongs to the framework",
-                    document.place((*path, "options", key), key=True),
-                    f"use {owned}",
-                )
-            )
-    return SourceSpec(
-        name=name,
-        format=model.format,
-        path=_path(model.path, parts.place.project, f"source '{name}'", document.place((*path, "path")), found),
-        schema=model.schema_,
-        options=tuple(sorted(model.options.items())),
-        on_malformed=model.on_malformed,
-        rate_limit=RateLimitSpec(limit.files, limit.bytes) if limit else RateLimitSpec(),
-        at=at,
-    )
-
-
-def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
-    path = ("sources", name, "schema")
-    at = document.place(path)
-    try:
-        columns = parse(text)
-    except DdlError as cause:
-        quoted = at.text[at.column - 1 : at.column] in "'\"" if at.text else False
-        plain = at.width >= len(text) and path not in document.blocks
-        place = replace(at, column=at.column + quoted + cause.offset, width=cause.width) if plain else at
-        return [Diagnostic("E310", f"the schema of source '{name}': {cause}", place)]
-    return [
-        Diagnostic(
-            "E310",
-            f"the schema of source '{name}': column '{item.name}' has a name of the framework's own",
-            at,
-            "rename it: _etl_ is reserved",
-        )
-        for item in columns
-        if item.name.lower().startswith("_etl_")
-    ]
 
 
 def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.query import check_expression
 
@@ -21,6 +22,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *_names(spec, document),
         *_run(spec, document),
         *_flows(spec, document),
+        *check_replays(spec, document),
         *_circles(spec),
         *_targets(spec, document),
     ]

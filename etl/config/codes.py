@@ -24,6 +24,8 @@ CODES = {
     "E205": "A source's settings contradict each other, or one is missing.",
     "E206": "A path leaves the place it must stay in, or two targets share one.",
     "E207": "An option belongs to the framework.",
+    "E208": "A plug-in cannot be used.",
+    "E209": "A name is no table's.",
     "E250": "A selector selects nothing, or names something unknown.",
     "E260": "A transform does what its kind of processing cannot keep equal.",
     "E261": "A transform reads a table that is no declared input.",

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from etl.config.formats import FORMATS
+from etl.config.plugins import one_of
 
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
@@ -47,6 +50,10 @@ def _trigger(value: Any) -> Any:
     return value
 
 
+def _format(value: str) -> str:
+    return one_of(value, FORMATS, "etl.sources")
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
@@ -54,6 +61,7 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 Option = Annotated[str, BeforeValidator(_option)]
 Trigger = Annotated[str, BeforeValidator(_trigger)]
 ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]
+Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 
 
@@ -80,9 +88,14 @@ class RateLimit(Model):
 class Source(Model):
     """An input from outside."""
 
-    format: Literal["csv", "json", "parquet", "delta"] = Field(description="How it is stored.")
-    path: Text = Field(description="A folder, a file or a glob; relative paths start at the project.")
-    schema_: Text | None = Field(None, alias="schema", description="Spark DDL; required for files, never for delta.")
+    format: Format = Field(description="How it is stored.")
+    path: Text | None = Field(None, description="A folder, a file or a glob; relative paths start at the project.")
+    table: Text | None = Field(None, description="Format table: the name of a Delta table in the session's catalog.")
+    schema_: Text | None = Field(
+        None,
+        alias="schema",
+        description="Spark DDL; required for files (text: `value STRING`), never for delta, table and rate.",
+    )
     options: dict[str, Option] = Field(default_factory=dict, description="Options of Spark's reader.")
     on_malformed: Literal["fail", "quarantine", "drop"] = Field(
         "fail", description="What happens to a row that does not parse (csv, json)."
@@ -236,14 +249,14 @@ class Environment(Model):
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
-    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "table", "tags"}),
+    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"enabled", "primary_key", "columns", "equality", "trusted"}),
     ("flows", "*", "run"): frozenset({"mode", "trigger", "timezone", "max_concurrent_flows"}),
     ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
-    ("sources", "*", "format"): frozenset({"orc", "text", "table", "kafka", "jdbc", "rate"}),
+    ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
     ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace", "view"}),
     ("flows", "*", "incremental"): frozenset({"groups", "state"}),
     ("params", "*", "type"): frozenset({"date", "timestamp"}),

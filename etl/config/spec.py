@@ -14,7 +14,6 @@ from etl.config.diagnostics import NOWHERE, Diagnostic, Location
 
 Scalar: TypeAlias = str | int | float | bool | None
 
-SourceFormat = Literal["csv", "json", "parquet", "delta"]
 OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]
 ReadAs = Literal["changes", "snapshot"]
@@ -41,12 +40,14 @@ class SourceSpec:
     """An input from outside: where it lies, how it is parsed, and what happens to a row that does not parse."""
 
     name: str
-    format: SourceFormat
-    path: str  # absolute, or a URI
-    schema: str | None = None  # Spark DDL; None only for delta, which knows its own
+    format: str  # a built-in one, or a plug-in's
+    path: str  # absolute, or a URI; of a table only once the catalog was asked; of a rate source ""
+    schema: str | None = None  # Spark DDL; None only for what knows its own
     options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # secrets among them
     on_malformed: OnMalformed = "fail"
     rate_limit: RateLimitSpec = RateLimitSpec()
+    table: str | None = None  # the name in the catalog of a source that is one of its tables
+    replays: bool = True  # False: what it brought can never be read again
     at: Location = _at()
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from etl.errors import FlowFailed
 
 
-def source_offset(checkpoint: str, epoch: int) -> dict[str, Any] | None:
+def source_offset(checkpoint: str, epoch: int) -> Any | None:
     """The offset that an epoch reads its one source up to; None where the source had no data yet, or the epoch is -1."""
     if epoch < 0:
         return None

@@ -11,7 +11,8 @@ from etl.engine import classify
 from etl.engine.compile import apply
 from etl.engine.flow_state import inputs_of
 from etl.engine.generations import Generation, open_generation, read_generation
-from etl.engine.job import Input, Job
+from etl.engine.job import Job
+from etl.engine.sources import open_source
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed
 from etl.planning import sql
@@ -82,7 +83,7 @@ def prepare(
 def judge(job: Job, session: SparkSession) -> Kind:
     """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run."""
     flow = job.flow
-    frames = {item.name: classify.marked(item.name, _empty(item, session)) for item in job.inputs}
+    frames = {item.name: classify.marked(item.name, open_source(item.source).empty(session)) for item in job.inputs}
     output = apply(job, session, frames)
     changes = frozenset(item.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
@@ -98,13 +99,6 @@ def judge(job: Job, session: SparkSession) -> Kind:
     if by_text and flow.sink.strategy is None and isinstance(flow.transform, SqlTransform):
         return sql.classify(flow.transform, flow.inputs).kind  # as the plan without a JVM has told the user
     return "rows"
-
-
-def _empty(item: Input, session: SparkSession) -> DataFrame:
-    source = item.source
-    if source.schema is not None:
-        return session.createDataFrame([], source.schema)
-    return session.createDataFrame([], session.read.format("delta").load(source.path).schema)
 
 
 def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:

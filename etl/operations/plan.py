@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.config.check_sources import no_batch
 from etl.config.spec import IdentityTransform, SqlTransform
 from etl.engine.flow_state import read_state
+from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
-from etl.errors import EtlError
+from etl.errors import ConfigurationError, EtlError
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import FlowPlan, Plan
@@ -30,11 +32,20 @@ def plan(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
+    sessions: Sessions | None = None,
 ) -> Plan:
-    """The plan of a run; starts no JVM and writes nothing."""
+    """The plan of a run; writes nothing, and starts no JVM, except where only a catalog knows where a source lies.
+
+    It is asked in one of `sessions`, or in a session that ends with this call.
+    """
     graph = Graph.of(spec)
     selected = select(graph, spec, include, exclude)
     chosen = mode or spec.run.mode
+    flows = [flow for flow in spec.flows if flow.name in selected]
+    refused = [item for flow in flows for item in no_batch(spec, flow, chosen)]
+    if refused:
+        raise ConfigurationError(refused)
+    spec = _located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
     planned: dict[str, FlowPlan] = {}
     warnings: list[str] = [item.render() for item in spec.warnings]
     for name in selected:
@@ -45,6 +56,20 @@ def plan(
             planned[name], said = _flow(spec, flow, chosen, parents, moving, full_refresh=full_refresh)
             warnings += said
     return Plan(spec, chosen, tuple(planned.values()), tuple(warnings))
+
+
+def _located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:
+    """The spec with the places of the sources that are tables of a catalog, for those that are read."""
+    if not any(source.table and source.name in read for source in spec.sources):
+        return spec
+    from etl.engine.catalog import located  # noqa: PLC0415  # only such a plan needs Spark
+
+    used = sessions or Sessions(spec.spark, app_name=f"etl plan {spec.name}", short=True)
+    try:
+        return located(spec, read, used.get().flow_session(spec.run.timezone))
+    finally:
+        if used is not sessions:
+            used.close()
 
 
 def _flow(

@@ -50,15 +50,21 @@ def run(
     """
     chosen = mode or spec.run.mode
     interval = _interval(trigger or spec.run.trigger) if chosen == "stream" else None
-    planned = plan(spec, mode=chosen, include=include, exclude=exclude, full_refresh=full_refresh)
-    _must_be_writable(spec)
+    sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
+    try:
+        planned = plan(
+            spec, mode=chosen, include=include, exclude=exclude, full_refresh=full_refresh, sessions=sessions
+        )
+        _must_be_writable(spec)
+    except BaseException:
+        sessions.close()
+        raise
     emit = _redacting(emit)
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     order = Order(run_id, chosen, full_refresh, allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
     emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
-    sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
     try:
         flows = run_graph(planned, order, sessions=sessions, emit=emit, stop=stopping)
         while interval is not None and not stopping.wait(interval) and not _failed(flows):
@@ -148,6 +154,8 @@ def _bytes(spec: PipelineSpec) -> int:
     """About how much there is to read, to choose how the JVM is tuned; 0 where that cannot be told cheaply."""
     total = 0
     for source in spec.sources:
+        if not source.path:
+            continue
         root = Path(source.path)
         files = [root] if root.is_file() else root.rglob("*") if root.is_dir() else []
         for file in files:

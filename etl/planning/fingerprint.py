@@ -103,6 +103,7 @@ def _source(source: SourceSpec) -> dict[str, Any]:
         "schema": schema,
         "options": dict(source.options),
         "on_malformed": source.on_malformed,
+        **({"table": source.table} if source.table else {}),
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from etl.engine.sources.delta import DeltaSource
-from etl.engine.sources.files import FileSource
+from etl.config.diagnostics import Diagnostic
+from etl.config.plugins import PluginProblem, find_format, opened
 from etl.engine.sources.pin import Pin
+from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ __all__ = ["Pin", "Source", "open_source"]
 class Source(Protocol):
     """What the engine asks of an input; positions are JSON, and only the source knows what stands in its own."""
 
+    waits: bool
+    """Whether the first rows come only after a while, so that an empty first look means that one waits."""
+
     def latest(self) -> Pin:
         """Where the input stands now. No JVM."""
 
@@ -30,6 +34,9 @@ class Source(Protocol):
 
     def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:
         """How the input has moved since `read`; `generation` is the folder of the one that read it, `epoch` the one that streamed it (None: it was pinned)."""
+
+    def empty(self, session: SparkSession) -> DataFrame:
+        """No rows, with the input's columns."""
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         """The whole input at a pin, static."""
@@ -46,4 +53,7 @@ class Source(Protocol):
 
 def open_source(spec: SourceSpec) -> Source:
     """The source that reads what `spec` names."""
-    return DeltaSource(spec) if spec.format == "delta" else FileSource(spec)
+    try:
+        return cast("Source", opened(find_format(spec.format).opens, f"format '{spec.format}'")(spec))
+    except PluginProblem as cause:
+        raise ConfigurationError([Diagnostic("E208", f"source '{spec.name}': {cause}", spec.at, cause.hint)]) from cause

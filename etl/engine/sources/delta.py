@@ -24,6 +24,8 @@ _ALL = str(2**31 - 1)
 class DeltaSource:
     """A Delta table; its position is a version."""
 
+    waits = False
+
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
         self._path = decode(spec.path)
@@ -49,6 +51,10 @@ class DeltaSource:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
             moved = moved or commit.added > 0
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
+
+    def empty(self, session: SparkSession) -> DataFrame:
+        self._newest()
+        return session.createDataFrame([], session.read.format("delta").load(self._path).schema)
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         reader = session.read.format("delta").option("versionAsOf", str(pin.position["version"]))

@@ -1,15 +1,16 @@
-"""Files that land in a folder: csv, json and parquet."""
+"""Files that land in a folder: csv, json, parquet, orc and text."""
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.config import ddl
+from etl.config.formats import FORMATS
 from etl.engine.checkpoints import decode, files_between, source_offset
 from etl.engine.generations import recorded_files
+from etl.engine.sources.globs import MAGIC, escape, literal_folder, matching
 from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem
 from etl.planning.position import Drift, advance_files, file_drift, files_position
@@ -24,16 +25,26 @@ if TYPE_CHECKING:
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
 
-_GLOB = re.compile(r"[*?\[\]{}\\]")
+_ARCHIVES = {
+    ".zip": "ZIP archives",
+    ".7z": "7z archives",
+    ".rar": "RAR archives",
+    ".tgz": "archives",
+    ".tar": "archives",
+    ".xz": "xz",
+}
 _FOREVER = "36500d"  # the file source forgets files older than this behind the newest one
 
 
 class FileSource:
     """The files under one path, or matching one glob; a file counts by its path and its modification time."""
 
+    waits = False
+
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
         self._path = decode(spec.path)
+        self._is_glob = MAGIC.search(self._path) is not None and not Path(self._path).exists()
 
     def latest(self) -> Pin:
         found = self._listing()
@@ -60,30 +71,32 @@ class FileSource:
         offset = source_offset(generation, epoch) if Path(generation, "offsets", str(epoch)).exists() else None
         return files_between(generation, -1, int(offset["logOffset"])) if offset is not None else {}
 
+    def empty(self, session: SparkSession) -> DataFrame:
+        return session.createDataFrame([], self._spec.schema or "")
+
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
-        schema = self._schema()
         if not pin.files:
-            return session.createDataFrame([], schema)
-        found: DataFrame = (
-            self._reader_options(session.read).schema(schema).load([_escape(name) for name in sorted(pin.files)])
+            return session.createDataFrame([], self._schema())
+        _must_be_readable(self._spec, pin.files, self._base())
+        found = (
+            self._reader_options(session.read).schema(self._schema()).load([escape(name) for name in sorted(pin.files)])
         )
-        return found
+        return self._columns(found)
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
-        self._must_exist()
+        _must_be_readable(self._spec, self._listing(), self._base())
         reader = self._reader_options(session.readStream).schema(self._schema()).option("maxFileAge", _FOREVER)
         limit = self._spec.rate_limit
         if limited and limit.files is not None:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        found: DataFrame = reader.load(self._path)
-        return found
+        return self._columns(reader.load(self._path if self._is_glob else escape(self._path)))
 
     def misread(self, checkpoint: str, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
         files = _of_epoch(checkpoint, epoch)
-        return Pin({}, files) if any(_GLOB.search(name) for name in files) else None
+        return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return advance_files(before, self._relative(_of_epoch(checkpoint, epoch)))
@@ -92,24 +105,34 @@ class FileSource:
         schema = self._spec.schema or ""
         return schema if self._spec.on_malformed == "fail" else f"{schema}, {CORRUPT} STRING"
 
+    def _columns(self, frame: DataFrame) -> DataFrame:
+        """The schema's columns in its order: Spark puts those of partition folders last, and adds the ones that no schema names."""
+        names = [column.name for column in ddl.parse(self._schema())]
+        same = [name.lower() for name in names] == [name.lower() for name in frame.columns]
+        return frame if same else frame.select(*("`" + name.replace("`", "``") + "`" for name in names))
+
     def _reader_options(self, reader: Any) -> Any:
         reader = reader.format(self._spec.format)
+        if self._spec.format == "csv":
+            # By default Spark takes columns by place, whatever the header calls them: values in the wrong columns, and no word.
+            reader = reader.option("enforceSchema", "false")
         for key, value in self._spec.options:
             reader = reader.option(key, value)
-        if self._spec.format == "parquet":
-            return reader.option("basePath", self._base()) if self._base() else reader
-        if self._spec.on_malformed == "fail":
-            reader = reader.option("mode", "FAILFAST")
-        else:
-            reader = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", CORRUPT)
+        if FORMATS[self._spec.format].malformed:
+            if self._spec.on_malformed == "fail":
+                reader = reader.option("mode", "FAILFAST")
+            else:
+                reader = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", CORRUPT)
         return reader.option("basePath", self._base()) if self._base() else reader
 
     def _base(self) -> str:
-        """Where partition folders start: the path itself, where it is a folder."""
+        """Where partition folders start: the path itself, or the folder above a glob."""
+        if self._is_glob:
+            return literal_folder(self._path)
         return self._path if Path(self._path).is_dir() else ""
 
     def _must_exist(self) -> None:
-        if not _GLOB.search(self._path) and not Path(self._path).exists():
+        if not self._is_glob and not Path(self._path).exists():
             raise EnvironmentProblem(
                 f"source '{self._spec.name}': there is nothing at {self._path}",
                 where=str(self._spec.at),
@@ -119,13 +142,12 @@ class FileSource:
     def _listing(self) -> dict[str, int]:
         """The files that Spark would list: not hidden ones, and of subfolders only partitions (`name=value`)."""
         self._must_exist()
-        roots = [self._path] if Path(self._path).exists() else glob.glob(self._path)
         found: dict[str, int] = {}
-        for root in roots:
-            if Path(root).is_file():
-                found[root] = _modified(Path(root).stat())
-            else:
+        for root in matching(self._path) if self._is_glob else [self._path]:
+            if Path(root).is_dir():
                 found.update(_walk(root))
+            elif not _hidden(Path(root).name):
+                found[root] = _modified(Path(root).stat())
         return found
 
     def _relative(self, files: Mapping[str, int]) -> dict[str, int]:
@@ -144,7 +166,7 @@ def _of_epoch(checkpoint: str, epoch: int) -> dict[str, int]:
 def _walk(folder: str) -> Iterator[tuple[str, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", "_")) and "=" not in entry.name:
+            if _hidden(entry.name):
                 continue
             if entry.is_file():
                 yield entry.path, _modified(entry.stat())
@@ -156,5 +178,31 @@ def _modified(status: os.stat_result) -> int:
     return status.st_mtime_ns // 1_000_000
 
 
-def _escape(path: str) -> str:
-    return _GLOB.sub(lambda found: "\\" + found.group(), path)
+def _hidden(name: str) -> bool:
+    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
+
+
+def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> None:
+    """Refuse what Spark would take for text, or leave out without a word."""
+    by_folders: dict[tuple[str, ...], str] = {}
+    for name in sorted(files):
+        kind = _ARCHIVES.get(Path(name).suffix.lower())
+        if kind and spec.format in ("csv", "json", "text"):
+            raise EnvironmentProblem(
+                f"source '{spec.name}': Spark cannot read {kind}: {name}",
+                where=str(spec.at),
+                hint="unpack it, or compress each file with gzip or bzip2",
+            )
+        folders = Path(name).parent.parts[len(Path(base).parts) if base else 0 :]
+        by_folders.setdefault(tuple(part.split("=")[0] for part in folders if "=" in part), name)
+    if len(by_folders) > 1:
+        (few, one), (many, other) = sorted(by_folders.items())[:2]
+        raise EnvironmentProblem(
+            f"source '{spec.name}': {one} lies in {_folders(few)}, {other} in {_folders(many)}",
+            where=str(spec.at),
+            hint="keep all files of a source under the same partition folders, or give each kind a source of its own",
+        )
+
+
+def _folders(names: tuple[str, ...]) -> str:
+    return "the partition folders " + "/".join(f"{name}=…" for name in names) if names else "no partition folder"
