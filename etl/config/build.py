@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etl.config import grammar, query
-from etl.config.diagnostics import NOWHERE, Diagnostic, Location
-from etl.config.document import shown
+from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
 from etl.config.sources import build_source, local_path
 from etl.config.spec import (
     ExpectationSpec,
     FlowSpec,
-    IdentityTransform,
     InputSpec,
     PipelineSpec,
-    PythonTransform,
     RetrySpec,
     RunSpec,
     SinkSpec,
     SparkSpec,
-    SqlTransform,
-    TransformSpec,
 )
+from etl.config.transforms import transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,7 +122,7 @@ def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found:
         family=made.family,
         variables=tuple(made.variables.items()),
         inputs=inputs,
-        transform=_transform(parts, name, model, found),
+        transform=transform(parts, name, model, found),
         incremental=model.incremental,
         expectations=tuple(expectations),
         sink=_sink(parts, name, model.sink, found),
@@ -135,115 +131,6 @@ def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found:
         retry=_retry(model.run.retry, retry),
         at=document.place(path, key=True),
     )
-
-
-def _transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnostic]) -> TransformSpec:
-    document, path, wanted = parts.document, ("flows", name, "transform"), model.transform
-    at = document.place(path, key=True)
-    if wanted is None:
-        if len(model.inputs) != 1:
-            found.append(
-                Diagnostic(
-                    "E104",
-                    f"flow '{name}' has {len(model.inputs)} inputs and no transform",
-                    document.place(path, key=True),
-                    "write a transform that makes one of them",
-                )
-            )
-        return IdentityTransform()
-    given = [key for key in ("sql", "sql_file", "python") if getattr(wanted, key) is not None]
-    if len(given) != 1:
-        found.append(
-            Diagnostic(
-                "E105",
-                f"the transform of flow '{name}' takes exactly one of sql, sql_file, python",
-                at,
-                f"it has {' and '.join(given) or 'none'}",
-            )
-        )
-        return IdentityTransform()
-    if wanted.python is not None:
-        return _python(parts, name, wanted.python, tuple(model.inputs), found)
-    if wanted.sql_file is not None:
-        return _sql_file(parts, name, wanted.sql_file, tuple(model.inputs), found)
-    text = wanted.sql or ""
-    place = document.text_place((*path, "sql"))
-    found += query.check_sql(
-        text,
-        place,
-        inputs=tuple(model.inputs),
-        params=(*parts.params, *parts.instance("flows", name).variables),
-        flow=name,
-    )
-    return SqlTransform(text, None, place)
-
-
-def _sql_file(parts: Given, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
-    at = parts.document.place(("flows", name, "transform", "sql_file"))
-    path = (parts.place.folder / file).resolve()
-    if not path.is_relative_to(parts.place.project.resolve()):
-        found.append(
-            Diagnostic(
-                "E206", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"
-            )
-        )
-        return IdentityTransform()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = (
-            "is not UTF-8"
-            if isinstance(cause, UnicodeDecodeError)
-            else "does not exist"
-            if isinstance(cause, FileNotFoundError)
-            else "cannot be read"
-        )
-        known = sorted(item.name for item in parts.place.folder.glob("*.sql"))
-        found.append(
-            Diagnostic(
-                "E320",
-                f"flow '{name}': {shown(path)} {reason}",
-                at,
-                f"the SQL files there are: {', '.join(known) or 'none'}",
-            )
-        )
-        return IdentityTransform()
-    place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
-    found += query.check_sql(
-        text, place, inputs=inputs, params=(*parts.params, *parts.instance("flows", name).variables), flow=name
-    )
-    return SqlTransform(text, shown(path), place)
-
-
-def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
-    at = parts.document.place(("flows", name, "transform", "python"))
-    module, colon, function = reference.partition(":")
-    if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
-        found.append(
-            Diagnostic(
-                "E320",
-                f"flow '{name}': '{reference}' is no reference of the form module:function",
-                at,
-                "such as transforms:clean",
-            )
-        )
-        return IdentityTransform()
-    relative = Path(*module.split(".")).with_suffix(".py")
-    candidates = [parts.place.folder / relative, parts.place.project / "lib" / relative]
-    file = next((item for item in candidates if item.is_file()), None)
-    if file is None or not file.resolve().is_relative_to(parts.place.project.resolve()):
-        known = sorted(item.stem for item in parts.place.folder.glob("*.py"))
-        found.append(
-            Diagnostic(
-                "E320",
-                f"flow '{name}': there is no {shown(candidates[0])}",
-                at,
-                f"the modules there are: {', '.join(known) or 'none'}",
-            )
-        )
-        return IdentityTransform()
-    found += query.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
-    return PythonTransform(module, function, str(file), at)
 
 
 def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
