@@ -10,6 +10,7 @@ import click
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 
 if TYPE_CHECKING:
+    from etl.config.spec import Mode
     from etl.planning.plan import FlowPlan, Plan
 
 
@@ -49,6 +50,7 @@ def document(found: Plan) -> dict[str, Any]:
         "flows": [
             {
                 "flow": item.flow.name,
+                "mode": item.mode,
                 "kind": item.kind,
                 "decided_by": item.decided_by,
                 "strategy": item.strategy,
@@ -73,17 +75,18 @@ def text(found: Plan) -> str:
         "",
     ]
     for item in found.flows:
-        lines += _flow(item)
+        lines += _flow(item, found.mode)
     lines += [f"warning: {message}" for message in found.warnings]
     return "\n".join(lines).rstrip()
 
 
-def _flow(item: FlowPlan) -> list[str]:
+def _flow(item: FlowPlan, mode: Mode) -> list[str]:
     generation = f" g{item.generation}" if item.generation is not None and item.action != "unchanged" else ""
     kind = item.kind or "auto"
     inputs = ", ".join(f"{given.dataset} ({given.read})" for given in item.flow.inputs)
     lines = [
-        f"  {item.flow.name}: {item.action}{generation}" + (f": {item.reason}" if item.reason else ""),
+        f"  {item.flow.name}:{'' if item.mode == mode else f' {item.mode},'} {item.action}{generation}"
+        + (f": {item.reason}" if item.reason else ""),
         f"      reads   {inputs}",
         f"      writes  {item.strategy or 'append or overwrite'} into {item.target}",
         f"      kind    {kind} ({item.decided_by})",

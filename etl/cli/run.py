@@ -14,7 +14,7 @@ from etl.cli.progress import progress
 from etl.cli.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from etl.planning.events import FlowResult, RunResult
 
@@ -52,7 +52,7 @@ def run(
     from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
 
     spec = load(pipeline, environment, params)
-    _check_trigger(trigger, mode or spec.run.mode)
+    _check_trigger(trigger, [mode] if mode else [flow.mode for flow in spec.flows])
     stop = threading.Event()
     caught: list[int] = []
     _listen(stop, caught)
@@ -76,10 +76,10 @@ def run(
     ctx.exit(code or (_SIGNAL_EXIT + caught[0] if caught else 0))
 
 
-def _check_trigger(trigger: str | None, mode: str) -> None:
+def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
     if trigger is None:
         return
-    if mode != "stream":
+    if "stream" not in modes:
         raise click.UsageError("--trigger is for --mode stream; a batch runs once")
     if trigger != "available_now":
         from etl.config.grammar import seconds  # noqa: PLC0415  # only where there is one to check
@@ -135,6 +135,7 @@ def _flow(item: FlowResult) -> dict[str, Any]:
     return {
         "flow": item.flow,
         "status": item.status,
+        "mode": item.mode,
         "rows_in": item.counts.read,
         "rows_out": item.counts.written,
         "rows_dropped": item.counts.dropped,

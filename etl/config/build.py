@@ -60,6 +60,7 @@ def build(
     for item in overlays:
         spark_conf.update(item.spark.conf)
     master = next((item.spark.master for item in reversed(overlays) if item.spark.master), None)
+    flows = [(item.enabled, _flow(parts, name, item, run, found)) for name, item in model.flows.items()]
     spec = PipelineSpec(
         name=model.name,
         file=place.file,
@@ -68,7 +69,8 @@ def build(
         environment=parts.environment,
         storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
         sources=tuple(build_source(parts, name, item, found) for name, item in model.sources.items()),
-        flows=tuple(_flow(parts, name, item, run.retry, found) for name, item in model.flows.items()),
+        flows=tuple(flow for enabled, flow in flows if enabled),
+        disabled=tuple(flow for enabled, flow in flows if not enabled),
         params=tuple(parts.params.items()),
         run=run,
         spark=SparkSpec(
@@ -99,7 +101,7 @@ def _retry(layer: grammar.Retry, under: RetrySpec) -> RetrySpec:
     return replace(under, **{key: item for key, item in layer.model_dump().items() if item is not None})
 
 
-def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found: list[Diagnostic]) -> FlowSpec:
+def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: list[Diagnostic]) -> FlowSpec:
     document, path = parts.document, ("flows", name)
     inputs = tuple(
         InputSpec(
@@ -128,7 +130,10 @@ def _flow(parts: Given, name: str, model: grammar.Flow, retry: RetrySpec, found:
         sink=_sink(parts, name, model.sink, found),
         description=model.description,
         tags=model.tags,
-        retry=_retry(model.run.retry, retry),
+        mode=model.run.mode or run.mode,
+        trigger=model.run.trigger or run.trigger,
+        timezone=model.run.timezone or run.timezone,
+        retry=_retry(model.run.retry, run.retry),
         at=document.place(path, key=True),
     )
 
@@ -156,18 +161,14 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
                 "leave one of them out",
             )
         )
-    # Every reader of a table sees its properties, so of a secret they hold the reference.
-    properties = {key: parts.written.get((*path, "properties", key), value) for key, value in model.properties.items()}
     for key, value in model.properties.items():
-        if key.lower().startswith("delta.") and properties[key] != value:
-            found.append(
-                Diagnostic(
-                    "E204",
-                    f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees",
-                    document.place((*path, "properties", key), key=True),
-                    "write the value out, or use a param",
-                )
-            )
+        at = document.place((*path, "properties", key), key=True)
+        if not key.lower().startswith("delta."):
+            message = f"flow '{name}': Delta keeps no property '{key}', only those of its own"
+            found.append(Diagnostic("E204", message, at, "a property begins with delta."))
+        elif (*path, "properties", key) in parts.written:
+            message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
+            found.append(Diagnostic("E204", message, at, "write the value out, or use a param"))
         if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
             found.append(
                 Diagnostic(
@@ -186,7 +187,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         except_columns=model.except_columns,
         partition_by=model.partition_by,
         cluster_by=model.cluster_by,
-        properties=tuple(sorted(properties.items())),
+        properties=tuple(sorted(model.properties.items())),
         path=model.path,
         at=at,
     )

@@ -29,7 +29,8 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
 
 
 def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
-    for name in sorted({item.name for item in spec.sources} & {item.name for item in spec.flows}):
+    flows = {item.name for item in (*spec.flows, *spec.disabled)}
+    for name in sorted({item.name for item in spec.sources} & flows):
         yield Diagnostic(
             "E107",
             f"'{name}' is both a source and a flow",
@@ -46,15 +47,18 @@ def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
 
 
 def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
-    try:
-        ZoneInfo(spec.run.timezone)
-    except (KeyError, ValueError, OSError):
-        yield Diagnostic(
-            "E105",
-            f"there is no time zone '{spec.run.timezone}'",
-            document.place(("run", "timezone")),
-            "a name such as UTC or Europe/Berlin",
-        )
+    zones: list[tuple[tuple[str, ...], str]] = [(("run",), spec.run.timezone)]
+    zones += [(("flows", item.name, "run"), item.timezone) for item in spec.flows if item.timezone != spec.run.timezone]
+    for path, zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            yield Diagnostic(
+                "E105",
+                f"there is no time zone '{zone}'",
+                document.place((*path, "timezone")),
+                "a name such as UTC or Europe/Berlin",
+            )
     for retry, path in (
         (spec.run.retry, ("run", "retry")),
         *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows),
@@ -84,7 +88,11 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
 
 def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
     upstream = spec.flow(item.dataset)
-    if upstream is None and spec.source(item.dataset) is None:
+    disabled = next((other for other in spec.disabled if other.name == item.dataset), None)
+    if disabled is not None:
+        message = f"flow '{flow.name}' is enabled and reads '{item.dataset}', which is not"
+        yield Diagnostic("E210", message, item.at, f"disable '{flow.name}', or enable '{item.dataset}'")
+    elif upstream is None and spec.source(item.dataset) is None:
         known = [*(source.name for source in spec.sources), *(other.name for other in spec.flows if other is not flow)]
         hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
         yield Diagnostic(

@@ -26,6 +26,7 @@ CODES = {
     "E207": "An option belongs to the framework.",
     "E208": "A plug-in cannot be used.",
     "E209": "A name is no table's.",
+    "E210": "A flow that is enabled reads one that is not.",
     "E250": "A selector selects nothing, or names something unknown.",
     "E260": "A transform does what its kind of processing cannot keep equal.",
     "E261": "A transform reads a table that is no declared input.",

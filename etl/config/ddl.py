@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
+_COMMENT = re.compile(r"(`(?:[^`]|``)*`|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _SIMPLE = frozenset(
     [
         "boolean",
@@ -69,6 +70,12 @@ def parse(text: str) -> tuple[Column, ...]:
     reader = _Reader(tokens, len(text))
     columns = reader.columns()
     return tuple(columns)
+
+
+def without_comments(text: str) -> str:
+    """`text` with `-- …` and `/* … */` turned into spaces, so that every place in it stays what it was."""
+    blank = lambda match: match.group(1) or re.sub(r"[^\n]", " ", match.group())  # noqa: E731  # one replacement
+    return _COMMENT.sub(blank, text)
 
 
 def _tokens(text: str) -> list[_Token]:

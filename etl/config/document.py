@@ -66,6 +66,9 @@ class Document:
     places: dict[Path_, Location] = field(default_factory=dict)
     blocks: frozenset[Path_] = frozenset()  # values written as `|` or `>` blocks: their text starts a line below
     lines: tuple[str, ...] = ()
+    elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # texts of other files: name, lines
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where the value (or its key) at `path` stands; of its nearest ancestor where it does not stand itself."""
@@ -81,6 +84,11 @@ class Document:
     def text_place(self, path: Path_, text: str = "", offset: int = 0) -> Location:
         """Where the character at `offset` of a text value stands; a block's text starts on the line below its `|`."""
         at = self.place(path)
+        if path in self.elsewhere:
+            file, lines = self.elsewhere[path]
+            number = text[:offset].count("\n") + 1
+            line = lines[number - 1] if number <= len(lines) else ""
+            return Location(file, number, offset - (text[:offset].rfind("\n") + 1) + 1, 1, line)
         if path not in self.blocks:
             quoted = at.text[at.column - 1 : at.column] in ("'", '"')
             return Location(at.file, at.line, at.column + int(quoted) + offset, 1, at.text)

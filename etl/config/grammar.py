@@ -74,7 +74,9 @@ class Model(BaseModel):
 class Param(Model):
     """A parameter with its type; without a default it must be given by conf/<env>.yml or --param."""
 
-    type: Literal["str", "int", "float", "bool"] = Field("str", description="What the value must be.")
+    type: Literal["str", "int", "float", "bool", "date", "timestamp"] = Field(
+        "str", description="What the value must be; a timestamp without an offset is in the flow's time zone."
+    )
     default: str | int | float | bool | None = Field(None, description="The value where nobody gives another.")
 
 
@@ -95,6 +97,9 @@ class Source(Model):
         None,
         alias="schema",
         description="Spark DDL; required for files (text: `value STRING`), never for delta, table and rate.",
+    )
+    schema_file: Text | None = Field(
+        None, description="A file with it, beside pipeline.yml; `--` and `/* */` are comments."
     )
     options: dict[str, Option] = Field(default_factory=dict, description="Options of Spark's reader.")
     on_malformed: Literal["fail", "quarantine", "drop"] = Field(
@@ -174,8 +179,14 @@ class Retry(Model):
 
 
 class FlowRun(Model):
-    """What a flow says of its own runs."""
+    """What a flow says of its own runs; flags override it, and it overrides conf/<env>.yml and the pipeline's."""
 
+    mode: Literal["batch", "stream"] | None = Field(None, description="Its mode where --mode does not say.")
+    trigger: Trigger | None = Field(
+        None,
+        description="available_now: in the first round only; an interval: again and again, so that the run goes on.",
+    )
+    timezone: Text | None = Field(None, description="Of its session.")
     retry: Retry = Field(default_factory=Retry, description="Overrides the run's.")
 
 
@@ -205,10 +216,11 @@ class Flow(Model):
         default_factory=dict, description="Rules over the transform's output."
     )
     sink: Sink = Field(default_factory=Sink, description="How rows reach the target.")
-    run: FlowRun = Field(default_factory=FlowRun, description="This flow's retries.")
+    run: FlowRun = Field(default_factory=FlowRun, description="Its own mode, trigger, time zone and retries.")
     for_each: ForEach | None = Field(
         None, description="`{region: [eu, us]}`: one flow a value; `${region}` in it, `:region` in its SQL."
     )
+    enabled: bool = Field(default=True, description="false: left out of runs, plans and the graph.")
     description: str = Field("", description="For people.")
     tags: Texts = Field((), description="For selectors: `tag:nightly`.")
 
@@ -249,17 +261,15 @@ class Environment(Model):
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
-    ("sources", "*"): frozenset({"schema_file", "start_at", "pipeline", "flow", "tags"}),
+    ("sources", "*"): frozenset({"start_at", "pipeline", "flow", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"enabled", "primary_key", "columns", "equality", "trusted"}),
-    ("flows", "*", "run"): frozenset({"mode", "trigger", "timezone", "max_concurrent_flows"}),
+    ("flows", "*"): frozenset({"primary_key", "columns", "equality", "trusted"}),
     ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
     ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace", "view"}),
     ("flows", "*", "incremental"): frozenset({"groups", "state"}),
-    ("params", "*", "type"): frozenset({"date", "timestamp"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Pipeline,

@@ -16,6 +16,7 @@ from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.literals import literals, short
 from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
 from etl.config.project import Place, environment_files, find
+from etl.config.schema_file import read_schema_files
 from etl.config.validate import validate, without
 from etl.errors import ConfigurationError
 
@@ -49,6 +50,7 @@ def load(
     filling = Interpolation(document, resolved.values, project=place.project, hidden=resolved.hidden)
     values = filling.fill(values)
     found += filling.found
+    document, values = read_schema_files(document, values, place, found)
     model, wrong = validate(document, values, Pipeline, MODELS)
     found += wrong
     laid = [_validated_overlay(item, resolved, place, found) for item in overlays]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from etl.config import secrets
 from etl.config.diagnostics import NOWHERE, Diagnostic, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from etl.config.document import Document, Path_
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 SQL_KEYS = frozenset({"sql", "expr", "delete_when"})
 _WORDS = {"true": True, "false": False}
+
+
+_TIMES: Mapping[str, tuple[Callable[[str], Scalar], str]] = {
+    "date": (date.fromisoformat, "2024-01-31"),
+    "timestamp": (datetime.fromisoformat, "2024-01-31T12:00:00 or 2024-01-31T12:00:00+01:00"),
+}
 
 
 class Unconvertible(ValueError):
@@ -37,6 +44,12 @@ def convert(value: Any, kind: str) -> Scalar:
         if found is None:
             raise Unconvertible(f"'{value}' is neither true nor false")
         return found
+    if kind in _TIMES:
+        read, example = _TIMES[kind]
+        try:
+            return read(str(value))
+        except ValueError:
+            raise Unconvertible(f"'{value}' is no {kind}, such as {example}") from None
     if isinstance(value, bool):
         raise Unconvertible(f"'{str(value).lower()}' is no number")
     try:

@@ -89,6 +89,7 @@ def remember(value: str, reference: str) -> None:
     if not is_hidden(value):
         return
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    forms.add(value.replace("\\", "\\\\").replace("'", "\\'"))  # as Spark writes a literal in its messages
     forms |= {quote(value), quote(value, safe=""), quote_plus(value)}
     forms |= {line.strip() for line in value.splitlines() if len(line.strip()) >= _LINE}
     with _LOCK:

@@ -195,6 +195,8 @@ def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
         quoted = at.text[at.column - 1 : at.column] in "'\"" if at.text else False
         plain = at.width >= len(text) and path not in document.blocks
         place = replace(at, column=at.column + quoted + cause.offset, width=cause.width) if plain else at
+        if path in document.elsewhere:
+            place = replace(document.text_place(path, text, cause.offset), width=cause.width)
         return [Diagnostic("E310", f"the schema of source '{name}': {cause}", place)]
     return [
         Diagnostic(

@@ -7,12 +7,16 @@ comparison or in a fingerprint.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location
 
-Scalar: TypeAlias = str | int | float | bool | None
+Scalar: TypeAlias = (
+    str | int | float | bool | date | None
+)  # a datetime is a date; one without an offset is a flow's own time
 
 OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]
@@ -155,7 +159,10 @@ class FlowSpec:
     sink: SinkSpec = SinkSpec()
     description: str = ""
     tags: tuple[str, ...] = ()
-    retry: RetrySpec = RetrySpec()  # the flow's own, or the run's
+    mode: Mode = "batch"  # the flow's own, or the run's; so are the next three
+    trigger: str = "available_now"
+    timezone: str = "UTC"
+    retry: RetrySpec = RetrySpec()
     family: str = ""  # the name as written, where a `for_each` has made several flows of it
     variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
     at: Location = _at()
@@ -188,11 +195,16 @@ class PipelineSpec:
     description: str = ""
     tags: tuple[str, ...] = ()
     references: tuple[tuple[tuple[str | int, ...], str], ...] = ()  # where a secret stands: the text as it was written
+    disabled: tuple[FlowSpec, ...] = ()  # flows that are written, and take no part in anything
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
 
     def params_of(self, flow: FlowSpec) -> dict[str, Scalar]:
         """What the flow's transform sees as params: the pipeline's, and the variables of its own `for_each`."""
-        return {**dict(self.params), **dict(flow.variables)}
+        zone = ZoneInfo(flow.timezone)
+        return {
+            name: value.replace(tzinfo=zone) if isinstance(value, datetime) and value.tzinfo is None else value
+            for name, value in (*self.params, *flow.variables)
+        }
 
     @property
     def secret_options(self) -> tuple[str, ...]:

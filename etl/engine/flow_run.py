@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from etl.config.spec import Mode, PipelineSpec
+    from etl.config.spec import PipelineSpec
     from etl.engine.job import Job
     from etl.engine.prepare import Prepared
     from etl.engine.sessions import Sessions
@@ -48,7 +48,6 @@ class Order:
     """What a run asks of each of its flows."""
 
     run_id: str
-    mode: Mode
     full_refresh: bool
     allow_history_loss: bool
 
@@ -67,7 +66,7 @@ class FlowRun:
         stop: threading.Event,
     ) -> None:
         self._spec, self._flow, self._order = spec, planned.flow, order
-        self._fingerprint = planned.fingerprint
+        self._fingerprint, self._mode = planned.fingerprint, planned.mode
         self._sessions, self._emit, self._stop = sessions, emit, stop
         self._paths = FlowPaths.of(spec, planned.flow)
         self._counts = Counts()
@@ -97,7 +96,7 @@ class FlowRun:
         result = FlowResult(
             flow=self._flow.name,
             status="failed" if failure else "unchanged" if decision and decision.action == "unchanged" else "succeeded",
-            mode=self._order.mode,
+            mode=self._mode,
             counts=self._counts,
             epochs=self._epochs,
             generation=self._generation,
@@ -116,7 +115,7 @@ class FlowRun:
         """What the plan decided, decided again: by now the flows before this one have run, and perhaps other processes."""
         state = read_state(self._spec, self._flow)
         decision = decide(
-            mode=self._order.mode,
+            mode=self._mode,
             inputs=self._flow.inputs,
             fingerprint=self._fingerprint,
             state=state,
@@ -158,14 +157,14 @@ class FlowRun:
 
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
-        session = handle.flow_session(self._spec.run.timezone, secret_options=self._spec.secret_options)
+        session = handle.flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
         prepared = prepare(
             self._spec,
             self._flow,
             decision,
             session,
             fingerprint=self._fingerprint,
-            mode=self._order.mode,
+            mode=self._mode,
             run_id=self._order.run_id,
         )
         generations.forget_stop(prepared.job.generation.path, self._order.run_id)
@@ -173,7 +172,7 @@ class FlowRun:
             self._drive_full(prepared.job, session)
         else:
             self._drive_stream(prepared, session)
-            if decision.rebuild == "batch" and self._order.mode == "stream" and not self._stop.is_set():
+            if decision.rebuild == "batch" and self._mode == "stream" and not self._stop.is_set():
                 # The rebuild replaced the target in one commit; what arrived meanwhile follows as a stream.
                 self._drive_stream(prepared.unbounded(), session)
 

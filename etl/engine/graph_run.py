@@ -37,7 +37,7 @@ def run_graph(
                 reason = _obstacle(planned[name].upstream, results, stopped=stop.is_set())
                 if reason is not None:
                     waiting.remove(name)
-                    results[name] = _skipped(planned[name], order, reason)
+                    results[name] = _skipped(planned[name], reason)
                     emit(FlowFinished(results[name]))
                 elif all(parent in results for parent in planned[name].upstream):
                     waiting.remove(name)
@@ -58,5 +58,5 @@ def _obstacle(parents: Sequence[str], results: dict[str, FlowResult], *, stopped
     return "the run was asked to stop" if stopped else None
 
 
-def _skipped(item: FlowPlan, order: Order, reason: str) -> FlowResult:
-    return FlowResult(flow=item.flow.name, status="skipped", mode=order.mode, target=item.target, reason=reason)
+def _skipped(item: FlowPlan, reason: str) -> FlowResult:
+    return FlowResult(flow=item.flow.name, status="skipped", mode=item.mode, target=item.target, reason=reason)

@@ -53,7 +53,7 @@ def plan(
         if flow is not None:
             parents = tuple(parent for parent in selected if parent in graph.upstream(name))
             moving = [parent for parent in parents if planned[parent].action != "unchanged"]
-            planned[name], said = _flow(spec, flow, chosen, parents, moving, full_refresh=full_refresh)
+            planned[name], said = _flow(spec, flow, mode or flow.mode, parents, moving, full_refresh=full_refresh)
             warnings += said
     return Plan(spec, chosen, tuple(planned.values()), tuple(warnings))
 
@@ -98,6 +98,7 @@ def _flow(
     strategy = flow.sink.strategy or ({"rows": "append", "full": "overwrite"}[kind] if kind else None)
     found = FlowPlan(
         flow=flow,
+        mode=mode,
         kind=kind,
         decided_by=decided_by,
         strategy=strategy,  # type: ignore[arg-type]  # both sides of the `or` are strategies

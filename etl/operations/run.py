@@ -6,23 +6,21 @@ import os
 import threading
 import time
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config.grammar import seconds
 from etl.config.secrets import redacted
 from etl.engine.flow_run import Order
-from etl.engine.graph_run import run_graph
 from etl.engine.sessions import Sessions
 from etl.errors import EnvironmentProblem
 from etl.operations.plan import plan
-from etl.planning.events import Counts, FlowFinished, RunFinished, RunResult, RunStarted
+from etl.operations.rounds import run_rounds
+from etl.planning.events import RunFinished, RunResult, RunStarted
 from etl.record.history import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from etl.config.spec import Mode, PipelineSpec
     from etl.planning.events import Event, FlowResult, Status
@@ -42,19 +40,16 @@ def run(
     emit: Callable[[Event], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> RunResult:
-    """Run a pipeline's flows in one mode and tell what they did; a flow's failure is in the result, not raised.
+    """Run a pipeline's flows, each in `mode` or its own, and tell what they did; a failure is in the result, not raised.
 
-    A stream with an interval for its trigger goes in rounds, each of which drains every flow in the order of the graph, until
-    `stop` is set; a stop, here as in a batch, takes effect at the end of the epoch under way.
+    Streams with an interval for their trigger go in rounds until `stop` is set; a stop, here as in a batch, takes effect at the
+    end of the epoch under way.
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
     chosen = mode or spec.run.mode
-    interval = _interval(trigger or spec.run.trigger) if chosen == "stream" else None
     sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
     try:
-        planned = plan(
-            spec, mode=chosen, include=include, exclude=exclude, full_refresh=full_refresh, sessions=sessions
-        )
+        planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=sessions)
         _must_be_writable(spec)
     except BaseException:
         sessions.close()
@@ -62,15 +57,11 @@ def run(
     emit = _redacting(emit)
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    order = Order(run_id, chosen, full_refresh, allow_history_loss)
+    order = Order(run_id, full_refresh, allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
     emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
     try:
-        flows = run_graph(planned, order, sessions=sessions, emit=emit, stop=stopping)
-        while interval is not None and not stopping.wait(interval) and not _failed(flows):
-            following = replace(order, full_refresh=False)
-            later = run_graph(planned, following, sessions=sessions, emit=_quiet(emit), stop=stopping)
-            flows = tuple(_sum(before, after) for before, after in zip(flows, later, strict=True))
+        flows = run_rounds(planned, order, trigger=trigger, sessions=sessions, emit=emit, stop=stopping)
     finally:
         sessions.close()
     result = redacted(
@@ -95,44 +86,12 @@ def _redacting(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     return lambda event: emit(redacted(event))
 
 
-def _interval(trigger: str) -> float | None:
-    return None if trigger == "available_now" else seconds(trigger)
-
-
-def _failed(flows: Iterable[FlowResult]) -> bool:
-    return any(flow.status == "failed" for flow in flows)
-
-
 def _status(flows: Sequence[FlowResult]) -> Status:
     found = {flow.status for flow in flows}
     for status in ("failed", "succeeded", "skipped"):
         if status in found:
             return status
     return "unchanged"
-
-
-def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
-    """A flow's result over several rounds: what it counted in all, and how the last round that did something ended."""
-    idle = after.status in ("unchanged", "skipped") and before.status != "unchanged"
-    kept = before if idle else after
-    return replace(
-        kept,
-        counts=before.counts + after.counts if after.counts != Counts() else before.counts,
-        epochs=before.epochs + after.epochs,
-        attempts=before.attempts + after.attempts,
-        duration_s=round(before.duration_s + after.duration_s, 3),
-        warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings))),
-    )
-
-
-def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Later rounds report what happens, not that nothing did."""
-
-    def heard(event: Event) -> None:
-        if not (isinstance(event, FlowFinished) and event.result.status == "unchanged"):
-            emit(event)
-
-    return heard
 
 
 def _must_be_writable(spec: PipelineSpec) -> None:

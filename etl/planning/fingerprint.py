@@ -47,7 +47,7 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         "incremental": flow.incremental,
         "expectations": sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations),
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
-        "session": [spec.run.timezone, _SETTINGS],
+        "session": [flow.timezone, _SETTINGS],
     }
     for item in flow.inputs:
         source = spec.source(item.dataset)

@@ -32,6 +32,7 @@ class FlowPlan:
     """What a run would do with one flow, and why."""
 
     flow: FlowSpec
+    mode: Mode  # --mode, or the flow's own
     kind: Kind | None  # None: `auto` over Python, decided by Spark's analysed plan when the flow first runs
     decided_by: str  # "declared", or the operator and place that decided
     strategy: Strategy | None  # None while the kind is open
@@ -49,7 +50,7 @@ class Plan:
     """A whole run before it happens; flows in topological order, after the selectors."""
 
     spec: PipelineSpec
-    mode: Mode
+    mode: Mode  # --mode, or the run's; flows may have their own
     flows: tuple[FlowPlan, ...]
     warnings: tuple[str, ...] = ()
 

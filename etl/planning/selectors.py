@@ -23,8 +23,9 @@ def select(graph: Graph, spec: PipelineSpec, include: Sequence[str], exclude: Se
         found.append(
             Diagnostic(
                 "E250",
-                "nothing is selected: every selected flow is excluded again",
-                hint="look at --select and --exclude",
+                "nothing is selected: "
+                + ("every selected flow is excluded again" if graph.order else "every flow is disabled"),
+                hint="look at --select and --exclude" if graph.order else "say enabled: true for one of them",
             )
         )
     if found:
@@ -43,6 +44,9 @@ def _one(selector: str, graph: Graph, spec: PipelineSpec, found: list[Diagnostic
         return tagged
     name = selector.removeprefix("+").removesuffix("+")
     chosen = {flow.name for flow in spec.flows if name in (flow.name, flow.family)}
+    if not chosen and name in {known for flow in spec.disabled for known in (flow.name, flow.family)}:
+        found.append(Diagnostic("E250", f"flow '{name}' is disabled", hint="say enabled: true, or select another"))
+        return set()
     if not chosen:
         hint = did_you_mean(name, graph.order) or f"the flows are: {', '.join(graph.order)}"
         found.append(Diagnostic("E250", f"there is no flow '{name}'", hint=hint))

@@ -34,7 +34,6 @@ flows:
   f:
     inputs: [s]
     transform: {sql: "SELECT id FROM s WHERE :password <> ''"}
-    sink: {properties: {owner.token: "${env:ETL_TEST_PASSWORD}"}}
 """
 VALUE = "hunter2'\"&x"
 
@@ -56,10 +55,15 @@ def test_a_secret_is_filled_in_wherever_a_param_may_stand(write: Callable[..., P
     assert dict(spec.sources[0].options) == {"comment": "#", "apiKey": VALUE, "header": "true"}
 
 
-def test_a_table_property_holds_the_reference_since_every_reader_sees_it(write: Callable[..., PipelineSpec]) -> None:
-    assert dict(write().flows[0].sink.properties) == {"owner.token": "${env:ETL_TEST_PASSWORD}"}
-    with pytest.raises(ConfigurationError, match="every reader sees"):
-        write(YAML.replace("owner.token", "delta.logRetentionDuration"))
+@pytest.mark.parametrize(
+    ("name", "said"), [("delta.logRetentionDuration", "which every reader sees"), ("owner", "only those of its own")]
+)
+def test_a_secret_in_a_table_property_is_refused_since_every_reader_sees_it(
+    write: Callable[..., PipelineSpec], name: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        write(YAML + f"    sink: {{properties: {{{name}: '${{env:ETL_TEST_PASSWORD}}'}}}}\n")
+    assert raised.value.diagnostics[0].at.line == 16
 
 
 @pytest.mark.parametrize(

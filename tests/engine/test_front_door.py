@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import etl
+from etl.operations.run import run
 from tests.independent import rows
 
 pytestmark = pytest.mark.spark
@@ -65,3 +66,114 @@ def test_each_value_of_a_for_each_fills_its_own_table_in_both_modes(tmp_path: Pa
     assert rows(table(tmp_path, "scaled_us_3")) == [(15, "us"), (18, "us")]
     assert pipeline.audit().holds
     assert pipeline.run(mode="batch", select=["clean"]).flows[0].status == "unchanged"
+
+
+SETTINGS = """
+params:
+  since: {type: timestamp, default: "2024-03-31T12:00:00"}
+  day: {type: date, default: 2024-03-31}
+sources:
+  s: {format: csv, path: landing, schema_file: wide.ddl, on_malformed: quarantine}
+flows:
+  by_sql:
+    inputs: [s]
+    transform: {sql: "SELECT id, typeof(:since) AS kind FROM s WHERE at >= :since AND to_date(at) = :day"}
+    run: {timezone: Asia/Tokyo}
+  by_python:
+    inputs: [s]
+    transform: {python: "times:later"}
+    run: {mode: stream}
+  off: {inputs: [by_sql], enabled: false}
+"""
+TIMES = """
+def later(s, params):
+    return s.filter((s.at >= params["since"]) & (s.at.cast("date") == params["day"])).select("id")
+"""
+
+
+def test_dates_and_times_mean_the_flow_s_own_time_zone_in_sql_and_in_python(tmp_path: Path) -> None:
+    lines = "1,2024-03-31T11:59:59Z\n2,2024-03-31T12:00:00Z\n3,2024-03-31T02:59:59Z\n4,2024-03-31T03:00:00Z\nx,y\n"
+    pipeline = project(
+        tmp_path,
+        SETTINGS,
+        **{
+            "landing/a.csv": lines,
+            "pipelines/wide.ddl": "id INT, -- its number\nat TIMESTAMP -- when\n",
+            "pipelines/times.py": TIMES,
+        },
+    )
+    result = pipeline.run()
+    assert [(flow.flow, flow.status, flow.mode) for flow in result.flows] == [
+        ("by_sql", "succeeded", "batch"),
+        ("by_python", "succeeded", "stream"),
+    ]
+    # Noon in Tokyo is three o'clock in the morning in UTC, and the day there ends at three in the afternoon.
+    assert rows(table(tmp_path, "by_sql")) == [(1, "timestamp"), (2, "timestamp"), (4, "timestamp")]
+    assert rows(table(tmp_path, "by_python")) == [(2,)]
+    assert [flow.counts.quarantined for flow in result.flows] == [1, 1]
+
+
+HIDDEN = """
+params: {password: "${env:ETL_TEST_SECRET}"}
+sources:
+  s: {format: csv, path: landing, schema: "id INT, v STRING", options: {apiToken: "${file:secret.txt}", comment: "#"}}
+flows:
+  good:
+    inputs: [s]
+    transform: {sql: "SELECT id, v <> :password AS differs FROM s"}
+  by_python:
+    inputs: [s]
+    transform: {python: "hidden:keep"}
+  bad_sql:
+    inputs: [s]
+    transform: {sql: "SELECT id, CAST(concat(:password, v) AS INT) AS n FROM s"}
+    incremental: rows
+  bad_rule:
+    inputs: [s]
+    transform: {sql: "SELECT concat(:password, v) AS v FROM s"}
+    incremental: rows
+    expectations: {never: {expr: v IS NULL, on_violation: fail}}
+  bad_python:
+    inputs: [s]
+    transform: {python: "hidden:fail"}
+"""
+HIDDEN_PYTHON = """
+def keep(s, params):
+    return s.filter(s.v != params["password"])
+
+def fail(s, params):
+    raise ValueError("cannot log in with " + params["password"])
+"""
+
+
+def test_a_secret_s_value_is_in_no_file_no_event_and_no_message_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values = ("s3cr'et/one", "geheim-two")
+    monkeypatch.setenv("ETL_TEST_SECRET", values[0])
+    (tmp_path / "secret.txt").write_text(values[1] + "\n", encoding="utf-8")
+    pipeline = project(tmp_path, HIDDEN, **{"landing/a.csv": "1,x\n", "pipelines/hidden.py": HIDDEN_PYTHON})
+    (tmp_path / "secret.txt").unlink()
+    told: list[object] = []
+    for mode in ("batch", "stream"):
+        result = run(pipeline.spec, mode=mode, emit=told.append)  # type: ignore[arg-type]  # one of the two
+        assert {flow.flow: flow.status for flow in result.flows} == {
+            "good": "succeeded" if mode == "batch" else "unchanged",
+            "by_python": "succeeded" if mode == "batch" else "unchanged",
+            "bad_sql": "failed",
+            "bad_rule": "failed",
+            "bad_python": "failed",
+        }
+        told.append(result)
+        failures = [flow.failure.message for flow in result.flows if flow.failure is not None]
+        assert sum("${env:ETL_TEST_SECRET}" in message for message in failures) == 3, failures
+    assert rows(table(tmp_path, "good")) == [(1, True)]
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(written) > 20
+    output = capfd.readouterr()
+    texts = {str(path): path.read_bytes() for path in written} | {
+        "events": repr(told).encode(),
+        "output": (output.out + output.err).encode(),
+    }
+    for value in (*values, "s3cr\\'et", "s3cr%27et"):
+        assert [name for name, text in texts.items() if value.encode() in text] == []
