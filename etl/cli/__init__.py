@@ -17,6 +17,7 @@ _COMMANDS = {
     "audit": "Prove the invariants from the tables' own logs.",
     "doctor": "Look at what this machine needs for a run.",
     "history": "Show what each run committed.",
+    "init": "Write a small project, or a pipeline over your own files.",
     "plan": "Show what a run would do.",
     "run": "Run a pipeline's flows.",
     "schema": "Print the JSON Schema of the YAML files, for editors.",

@@ -16,6 +16,8 @@ CODES = {
     "E112": "A secret is not there: the environment variable is not set, the file cannot be read, or it is empty.",
     "E113": "A `for_each` has no values, one of them twice, or one that makes no valid name.",
     "E120": "The pipeline, the project or the environment was not found.",
+    "E130": "A new project would overwrite files.",
+    "E131": "A schema cannot be learned from the files that are named.",
     "E200": "A flow names an input that is neither a source nor a flow.",
     "E201": "Flows depend on each other in a circle.",
     "E202": "The way an input is read does not fit it.",

@@ -59,7 +59,7 @@ READER_OPTIONS: dict[str, dict[str, ReaderOption]] = {
         "negativeInf": _text("The text that means minus infinity (default -Inf)."),
         "ignoreLeadingWhiteSpace": _bool("Whether spaces before a value are left out (default false)."),
         "ignoreTrailingWhiteSpace": _bool("Whether spaces after a value are left out (default false)."),
-        "enforceSchema": _bool("Whether columns are taken by place, whatever the header calls them (default true)."),
+        "enforceSchema": _bool("Whether columns are taken by place, whatever the header calls them (default false: they must agree)."),
         "unescapedQuoteHandling": _text(
             "What is done with a quote in a field without quotes.",
             "STOP_AT_CLOSING_QUOTE", "BACK_TO_DELIMITER", "STOP_AT_DELIMITER", "SKIP_VALUE", "RAISE_ERROR",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,15 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        return self._columns(reader.load(self._path if self._is_glob else escape(self._path)))
+        return self._columns(reader.load(self._path if self._is_glob else self._pattern()))
+
+    def _pattern(self) -> str:
+        """The path as a stream takes it. Spark makes a plain path its base path, which a file cannot be; a pattern it leaves alone."""
+        plain = escape(self._path)
+        if plain != self._path or not Path(self._path).is_file():
+            return plain
+        folder, _, name = plain.rpartition("/")
+        return f"{folder}/{re.sub('[A-Za-z0-9]', lambda found: f'[{found.group()}]', name, count=1)}"
 
     def misread(self, checkpoint: str, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""

@@ -1,0 +1,89 @@
+"""What Parquet files say of their own schema: through pyarrow where it is installed, else through Spark."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from etl.config.spec import SparkSpec
+from etl.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
+
+_ARROW = {
+    "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INT", "int64": "BIGINT", "uint8": "SMALLINT", "uint16": "INT",
+    "uint32": "BIGINT", "uint64": "DECIMAL(20,0)", "float": "FLOAT", "double": "DOUBLE", "string": "STRING", "large_string": "STRING",
+    "binary": "BINARY", "large_binary": "BINARY", "date32[day]": "DATE", "null": "STRING",
+}  # fmt: skip
+
+
+def parquet_columns(file: str) -> tuple[tuple[str, str], ...]:
+    """Name and Spark type of each column of a Parquet file, as its footer tells them."""
+    if find_spec("pyarrow") is not None:
+        found = _by_arrow(file)
+        if found is not None:
+            return found
+    return _by_spark(file)
+
+
+def _by_arrow(file: str) -> tuple[tuple[str, str], ...] | None:
+    """None where a type is one that only Spark can name."""
+    import pyarrow as pa  # noqa: PLC0415  # it may not be installed
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        schema = pq.read_schema(file)
+    except (OSError, pa.ArrowException) as cause:
+        message = f"{file} cannot be read as Parquet: {cause}"
+        raise EnvironmentProblem(message, hint="look whether the file is whole") from cause
+    columns = [(str(item.name), _arrow_type(item.type)) for item in schema]
+    return None if any(kind is None for _, kind in columns) else tuple((name, kind or "") for name, kind in columns)
+
+
+def _arrow_type(kind: Any) -> str | None:
+    import pyarrow.types as t  # noqa: PLC0415
+
+    if t.is_timestamp(kind):
+        return "TIMESTAMP" if kind.tz else "TIMESTAMP_NTZ"
+    if t.is_decimal(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    if t.is_dictionary(kind):
+        return _arrow_type(kind.value_type)
+    if t.is_list(kind) or t.is_large_list(kind):
+        inner = _arrow_type(kind.value_type)
+        return inner and f"ARRAY<{inner}>"
+    if t.is_map(kind):
+        key, item = _arrow_type(kind.key_type), _arrow_type(kind.item_type)
+        return f"MAP<{key}, {item}>" if key and item else None
+    if t.is_struct(kind):
+        fields = [(field.name.replace("`", "``"), _arrow_type(field.type)) for field in kind]
+        return (
+            None
+            if any(inner is None for _, inner in fields)
+            else f"STRUCT<{', '.join(f'`{name}`: {inner}' for name, inner in fields)}>"
+        )
+    return _ARROW.get(str(kind))
+
+
+def _by_spark(file: str) -> tuple[tuple[str, str], ...]:
+    from etl.engine.session import open_session  # noqa: PLC0415  # Spark only where nothing else can tell
+
+    handle = open_session(SparkSpec(), app_name="etl init", short=True)
+    try:
+        schema: StructType = handle.spark.read.parquet(file).schema
+    finally:
+        handle.close()
+    return tuple((item.name, _spark_type(item.dataType.jsonValue())) for item in schema)
+
+
+def _spark_type(found: Any) -> str:
+    """DDL for Spark's own JSON of a type, with every name in quotes."""
+    if isinstance(found, str):
+        return found.upper()
+    if found["type"] == "array":
+        return f"ARRAY<{_spark_type(found['elementType'])}>"
+    if found["type"] == "map":
+        return f"MAP<{_spark_type(found['keyType'])}, {_spark_type(found['valueType'])}>"
+    fields = [(item["name"].replace("`", "``"), _spark_type(item["type"])) for item in found["fields"]]
+    return f"STRUCT<{', '.join(f'`{name}`: {kind}' for name, kind in fields)}>"

@@ -1,0 +1,233 @@
+"""`etl init`: a small project that runs at once, over rows of its own or over files that lie there already."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.config.diagnostics import Diagnostic
+from etl.config.document import shown
+from etl.config.json_schema import SCHEMAS
+from etl.errors import ConfigurationError, EnvironmentProblem
+from etl.operations.guess import NO_TEXT, guess, identifier, plain
+
+if TYPE_CHECKING:
+    from etl.operations.guess import ColumnGuess, SourceGuess
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLAIN_PATH = re.compile(r"\.?/[A-Za-z0-9_./*-]*")
+
+ORDERS = """\
+order_id,ordered_at,customer,country,amount
+1001,2024-03-04 08:12:00,ada,NL,59.90
+1002,2024-03-04 09:30:00,bo,DE,12.50
+1003,2024-03-04 10:05:00,ada,NL,-5.00
+1004,2024-03-05 11:45:00,cy,FR,100.00
+1005,2024-03-05 12:00:00,,DE,7.25
+"""
+
+PIPELINE = """\
+# yaml-language-server: $schema=../../schema/pipeline.schema.json
+version: 1
+name: {name}
+description: Orders from CSV files, checked, and what each country ordered on a day
+
+sources:
+  orders:
+    format: csv
+    path: landing/orders # every file that lands here; drop another one in and run again
+    options: {{header: true}}
+    schema: order_id BIGINT, ordered_at TIMESTAMP, customer STRING, country STRING, amount DECIMAL(10, 2)
+    on_malformed: quarantine
+
+flows:
+  orders_clean:
+    description: Orders that can be true, each on its day
+    inputs: [orders]
+    transform: {{sql_file: orders_clean.sql}}
+    incremental: rows
+    expectations:
+      positive: {{expr: amount > 0, on_violation: quarantine}}
+      has_customer: {{expr: customer IS NOT NULL, on_violation: warn}}
+
+  by_country:
+    description: What each country ordered on a day
+    inputs: [orders_clean]
+    transform:
+      sql: SELECT day, country, count(*) AS orders, sum(amount) AS amount FROM orders_clean GROUP BY day, country
+"""
+
+ORDERS_CLEAN = """\
+SELECT order_id, ordered_at, CAST(ordered_at AS DATE) AS day, customer, country, amount
+FROM orders
+"""
+
+ENVIRONMENT = """\
+# yaml-language-server: $schema=../schema/environment.schema.json
+# What differs on this machine; `--env prod` would read conf/prod.yml instead.
+storage: .etl/local # tables, quarantine, checkpoints and history
+"""
+
+GITIGNORE = ".etl/\n__pycache__/\n"
+
+README = """\
+# {name}
+
+A [Twilight](pipelines/{name}/pipeline.yml) pipeline: the same definition runs as a batch or as a stream, into the same Delta tables.
+
+    etl validate            # every mistake at once, without Spark
+    etl plan {name}{pad}  # what a run would do, and why
+    etl run {name}
+    etl run {name} --mode stream    # only what is new since
+    etl audit {name}        # proves from the tables' own logs that nothing was lost or written twice
+
+Tables are under `.etl/local/tables/{name}`, rows that were set aside under `.etl/local/quarantine/{name}`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """The project that was made."""
+
+    folder: Path
+    pipeline: str
+    written: tuple[str, ...]  # relative to the folder
+    kept: tuple[str, ...]  # of a project that was there: left as they are
+    sources: tuple[SourceGuess, ...]  # empty where the rows are our own
+    flows: tuple[str, ...]
+
+
+def init(folder: Path, *, name: str | None = None, origin: str | None = None, header: bool | None = None) -> InitResult:
+    """Write a project of at most eight files; ConfigurationError, with nothing written, where files would be overwritten."""
+    root = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  # links stay as the user names them
+    if root.exists() and not root.is_dir():
+        _refuse("E130", f"{shown(root)} is a file", "name a folder")
+    chosen = name or identifier(root.name) or "pipeline"
+    if not _NAME.fullmatch(chosen):
+        _refuse("E107", f"'{chosen}' is no name", "a name is of the form [a-z][a-z0-9_]*")
+    sources = guess(origin, header=header) if origin is not None else ()
+    own = _guessed(root, chosen, sources) if sources else _example(chosen)
+    shared = {
+        "conf/local.yml": ENVIRONMENT,
+        ".gitignore": GITIGNORE,
+        "README.md": README.format(name=chosen, pad=" " * max(0, 12 - len(chosen))),
+        **{f"schema/{kind}.schema.json": json.dumps(make(), indent=1) + "\n" for kind, make in SCHEMAS.items()},
+    }
+    existing = (root / "pipelines").is_dir()
+    kept = tuple(file for file in shared if existing and os.path.lexists(root / file))
+    files = {**own, **{file: text for file, text in shared.items() if file not in kept}}
+    taken = sorted(file for file in files if os.path.lexists(root / file))
+    if existing and os.path.lexists(root / "pipelines" / f"{chosen}.yml"):
+        taken.append(f"pipelines/{chosen}.yml")
+    if taken:
+        hint = "--name gives the pipeline another name" if existing else "choose an empty folder, or move them away"
+        _refuse("E130", f"{shown(root)} holds {', '.join(taken)} already: nothing was written", hint)
+    _write(root, files)
+    flows = tuple(f"{item.name}_clean" for item in sources) or ("orders_clean", "by_country")
+    return InitResult(root, chosen, tuple(files), kept, sources, flows)
+
+
+def _refuse(code: str, what: str, hint: str) -> None:
+    raise ConfigurationError([Diagnostic(code, what, hint=hint)])
+
+
+def _write(root: Path, files: dict[str, str]) -> None:
+    try:
+        for file, text in files.items():
+            path = root / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8", newline="\n") as out:
+                out.write(text)
+    except OSError as cause:
+        raise EnvironmentProblem(
+            f"{cause.filename or root} cannot be written: {cause.strerror}", hint="choose another folder"
+        ) from cause
+
+
+def _example(name: str) -> dict[str, str]:
+    return {
+        f"pipelines/{name}/pipeline.yml": PIPELINE.format(name=_name(name)),
+        f"pipelines/{name}/orders_clean.sql": ORDERS_CLEAN,
+        "landing/orders/2024-03.csv": ORDERS,
+    }
+
+
+def _guessed(root: Path, name: str, sources: tuple[SourceGuess, ...]) -> dict[str, str]:
+    lines = [
+        "# yaml-language-server: $schema=../../schema/pipeline.schema.json",
+        "version: 1",
+        f"name: {_name(name)}",
+        "",
+        "sources:",
+    ]
+    for item in sources:
+        lines += _source(root, item)
+    lines += ["", "flows:"]
+    for index, item in enumerate(sources):
+        lines += [""] * (index > 0) + _flow(item)
+    return {f"pipelines/{name}/pipeline.yml": "\n".join(lines) + "\n"}
+
+
+def _source(root: Path, item: SourceGuess) -> list[str]:
+    lines = [f"  {item.name}:", f"    format: {item.format}", f"    path: {_path(root, item.path)}"]
+    if item.options:
+        lines.append(f"    options: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in item.options)}}}")
+    if item.columns:
+        origin = f"guessed from {item.rows} rows" if item.rows is not None else "as the files say it"
+        lines.append(f"    schema: >- # {origin}; set right what is wrong")
+        lines += [
+            f"      {text}"
+            for text in _listed([f"{column.quoted} {column.type}".replace("$", "$$") for column in item.columns])
+        ]
+    if item.format in ("csv", "json"):
+        lines.append("    on_malformed: quarantine # a row that does not fit is set aside, with its text")
+    return lines
+
+
+def _flow(item: SourceGuess) -> list[str]:
+    lines = [f"  {item.name}_clean:", f"    inputs: [{item.name}]"]
+    if item.columns:
+        lines += ["    transform:", "      sql: |", "        SELECT"]
+        lines += [f"          {text}" for text in _listed([_selected(column) for column in item.columns])]
+        lines.append(f"        FROM {_in_sql(item.name)}")
+    lines.append("    incremental: rows")
+    whole = next((column for column in item.columns if not column.nulls), None)
+    if whole is not None:
+        rule = json.dumps(f"{_in_sql(whole.output)} IS NOT NULL")
+        lines += [
+            "    expectations:",
+            f"      has_{identifier(whole.output) or 'value'}: {{expr: {rule}, on_violation: warn}}",
+        ]
+    return lines
+
+
+def _selected(column: ColumnGuess) -> str:
+    return column.quoted if column.output == column.name else f"{column.quoted} AS {_in_sql(column.output)}"
+
+
+def _in_sql(name: str) -> str:
+    return name if plain(name) else f"`{name}`"
+
+
+def _listed(items: list[str]) -> list[str]:
+    return [item + ("," if index < len(items) - 1 else "") for index, item in enumerate(items)]
+
+
+def _path(root: Path, path: str) -> str:
+    inside = os.path.relpath(path, root)
+    text = path if inside.startswith("..") else f"./{inside}"
+    return _scalar(text.replace("$", "$$"))
+
+
+def _name(name: str) -> str:
+    return json.dumps(name) if name in NO_TEXT else name
+
+
+def _scalar(value: str | bool) -> str:  # noqa: FBT001  # an option's value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if _PLAIN_PATH.fullmatch(value) else json.dumps(value, ensure_ascii=not value.isprintable())
