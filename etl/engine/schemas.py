@@ -30,7 +30,7 @@ def parquet_columns(file: str) -> tuple[tuple[str, str], ...]:
 def _by_arrow(file: str) -> tuple[tuple[str, str], ...] | None:
     """None where a type is one that only Spark can name."""
     import pyarrow as pa  # noqa: PLC0415  # it may not be installed
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415  # it may not be installed
 
     try:
         schema = pq.read_schema(file)
@@ -42,7 +42,7 @@ def _by_arrow(file: str) -> tuple[tuple[str, str], ...] | None:
 
 
 def _arrow_type(kind: Any) -> str | None:
-    import pyarrow.types as t  # noqa: PLC0415
+    import pyarrow.types as t  # noqa: PLC0415  # it may not be installed
 
     if t.is_timestamp(kind):
         return "TIMESTAMP" if kind.tz else "TIMESTAMP_NTZ"
