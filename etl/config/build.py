@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from etl.config import grammar, query
+from etl.config import ddl, grammar, query
 from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
 from etl.config.sources import build_source, local_path
 from etl.config.spec import (
+    ColumnSpec,
     ExpectationSpec,
     FlowSpec,
     InputSpec,
@@ -127,6 +128,8 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         transform=transform(parts, name, model, found),
         incremental=model.incremental,
         expectations=tuple(expectations),
+        columns=_columns(parts, name, model, found),
+        primary_key=model.primary_key,
         sink=_sink(parts, name, model.sink, found),
         description=model.description,
         tags=model.tags,
@@ -136,6 +139,27 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         retry=_retry(model.run.retry, run.retry),
         at=document.place(path, key=True),
     )
+
+
+def _columns(parts: Given, name: str, model: grammar.Flow, found: list[Diagnostic]) -> tuple[ColumnSpec, ...]:
+    columns: list[ColumnSpec] = []
+    for key, item in model.columns.items():
+        path = ("flows", name, "columns", key)
+        at = parts.document.place(path, key=True)
+        if any(key.lower() == other.name.lower() for other in columns):
+            message = f"flow '{name}': column '{key}' stands twice; names of columns do not differ by case"
+            found.append(Diagnostic("E107", message, at, "keep one of them"))
+        if item.type is not None:
+            place = parts.document.place((*path, "type"))
+            try:
+                single = len(ddl.parse(f"c {item.type}")) == 1
+            except ddl.DdlError as cause:
+                found.append(Diagnostic("E310", f"the type of column '{key}' of flow '{name}': {cause}", place))
+            else:
+                if not single:
+                    found.append(Diagnostic("E310", f"'{item.type}' is more than one type", place, "write one type"))
+        columns.append(ColumnSpec(key, item.type, item.description, item.sensitive, at))
+    return tuple(columns)
 
 
 def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:

@@ -84,6 +84,7 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         for item in flow.inputs:
             yield from _input(spec, flow, item)
         yield from _sink(flow, document)
+        yield from _primary_key(flow, document)
 
 
 def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
@@ -196,6 +197,26 @@ def _sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
                     document.place((*path, key), key=True),
                     "say strategy: merge, or leave it out",
                 )
+
+
+def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+    path = ("flows", flow.name, "primary_key")
+    if flow.primary_key and any(item.name == "primary_key" for item in flow.expectations):
+        at = document.place(("flows", flow.name, "expectations", "primary_key"), key=True)
+        message = f"flow '{flow.name}': 'primary_key' is the expectation that its primary_key is"
+        yield Diagnostic("E107", message, at, "rename the expectation")
+    if not flow.primary_key or flow.sink.strategy != "merge":
+        return
+    key = {name.lower() for name in flow.primary_key}
+    for name in flow.sink.keys:
+        if name.lower() not in key:
+            whole = ", ".join(flow.primary_key)
+            message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({whole}) need not be told apart by primary_key"
+            yield Diagnostic("E204", message, document.place(path), f"add '{name}' to primary_key")
+    for name in flow.sink.except_columns:
+        if name.lower() in key:
+            message = f"flow '{flow.name}': '{name}' of the primary_key is not stored"
+            yield Diagnostic("E204", message, document.place(path), "take it out of except_columns")
 
 
 def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def check_replays(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     """No table whole, and no batch where one is written down, of what can be had once only."""
-    said = ("run", "mode") in document.places
     for flow in spec.flows:
+        said = any((*path, "mode") in document.places for path in (("run",), ("flows", flow.name, "run")))
         for item in flow.inputs:
             source = spec.source(item.dataset)
             if source is None or source.replays:
@@ -27,7 +27,7 @@ def check_replays(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic
             elif flow.incremental == "full" or flow.sink.strategy == "overwrite":
                 yield Diagnostic("E202", f"flow '{flow.name}' {whole}", item.at, "use incremental: rows")
             elif said:
-                yield from no_batch(spec, flow, spec.run.mode)
+                yield from no_batch(spec, flow, flow.mode)
 
 
 def no_batch(spec: PipelineSpec, flow: FlowSpec, mode: Mode) -> list[Diagnostic]:

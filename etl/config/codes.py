@@ -43,6 +43,7 @@ CODES = {
     "E340": "A Python transform did not return a DataFrame.",
     "E341": "A Python function is missing from its module.",
     "E345": "A sink names a column that the transform does not return.",
+    "E347": "A transform does not return what `columns` promises.",
     "E346": "Rows of a merge have no order.",
     "E900": "Part of the grammar that is not supported yet.",
     "W101": "A value that looks like a secret stands in the file itself.",

@@ -202,6 +202,14 @@ class Run(Model):
     max_concurrent_flows: Positive | None = Field(None, description="Flows that work at once (default 4).")
 
 
+class Column(Model):
+    """What a flow promises of one column of its output."""
+
+    type: Text | None = Field(None, description="Its Spark type; a transform that returns another one is refused.")
+    description: str = Field("", description="For people; the comment of the table's column.")
+    sensitive: bool = Field(default=False, description="true: shown as `***` wherever rows are shown to a person.")
+
+
 class Flow(Model):
     """One query into one target."""
 
@@ -219,6 +227,12 @@ class Flow(Model):
     run: FlowRun = Field(default_factory=FlowRun, description="Its own mode, trigger, time zone and retries.")
     for_each: ForEach | None = Field(
         None, description="`{region: [eu, us]}`: one flow a value; `${region}` in it, `:region` in its SQL."
+    )
+    columns: dict[Text, Column] = Field(
+        default_factory=dict, description="What the output is promised to have; it may have more."
+    )
+    primary_key: Texts = Field(
+        (), description="The columns that tell a row; NULL in one fails the flow, as an expectation named primary_key."
     )
     enabled: bool = Field(default=True, description="false: left out of runs, plans and the graph.")
     description: str = Field("", description="For people.")
@@ -263,7 +277,7 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
     ("sources", "*"): frozenset({"start_at", "pipeline", "flow", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"primary_key", "columns", "equality", "trusted"}),
+    ("flows", "*"): frozenset({"equality", "trusted"}),
     ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
@@ -280,6 +294,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("flows", "*", "inputs", "*"): Input,
     ("flows", "*", "transform"): Transform,
     ("flows", "*", "expectations", "*"): Expectation,
+    ("flows", "*", "columns", "*"): Column,
     ("flows", "*", "sink"): Sink,
     ("flows", "*", "run"): FlowRun,
     ("flows", "*", "run", "retry"): Retry,

@@ -109,6 +109,17 @@ class ExpectationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """What a flow promises of one column of its output."""
+
+    name: str
+    type: str | None = None  # Spark DDL; None: any
+    description: str = ""
+    sensitive: bool = False
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class SinkSpec:
     """How a flow's rows reach its target. `strategy` None: append for rows, overwrite for full."""
 
@@ -163,9 +174,20 @@ class FlowSpec:
     trigger: str = "available_now"
     timezone: str = "UTC"
     retry: RetrySpec = RetrySpec()
+    columns: tuple[ColumnSpec, ...] = ()
+    primary_key: tuple[str, ...] = ()
     family: str = ""  # the name as written, where a `for_each` has made several flows of it
     variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
     at: Location = _at()
+
+    @property
+    def rules(self) -> tuple[ExpectationSpec, ...]:
+        """The expectations, with the one that the primary key is."""
+        if not self.primary_key:
+            return self.expectations
+        names = ("`" + name.replace("`", "``") + "`" for name in self.primary_key)
+        key = ExpectationSpec("primary_key", " AND ".join(f"{name} IS NOT NULL" for name in names), "fail", self.at)
+        return (key, *self.expectations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model)
 _ANY = "*"
-_NAMED = {"params", "sources", "flows", "inputs", "expectations", "properties", "options", "conf"}
+_NAMED = {"params", "sources", "flows", "inputs", "expectations", "columns", "properties", "options", "conf"}
 
 
 def validate(
@@ -141,7 +141,13 @@ def _diagnostic(document: Document, error: Any, models: Mapping[tuple[str, ...],
 
 
 def _inside(path: Path_) -> str:
-    names = {"flows": "flow", "sources": "source", "params": "param", "expectations": "expectation"}
+    names = {
+        "flows": "flow",
+        "sources": "source",
+        "params": "param",
+        "expectations": "expectation",
+        "columns": "column",
+    }
     for index in range(len(path) - 2, 0, -1):
         if path[index - 1] in names:
             return f" in {names[str(path[index - 1])]} '{path[index]}'"

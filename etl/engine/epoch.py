@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etl.config.masking import sensitive
 from etl.engine import expectations, generations, quarantine
 from etl.engine.failures import StopRequested, translate
 from etl.engine.kinds import KINDS
@@ -60,7 +61,7 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
         return
     span = _span(job, committed, n, streams=arrived is not None)
     output = KINDS[job.kind](job, session, span, arrived)
-    checked = expectations.check(output.rows, job.flow.expectations)
+    checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
     stamp = Provenance(
         job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
     )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine.contract import masked
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
@@ -65,8 +67,10 @@ class Checked:
         return found + [F.count_if(F.col(_warning(index))).alias(f"warn_{index}") for index in range(len(self.warns))]
 
 
-def check(rows: DataFrame, expectations: tuple[ExpectationSpec, ...]) -> Checked:
-    """Put a verdict beside every row; lazy, in one projection."""
+def check(
+    rows: DataFrame, expectations: tuple[ExpectationSpec, ...], *, hidden: frozenset[str] = frozenset()
+) -> Checked:
+    """Put a verdict beside every row; lazy, in one projection. Messages show no value of the `hidden` columns."""
     columns = tuple(rows.columns)
     by = {
         wanted: [item for item in expectations if item.on_violation == wanted]
@@ -79,7 +83,9 @@ def check(rows: DataFrame, expectations: tuple[ExpectationSpec, ...]) -> Checked
             dropped = dropped | _violated(item)
         # An error belongs in the filter's own column: beside it, the optimiser would prune it away.
         for item in reversed(by["fail"]):
-            dropped = F.when(_violated(item), F.raise_error(_message(item, columns)).cast("boolean")).otherwise(dropped)
+            dropped = F.when(_violated(item), F.raise_error(_message(item, columns, hidden)).cast("boolean")).otherwise(
+                dropped
+            )
         verdicts[DROPPED] = dropped
     if by["quarantine"]:
         names = [F.when(_violated(item), F.lit(item.name)) for item in by["quarantine"]]
@@ -105,8 +111,8 @@ def _violated(item: ExpectationSpec) -> Column:
     return ~F.coalesce(F.expr(item.expr).cast("boolean"), F.expr("false"))
 
 
-def _message(item: ExpectationSpec, columns: tuple[str, ...]) -> Column:
-    row = F.substring(F.to_json(F.struct(*(_quoted(name) for name in columns))), 1, _SHOWN)
+def _message(item: ExpectationSpec, columns: tuple[str, ...], hidden: frozenset[str]) -> Column:
+    row = F.substring(F.to_json(F.struct(*masked(columns, hidden))), 1, _SHOWN)
     return F.concat(F.lit(f"[{FAILED}:{item.name}] "), row)
 
 

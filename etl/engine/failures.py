@@ -10,6 +10,7 @@ import re
 import traceback
 from typing import TYPE_CHECKING
 
+from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
 from etl.engine.expectations import FAILED
@@ -98,7 +99,7 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
     broken = _EXPECTATION.search(text)
     if broken:
         name, row = broken.group(1), broken.group(2).split("\n")[0].removesuffix(" SQLSTATE: P0001")
-        item = next((item for item in flow.expectations if item.name == name), None)
+        item = next((item for item in flow.rules if item.name == name), None)
         rule = f" ({item.expr})" if item else ""
         place = str(item.at) if item and item.at.line else where
         message = f"flow '{flow.name}': expectation '{name}'{rule} is violated, by the row {row}"
@@ -116,7 +117,7 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         )
     if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
         record = re.search(r"record parsing: ([^\n]*)", text)
-        row = f": {record.group(1)[:300]}" if record else ""
+        row = f": {record.group(1)[:300]}" if record and not sensitive(flow) else ""
         file = re.search(r"(file:/[^\s,]+)", text)
         message = f"flow '{flow.name}': a row does not fit its source's schema{row}" + (
             f" (in {file.group(1)})" if file else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import SqlTransform
-from etl.engine import classify
+from etl.engine import classify, contract
 from etl.engine.compile import apply
 from etl.engine.flow_state import inputs_of
 from etl.engine.generations import Generation, open_generation, read_generation
@@ -88,6 +88,7 @@ def judge(job: Job, session: SparkSession) -> Kind:
     changes = frozenset(item.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
     _refuse_reserved(flow, output)
+    contract.check(flow, output, session)
     if found.kind == "full" or flow.sink.strategy == "overwrite":
         if flow.sink.strategy in ("append", "merge"):
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"

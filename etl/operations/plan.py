@@ -42,7 +42,7 @@ def plan(
     selected = select(graph, spec, include, exclude)
     chosen = mode or spec.run.mode
     flows = [flow for flow in spec.flows if flow.name in selected]
-    refused = [item for flow in flows for item in no_batch(spec, flow, chosen)]
+    refused = [item for flow in flows for item in no_batch(spec, flow, mode or flow.mode)]
     if refused:
         raise ConfigurationError(refused)
     spec = _located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)

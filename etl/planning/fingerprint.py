@@ -49,6 +49,10 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [flow.timezone, _SETTINGS],
     }
+    if flow.columns:
+        parts["columns"] = sorted((item.name.lower(), _type(item.type)) for item in flow.columns)
+    if flow.primary_key:
+        parts["primary key"] = sorted(name.lower() for name in flow.primary_key)
     for item in flow.inputs:
         source = spec.source(item.dataset)
         if source is not None:
@@ -78,6 +82,10 @@ def _digest(value: Any) -> str:
 def _expression(text: str) -> str:
     where = parse(f"SELECT 1 FROM _etl_row WHERE ({text})").args["where"]
     return str(where.sql(dialect="spark", comments=False))
+
+
+def _type(text: str | None) -> str | None:
+    return ddl.parse(f"c {text}")[0].type if text is not None else None
 
 
 def _sink(flow: FlowSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 import etl
 from etl.operations.run import run
@@ -177,3 +178,55 @@ def test_a_secret_s_value_is_in_no_file_no_event_and_no_message_of_a_run(
     }
     for value in (*values, "s3cr\\'et", "s3cr%27et"):
         assert [name for name, text in texts.items() if value.encode() in text] == []
+
+
+CONTRACT = """
+sources:
+  s: {format: csv, path: landing, schema: "id INT, v STRING, n DECIMAL(10,2)"}
+flows:
+  kept:
+    inputs: [s]
+    transform: {sql: "SELECT id, v, n, array(struct(id AS A)) AS nested FROM s"}
+    incremental: rows
+    columns:
+      ID: {type: integer, description: "Its number, 'quoted'"}
+      v: {type: VARCHAR(10), sensitive: true}
+      n: {type: "numeric(10, 2)"}
+      nested: {type: "ARRAY<STRUCT<a: INT>>"}
+    primary_key: id
+    expectations: {small: {expr: id < 10, on_violation: fail}}
+  broken:
+    inputs: [s]
+    columns: {idd: {}, n: {type: DOUBLE}}
+    primary_key: [id, nn]
+"""
+
+
+def test_what_a_flow_promises_of_its_columns_is_judged_before_anything_is_written(tmp_path: Path) -> None:
+    pipeline = project(tmp_path, CONTRACT, **{"landing/a.csv": "1,x,1.5\n"})
+    kept, broken = pipeline.run(mode="stream").flows
+    assert kept.status == "succeeded", kept.failure
+    fields = DeltaTable(str(table(tmp_path, "kept"))).schema().fields
+    assert [(field.name, field.metadata.get("comment")) for field in fields][:2] == [
+        ("id", "Its number, 'quoted'"),
+        ("v", None),
+    ]
+    assert broken.failure is not None
+    assert [line for line in broken.failure.message.splitlines() if "E34" in line] == [
+        f"{tmp_path}/pipelines/p.yml:20:15 [E347] flow 'broken' promises a column 'idd', which its transform does not return",
+        f"{tmp_path}/pipelines/p.yml:20:24 [E347] flow 'broken' promises 'n' as double, and its transform returns decimal(10,2)",
+        f"{tmp_path}/pipelines/p.yml:18:3 [E345] primary_key of flow 'broken' names 'nn', which the transform does not return",
+    ]
+    assert not table(tmp_path, "broken").exists()
+    for name, line, said in (
+        ("b.csv", ",geheim,1\n", "expectation 'primary_key' (`id` IS NOT NULL) is violated"),
+        ("c.csv", "12,geheim,1\n", "expectation 'small' (id < 10) is violated"),
+    ):
+        (tmp_path / "landing" / name).write_text(line, encoding="utf-8")
+        (flow,) = pipeline.run(mode="batch", select=["kept"]).flows
+        assert flow.failure is not None
+        assert said in flow.failure.message
+        assert '"v":"***"' in flow.failure.message
+        assert "geheim" not in flow.failure.message
+        (tmp_path / "landing" / name).unlink()
+    assert len(rows(table(tmp_path, "kept"), "id, v")) == 1

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.engine.commit import stamped, with_properties
+from etl.engine.contract import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def sink(
 def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
     """Create the target, or replace its rows and its schema, in one commit."""
     wanted = job.flow.sink
-    writing = with_properties(rows.write.format("delta").mode("overwrite"), wanted.properties)
+    writing = with_properties(described(rows, job.flow).write.format("delta").mode("overwrite"), wanted.properties)
     writing = writing.option("overwriteSchema", "true")
     if wanted.partition_by:
         writing = writing.partitionBy(*wanted.partition_by)
