@@ -15,7 +15,10 @@ from etl.errors import EtlError
 
 _COMMANDS = {
     "audit": "Prove the invariants from the tables' own logs.",
+    "checkpoints": "Look at checkpoints and generations.",
+    "completion": "Print the script for completion in a shell.",
     "doctor": "Look at what this machine needs for a run.",
+    "graph": "Draw which flow reads which dataset.",
     "history": "Show what each run committed.",
     "init": "Write a small project, or a pipeline over your own files.",
     "plan": "Show what a run would do.",

@@ -6,13 +6,17 @@ from dataclasses import asdict
 
 import click
 
+from etl.cli.complete import environments
+from etl.cli.complete import pipelines as known_pipelines
 from etl.cli.output import load, print_json, say
 from etl.errors import EnvironmentProblem
 
 
 @click.command()
-@click.argument("pipeline", required=False)
-@click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml.")
+@click.argument("pipeline", required=False, shell_complete=known_pipelines)
+@click.option(
+    "--env", "environment", default="local", show_default=True, help="conf/<env>.yml.", shell_complete=environments
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_json: bool) -> None:

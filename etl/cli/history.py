@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import click
 
-from etl.cli.output import load, pipeline_options, print_json
+from etl.cli.complete import flows as complete_flows
+from etl.cli.output import load, must_be_flows, pipeline_options, print_json
 
 
 @click.command()
 @pipeline_options
-@click.option("--flow", "flows", multiple=True, help="Only these flows.")
+@click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many entries.")
 def history(
     pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], limit: int, *, as_json: bool
@@ -21,9 +22,7 @@ def history(
     from etl.record.history import history as tell  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)
-    for name in flows:
-        if spec.flow(name) is None:
-            raise click.BadParameter(f"there is no flow '{name}'", param_hint="--flow")
+    must_be_flows(spec, flows)
     entries = tell(spec, flows=flows)[:limit]
     if as_json:
         print_json({"pipeline": spec.name, "history": [asdict(item) for item in entries]})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from etl.cli.complete import environments, pipelines, selectors
 from etl.config.secrets import redact, redacted
 from etl.errors import ConfigurationError, EtlError
 
@@ -25,8 +26,15 @@ def pipeline_options(command: F) -> F:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
         click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param."),
-        click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml."),
-        click.argument("pipeline"),
+        click.option(
+            "--env",
+            "environment",
+            default="local",
+            show_default=True,
+            help="conf/<env>.yml.",
+            shell_complete=environments,
+        ),
+        click.argument("pipeline", shell_complete=pipelines),
     ):
         command = option(command)
     return command
@@ -36,8 +44,14 @@ def selection_options(command: F) -> F:
     """`--mode --select --exclude --full-refresh`."""
     for option in (
         click.option("--full-refresh", is_flag=True, help="Rebuild in a new generation, whatever is there."),
-        click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave flows out."),
-        click.option("--select", multiple=True, metavar="SELECTOR", help="flow, +flow, flow+ or tag:nightly."),
+        click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave flows out.", shell_complete=selectors),
+        click.option(
+            "--select",
+            multiple=True,
+            metavar="SELECTOR",
+            help="flow, +flow, flow+ or tag:nightly.",
+            shell_complete=selectors,
+        ),
         click.option("--mode", type=click.Choice(["batch", "stream"]), help="Default: the pipeline's run.mode."),
     ):
         command = option(command)
@@ -55,6 +69,14 @@ def load(pipeline: str, environment: str, params: tuple[str, ...]) -> PipelineSp
             raise click.BadParameter(f"'{item}' is not of the form name=value", param_hint="--param")
         given[name] = value
     return load_spec(pipeline, environment=environment, params=given)
+
+
+def must_be_flows(spec: PipelineSpec, names: Sequence[str]) -> None:
+    """click.BadParameter where `--flow` names something else."""
+    for name in names:
+        if spec.flow(name) is None:
+            known = ", ".join(flow.name for flow in spec.flows)
+            raise click.BadParameter(f"there is no flow '{name}'; the flows are: {known}", param_hint="--flow")
 
 
 def print_json(document: Any) -> None:

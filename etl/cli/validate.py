@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from etl.cli.complete import environments
+from etl.cli.complete import pipelines as known_pipelines
 from etl.cli.output import errors_json, fail, load, mistakes_json, print_json, warn
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project, pipelines
@@ -13,8 +15,10 @@ from etl.errors import ConfigurationError
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[PIPELINE]...")
-@click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml.")
+@click.argument("names", shell_complete=known_pipelines, nargs=-1, metavar="[PIPELINE]...")
+@click.option(
+    "--env", "environment", default="local", show_default=True, help="conf/<env>.yml.", shell_complete=environments
+)
 @click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context

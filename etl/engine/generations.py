@@ -84,6 +84,11 @@ def newest_opened(paths: FlowPaths) -> Opened | None:
     return None
 
 
+def reached(path: str) -> tuple[int | None, int | None]:
+    """The newest epoch that Spark's checkpoint in a generation's folder offered, and the newest that it finished."""
+    return _newest_entry(Path(path, "offsets")), _newest_entry(Path(path, "commits"))
+
+
 def _newest_entry(folder: Path) -> int | None:
     if not folder.is_dir():
         return None

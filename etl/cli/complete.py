@@ -1,0 +1,85 @@
+"""What a shell offers after TAB: pipelines, environments, flows. Reads YAML only, so that it is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import EtlError
+
+if TYPE_CHECKING:
+    import click
+
+
+def pipelines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
+    """The project's pipelines that begin so."""
+    from etl.config.project import find_project  # noqa: PLC0415  # only after TAB
+    from etl.config.project import pipelines as known  # noqa: PLC0415
+
+    project = find_project(Path.cwd())
+    return [name for name in (known(project) if project else ()) if name.startswith(incomplete)]
+
+
+def environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
+    """The environments in conf/ that begin so."""
+    from etl.config.project import find_project  # noqa: PLC0415  # only after TAB
+
+    project = find_project(Path.cwd())
+    files = (project / "conf").glob("*.yml") if project else ()
+    return sorted(name for name in {"local", *(file.stem for file in files)} - {"base"} if name.startswith(incomplete))
+
+
+def flows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
+    """The flows of the pipeline on the line that begin so."""
+    return [name for name in _flows(ctx)[0] if name.startswith(incomplete)]
+
+
+def selectors(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
+    """Flows, those with a + before them, and tags."""
+    names, tags = _flows(ctx)
+    plus = "+" if incomplete.startswith("+") else ""
+    offered = [f"{plus}{name}" for name in names]
+    if not plus:
+        offered += [f"tag:{name}" for name in tags]
+    return [item for item in offered if item.startswith(incomplete)]
+
+
+def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
+    """Names and tags; nothing where the line names no pipeline, or its file has mistakes: TAB is no place to tell them."""
+    # While an option still waits for its value, click leaves arguments unparsed.
+    reference = ctx.params.get("pipeline") or next(iter(ctx.args), None)
+    if not reference:
+        return [], []
+    from etl.config.document import read_document  # noqa: PLC0415  # only after TAB
+    from etl.config.project import find  # noqa: PLC0415
+
+    try:
+        values = read_document(find(reference).file).values
+        written = values.get("flows") if isinstance(values, dict) else None
+        if not isinstance(written, dict):
+            return [], []
+        if any(isinstance(item, dict) and "for_each" in item for item in written.values()):
+            from etl.config.load import load  # noqa: PLC0415  # slower, but knows what a for_each makes
+
+            spec = load(reference, environment=ctx.params.get("environment") or "local")
+            return [flow.name for flow in spec.flows], sorted(
+                {*spec.tags, *(tag for flow in spec.flows for tag in flow.tags)}
+            )
+    except EtlError:
+        return [], []
+    tags = {
+        tag
+        for item in (values, *written.values())
+        for tag in _texts(item.get("tags") if isinstance(item, dict) else None)
+    }
+    return list(written), sorted(tags)
+
+
+def _texts(value: Any) -> list[str]:
+    return (
+        [value]
+        if isinstance(value, str)
+        else [item for item in value or [] if isinstance(item, str)]
+        if isinstance(value, list)
+        else []
+    )
