@@ -113,9 +113,9 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
             item.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
         )
-    replaced = upstream is not None and (
-        upstream.sink.strategy in ("merge", "overwrite") or upstream.incremental == "full"
-    )
+    source = spec.source(item.dataset)
+    behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's
+    replaced = behind is not None and (behind.sink.strategy in ("merge", "overwrite") or behind.incremental == "full")
     if (
         item.read == "changes"
         and replaced

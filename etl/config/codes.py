@@ -29,6 +29,7 @@ CODES = {
     "E208": "A plug-in cannot be used.",
     "E209": "A name is no table's.",
     "E210": "A flow that is enabled reads one that is not.",
+    "E211": "A source names a pipeline or a flow that is not there.",
     "E250": "A selector selects nothing, or names something unknown.",
     "E260": "A transform does what its kind of processing cannot keep equal.",
     "E261": "A transform reads a table that is no declared input.",

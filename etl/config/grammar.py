@@ -90,7 +90,7 @@ class RateLimit(Model):
 class Source(Model):
     """An input from outside."""
 
-    format: Format = Field(description="How it is stored.")
+    format: Format | None = Field(None, description="How it is stored; required, but for another pipeline's target.")
     path: Text | None = Field(None, description="A folder, a file or a glob; relative paths start at the project.")
     table: Text | None = Field(None, description="Format table: the name of a Delta table in the session's catalog.")
     schema_: Text | None = Field(
@@ -105,6 +105,11 @@ class Source(Model):
     on_malformed: Literal["fail", "quarantine", "drop"] = Field(
         "fail", description="What happens to a row that does not parse (csv, json)."
     )
+    pipeline: Name | None = Field(
+        None,
+        description="Another pipeline of the project, whose `flow` has the target that is read; instead of a format.",
+    )
+    flow: Name | None = Field(None, description="The flow of that `pipeline`, in the same environment.")
     rate_limit: RateLimit | None = Field(None, description="The most that one micro-batch takes; a batch takes all.")
     for_each: ForEach | None = Field(
         None, description="`{region: [eu, us]}`: one source a value, named `<name>_eu`, `<name>_us`; `${region}` in it."
@@ -275,7 +280,7 @@ class Environment(Model):
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
-    ("sources", "*"): frozenset({"start_at", "pipeline", "flow", "tags"}),
+    ("sources", "*"): frozenset({"start_at", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"equality", "trusted"}),
     ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),

@@ -69,8 +69,11 @@ def pipeline_schema() -> Schema:
     needed = []
     for section, model in (("sources", "Source"), ("flows", "Flow")):
         required = definitions[model].pop("required", [])
-        if required:
-            needed.append(_unless_default(section, model.lower(), required))
+        # A source says its format, or whose target it is.
+        links: list[Schema] = [{"required": ["pipeline", "flow"]}] if model == "Source" else []
+        needed.append(
+            _unless_default(section, model.lower(), {"anyOf": [{"required": required or ["format"]}, *links]})
+        )
     schema.setdefault("allOf", []).extend(needed)
     definitions["Source"]["allOf"] = _formats(definitions["Source"])
     definitions["Flow"]["properties"]["inputs"] = _inputs(definitions["Flow"]["properties"]["inputs"])
@@ -122,12 +125,12 @@ def _opened(node: Any) -> Any:
     return found
 
 
-def _unless_default(section: str, kind: str, required: list[str]) -> Schema:
+def _unless_default(section: str, kind: str, wanted: Schema) -> Schema:
     """Each entry must say what is required, except where `defaults` says something for all of them."""
     given = {"required": ["defaults"], "properties": {"defaults": {"required": [kind]}}}
     return {
         "if": {"not": given},
-        "then": {"properties": {section: {"additionalProperties": {"required": required}}}},
+        "then": {"properties": {section: {"additionalProperties": wanted}}},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.document import Document, read_document
 from etl.config.expand import Expanded, expand
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
+from etl.config.links import Others, link
 from etl.config.literals import literals, short
 from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
 from etl.config.project import Place, environment_files, find
@@ -39,12 +40,49 @@ def load(
     Raises ConfigurationError with every mistake of every file, in the order of their places.
     """
     place = find(reference, project)
+    files = _read(place, environment, params or {})
+    found = files.found
+    spec = files.spec
+    if spec is not None:
+        spec = link(spec, files.document, _others(place.project, environment), found)
+        found += check(spec, files.document)
+    if spec is None or not all(item.is_warning for item in found):
+        raise ConfigurationError(_in_order([item for item in found if not item.is_warning], files.expanded))
+    return replace(spec, warnings=tuple(_in_order([*found, *files.warned], files.expanded)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A pipeline as its files say it, before its parts are held against each other."""
+
+    spec: PipelineSpec | None  # None: the grammar is wrong
+    document: Document
+    expanded: Expanded
+    found: list[Diagnostic]
+    warned: list[Diagnostic]
+
+
+def _others(project: Path, environment: str) -> Others:
+    """The other pipelines as the same environment has them; flags are for one pipeline alone."""
+
+    def read(name: str) -> tuple[PipelineSpec | None, list[Diagnostic]]:
+        try:
+            files = _read(find(project / "pipelines" / name, project), environment, {})
+        except ConfigurationError as cause:
+            return None, [item for item in cause.diagnostics if isinstance(item, Diagnostic)]
+        found = [*files.found, *(check(files.spec, files.document) if files.spec is not None else ())]
+        return files.spec, [item for item in _in_order(found, files.expanded) if not item.is_warning]
+
+    return Others(project, read)
+
+
+def _read(place: Place, environment: str, params: Mapping[str, str]) -> _Files:
     found: list[Diagnostic] = []
     document = read_document(place.file)
     overlays = _overlays(place, environment, found)
     values = _with_defaults(document, found)
     declared = declared_params(document, values, found)
-    resolved = resolve_params(document, declared, overlays, dict(params or {}), place.project, found)
+    resolved = resolve_params(document, declared, overlays, params, place.project, found)
     expanded = expand(document, values, resolved, place.project, found)
     document, values = expanded.document, expanded.values
     filling = Interpolation(document, resolved.values, project=place.project, hidden=resolved.hidden)
@@ -58,19 +96,15 @@ def load(
     written |= {("params", name): text for name, text in resolved.hidden.items()}
     for _, more in filter(None, laid):
         written |= {path: text for path, text in more.items() if path[:1] != ("params",)}
-    models = tuple(item for item, _ in filter(None, laid))
     given = Given(place, document, environment, resolved.values, written, expanded)
+    warned = [*literals(document, "pipeline"), *short(document, written)]
+    for overlay in overlays:
+        warned += literals(overlay, "environment")
     if model is None:
         _look_further(values, wrong, given, found)
-    else:
-        spec, wrong = build(given, model, models)
-        found += [*wrong, *check(spec, document)]
-        if not [item for item in found if not item.is_warning]:
-            warned = [*found, *literals(document, "pipeline"), *short(document, written)]
-            for overlay in overlays:
-                warned += literals(overlay, "environment")
-            return replace(spec, warnings=tuple(_in_order(warned, expanded)))
-    raise ConfigurationError(_in_order([item for item in found if not item.is_warning], expanded))
+        return _Files(None, document, expanded, found, warned)
+    spec, wrong = build(given, model, tuple(item for item, _ in filter(None, laid)))
+    return _Files(spec, document, expanded, [*found, *wrong], warned)
 
 
 def _look_further(values: Any, wrong: list[Diagnostic], given: Given, found: list[Diagnostic]) -> None:
@@ -150,7 +184,13 @@ def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any
     for section, under in (("sources", defaults.get("source")), ("flows", defaults.get("flow"))):
         items = values.get(section)
         if isinstance(items, dict) and isinstance(under, dict):
-            values[section] = {name: _laid_under(under, item) for name, item in items.items()}
+            values[section] = {
+                # Another pipeline's target is no file, and nothing that is said of files is meant of it.
+                name: item
+                if section == "sources" and isinstance(item, dict) and "pipeline" in item
+                else _laid_under(under, item)
+                for name, item in items.items()
+            }
     flows = values.get("flows")
     if isinstance(flows, dict):
         values["flows"] = {name: _long_inputs(flow) for name, flow in flows.items()}

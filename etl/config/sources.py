@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from etl.config.ddl import DdlError, parse
 from etl.config.diagnostics import Diagnostic, Location, did_you_mean
 from etl.config.formats import FORMATS, Format, option_names, wrong_options
+from etl.config.links import open_link
 from etl.config.plugins import PluginProblem, find_format
 from etl.config.spec import RateLimitSpec, SourceSpec
 from etl.config.tables import table_name
@@ -54,6 +55,14 @@ OWNED_OPTIONS = {
 def build_source(parts: Given, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
     """The source of that name, and what is wrong with what was said of it."""
     document, path = parts.document, ("sources", name)
+    if model.pipeline is not None or model.flow is not None:
+        return open_link(parts, name, model, found)
+    if model.format is None:
+        hint = f"one of: {', '.join(FORMATS)}"
+        found.append(
+            Diagnostic("E104", f"'format' is missing in source '{name}'", document.place(path, key=True), hint)
+        )
+        return SourceSpec(name, "delta", "", at=document.place(path, key=True))
     wanted = _format(document, name, model.format, found)
     if not any(item.code == "E208" for item in found):
         found += _checked(document, name, model, wanted)

@@ -52,6 +52,8 @@ class SourceSpec:
     rate_limit: RateLimitSpec = RateLimitSpec()
     table: str | None = None  # the name in the catalog of a source that is one of its tables
     replays: bool = True  # False: what it brought can never be read again
+    of: tuple[str, str] | None = None  # the pipeline and the flow whose target it is
+    flow: FlowSpec | None = field(default=None, compare=False, repr=False)  # that flow
     at: Location = _at()
 
 

@@ -105,6 +105,8 @@ def _sink(flow: FlowSpec) -> dict[str, Any]:
 
 def _source(source: SourceSpec) -> dict[str, Any]:
     schema = [(column.name.lower(), column.type) for column in ddl.parse(source.schema)] if source.schema else None
+    if source.of is not None:
+        return {"pipeline": source.of[0], "flow": source.of[1]}
     return {
         "format": source.format,
         "path": source.path,

@@ -230,3 +230,35 @@ def test_what_a_flow_promises_of_its_columns_is_judged_before_anything_is_writte
         assert "geheim" not in flow.failure.message
         (tmp_path / "landing" / name).unlink()
     assert len(rows(table(tmp_path, "kept"), "id, v")) == 1
+
+
+REGISTRY = """
+version: 1
+name: registry
+sources: {s: {format: csv, path: planes, schema: "tail STRING"}}
+flows: {planes: {inputs: [s], sink: {path: shared/planes}}}
+"""
+LINKED = """
+sources:
+  planes: {pipeline: registry, flow: planes}
+flows:
+  copied: {inputs: [planes]}
+  counted: {inputs: [planes], transform: {sql: "SELECT count(*) AS n FROM planes"}}
+"""
+
+
+def test_what_another_pipeline_writes_is_read_in_both_modes(tmp_path: Path) -> None:
+    pipeline = project(tmp_path, LINKED, **{"planes/a.csv": "N1\n", "pipelines/registry.yml": REGISTRY})
+    early = pipeline.run(mode="stream")
+    assert [flow.status for flow in early.flows] == ["failed", "failed"]
+    assert early.flows[0].failure is not None
+    assert "there is no Delta table at" in early.flows[0].failure.message
+    registry = etl.load(tmp_path / "pipelines" / "registry.yml")
+    registry.run(mode="stream")
+    assert pipeline.run(mode="batch").status == "succeeded"
+    (tmp_path / "planes/b.csv").write_text("N2\n", encoding="utf-8")
+    registry.run(mode="stream")
+    assert pipeline.run(mode="stream").status == "succeeded"
+    assert rows(table(tmp_path, "copied")) == [("N1",), ("N2",)]
+    assert rows(table(tmp_path, "counted")) == [(2,)]
+    assert pipeline.audit().holds
