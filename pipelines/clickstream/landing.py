@@ -4,7 +4,7 @@
 
 Writes DIR/events/<time>.json, DIR/accounts/<day>.json, DIR/prices/<day>.csv and, for whoever wants to judge the result,
 DIR/planted.json, which the pipeline never reads. `--days` lands only what has arrived by then; a file that is there is left as it
-is, so landing more days later adds to them. The same seed gives the same files on every machine.
+is, so landing more days later adds to them. The same seed gives the same files.
 
 Some items become trending at a known time, some pairs of items are viewed together, some users are bots, and some delete their
 account. Phones are offline: events come hours late, out of order, twice, or garbled; so do changes of accounts and prices.

@@ -4,7 +4,7 @@
 
 Writes DIR/readings/<time>-<line>.json, DIR/service/<day>.csv, DIR/machines.csv and, for whoever wants to judge the alerts,
 DIR/planted_failures.csv, which the pipeline never reads. `--days` lands only what has arrived by then; a file that is there is left
-as it is, so landing more days later adds to them. The same seed gives the same files on every machine.
+as it is, so landing more days later adds to them. The same seed gives the same files.
 
 Some machines fail: a bearing wears (vibration grows), a machine overheats, or it leaks (pressure falls). Much else only looks like
 trouble: load that follows the shifts, single spikes, an hour of shaking, maintenance, sensors that drop out. Gateways are no better:

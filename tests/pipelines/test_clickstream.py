@@ -11,6 +11,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
+import etl
 from tests.independent import arrow, stamps
 from tests.pipelines.click_oracle import Oracle
 from tests.pipelines.story import Story, load
@@ -36,6 +37,7 @@ def oracle(story: Story) -> Oracle:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_table_is_what_duckdb_makes_of_the_landed_files(story: Story, oracle: Oracle, mode: str) -> None:
     assert oracle.differences(story.storage(MODES[mode])) == {}
+    assert etl.load(story.root / "pipelines" / "clickstream", env=MODES[mode]).audit().holds
 
 
 def test_the_landed_data_are_as_nasty_as_they_say(oracle: Oracle) -> None:

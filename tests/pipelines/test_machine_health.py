@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+import etl
 from tests.independent import rows, stamps
 from tests.pipelines.machine_oracle import Oracle
 from tests.pipelines.story import Story, load
@@ -35,6 +37,7 @@ def oracle(story: Story) -> Oracle:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_table_is_what_duckdb_makes_of_the_landed_files(story: Story, oracle: Oracle, mode: str) -> None:
     assert oracle.differences(story.storage(MODES[mode])) == {}
+    assert etl.load(story.root / "pipelines" / "machine_health", env=MODES[mode]).audit().holds
 
 
 def test_the_landed_data_are_as_nasty_as_they_say(oracle: Oracle) -> None:
@@ -96,6 +99,15 @@ def test_the_bounds_hold_for_factories_on_which_they_were_not_chosen(tmp_path: P
         total = {name: count + getattr(found, name) for name, count in total.items()}
     assert total["found"] >= 0.8 * total["failures"]
     assert total["right"] >= 0.75 * total["alerts"]
+
+
+def test_an_alert_of_the_first_days_is_closed_by_a_repair_that_is_logged_later(story: Story) -> None:
+    runs = [output for command, output in story.said if "--mode stream" in command]
+    written = [
+        re.search(r"^alerts_open: epoch \d+ of generation 0: \d+ read, (\d+) written", run, re.MULTILINE)
+        for run in runs
+    ]
+    assert [found and found[1] for found in written] == ["1", "0"]
 
 
 def test_landing_two_days_and_then_the_rest_lands_the_same_as_landing_all(story: Story) -> None:
