@@ -93,16 +93,24 @@ def commands() -> str:
         if command is None:
             raise LookupError(name)
         inner = click.Context(command, info_name=name, parent=group)
-        lines += [f"## `{command.get_usage(inner).removeprefix('Usage: ')}`", "", *_paragraphs(command.help), ""]
-        options = [item.get_help_record(inner) for item in command.get_params(inner) if isinstance(item, click.Option)]
-        lines += ["| option | meaning |", "| --- | --- |"]
-        lines += [
-            f"| `{record[0].replace('|', _BAR)}` | {_cell(record[1])} |"
-            for record in options
-            if record is not None and record[0] != "--help"
-        ]
-        lines.append("")
+        if isinstance(command, click.Group):
+            for below, sub in command.commands.items():
+                lines += _command(sub, click.Context(sub, info_name=below, parent=inner))
+        else:
+            lines += _command(command, inner)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _command(command: click.Command, at: click.Context) -> list[str]:
+    lines = [f"## `{command.get_usage(at).removeprefix('Usage: ')}`", "", *_paragraphs(command.help), ""]
+    options = [item.get_help_record(at) for item in command.get_params(at) if isinstance(item, click.Option)]
+    lines += ["| option | meaning |", "| --- | --- |"]
+    lines += [
+        f"| `{record[0].replace('|', _BAR)}` | {_cell(record[1])} |"
+        for record in options
+        if record is not None and record[0] != "--help"
+    ]
+    return [*lines, ""]
 
 
 def _rows(model: type[BaseModel]) -> list[str]:

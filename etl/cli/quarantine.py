@@ -1,0 +1,71 @@
+"""`etl quarantine`: the rows that were set aside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.cli.complete import flows as complete_flows
+from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
+
+if TYPE_CHECKING:
+    from etl.operations.quarantine import FlowQuarantine
+
+
+@click.group()
+def quarantine() -> None:
+    """Look at rows that were set aside."""
+
+
+@quarantine.command("list")
+@pipeline_options
+@click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
+@click.option("--reason", help="Only rows with this reason: `malformed`, or an expectation's name.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="At most so many rows of a flow."
+)
+def listed(
+    pipeline: str,
+    environment: str,
+    params: tuple[str, ...],
+    flows: tuple[str, ...],
+    reason: str | None,
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Show how many rows each flow has set aside, why, and the oldest of them. Writes nothing.
+
+    Starts Spark to read the rows, but only where there are any. Values of sensitive columns are shown as ***.
+    """
+    from etl.operations.quarantine import quarantine as look  # noqa: PLC0415  # the command has its name
+
+    spec = load(pipeline, environment, params)
+    must_be_flows(spec, flows)
+    found = look(spec, flows=flows, reason=reason, limit=limit)
+    if as_json:
+        print_json({"pipeline": spec.name, "flows": [{**asdict(item), "total": item.total} for item in found]})
+        return
+    lines = [line for item in found if item.total for line in _flow(item)]
+    say("\n".join(lines) if lines else "nothing was set aside" + (f" for the reason '{reason}'" if reason else ""))
+
+
+def _flow(item: FlowQuarantine) -> list[str]:
+    lines = [f"{item.flow}: {item.total:,} rows in {item.table}"]
+    lines += [f"  {count:>8,}  {reason}" for reason, count in item.counts.items()]
+    for row in item.rows:
+        place = f"g{row['_etl_generation']} epoch {row['_etl_epoch']}"
+        shown = {name: value for name, value in row.items() if not name.startswith("_etl_")}
+        said = (
+            json.dumps(row["_etl_record"], ensure_ascii=False)
+            if row["_etl_record"] is not None
+            else json.dumps(shown, ensure_ascii=False)
+        )
+        origin = f" from {row['_etl_input']}" if row["_etl_input"] else ""
+        lines.append(f"  {place}  {row['_etl_reason']}{origin}: {said}")
+    if item.total > len(item.rows) > 0:
+        lines.append(f"  … and {item.total - len(item.rows):,} more (--limit)")
+    return lines

@@ -1,0 +1,60 @@
+"""`etl quarantine list`: the rows that were set aside, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.config.masking import masked, sensitive
+from etl.engine import quarantined
+from etl.engine.sessions import Sessions
+from etl.engine.storage import FlowPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FlowQuarantine:
+    """What one flow has set aside."""
+
+    flow: str
+    table: str
+    counts: dict[str, int]
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def total(self) -> int:
+        """How many rows there are, for whatever reason."""
+        return sum(self.counts.values())
+
+
+def quarantine(
+    spec: PipelineSpec, *, flows: Sequence[str] = (), reason: str | None = None, limit: int = 20
+) -> tuple[FlowQuarantine, ...]:
+    """The rows that the named flows, or all, have set aside; sensitive columns are masked.
+
+    Starts Spark only where a table's log does not say itself that it is empty.
+    """
+    sessions = Sessions(spec.spark, app_name=f"etl quarantine {spec.name}", short=True)
+    found = []
+    try:
+        for flow in spec.flows:
+            if flows and flow.name not in flows:
+                continue
+            table = FlowPaths.of(spec, flow).quarantine
+            if quarantined.is_empty(table):
+                found.append(FlowQuarantine(flow.name, table, {}, ()))
+                continue
+            session = sessions.get().flow_session(flow.timezone)
+            aside = quarantined.read(session, table, reason=reason, limit=limit)
+            hidden = sensitive(flow)
+            # The text of a malformed row may hold what its columns would.
+            hidden = hidden | {"_etl_record"} if hidden else hidden
+            rows = tuple(masked(row, hidden) for row in aside.rows)
+            found.append(FlowQuarantine(flow.name, table, aside.counts, rows))
+    finally:
+        sessions.close()
+    return tuple(found)
