@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
+from etl.config.views import readers
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode
@@ -64,6 +65,7 @@ def document(found: Plan) -> dict[str, Any]:
             }
             for item in found.flows
         ],
+        "views": [{"view": view.name, "readers": list(readers(found.spec, view.name))} for view in found.spec.views],
         "warnings": list(found.warnings),
     }
 
@@ -76,6 +78,9 @@ def text(found: Plan) -> str:
     ]
     for item in found.flows:
         lines += _flow(item, found.mode)
+    for view in found.spec.views:
+        reading = ", ".join(readers(found.spec, view.name))
+        lines += [f"  {view.name}: a view, " + (f"part of {reading}" if reading else "read by no flow"), ""]
     lines += [f"warning: {message}" for message in found.warnings]
     return "\n".join(lines).rstrip()
 

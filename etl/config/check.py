@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.query import check_expression
+from etl.config.views import check_view, inlined, is_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +19,22 @@ if TYPE_CHECKING:
 
 def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
     """Inputs that exist, no circles, kinds that fit their sinks, targets that do not meet."""
-    return [
+    found = [
         *_names(spec, document),
         *_run(spec, document),
-        *_flows(spec, document),
-        *check_replays(spec, document),
+        *_existing(spec),
         *_circles(spec),
-        *_targets(spec, document),
+    ]
+    if any(not item.is_warning for item in found):
+        return [*found, *_flows(spec, document)]
+    whole, wrong = inlined(spec)
+    return [
+        *found,
+        *(item for flow in whole.views for item in _view(whole, spec, flow, document)),
+        *wrong,
+        *_flows(whole, document),
+        *check_replays(whole, document),
+        *_targets(whole, document),
     ]
 
 
@@ -74,6 +84,8 @@ def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
 
 def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     for flow in spec.flows:
+        if is_view(flow):
+            continue
         if not any(item.read == "changes" for item in flow.inputs):
             yield Diagnostic(
                 "E202",
@@ -87,18 +99,28 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         yield from _primary_key(flow, document)
 
 
+def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:
+    for flow in spec.flows:
+        for item in flow.inputs:
+            if any(other.name == item.dataset for other in spec.disabled):
+                message = f"flow '{flow.name}' is enabled and reads '{item.dataset}', which is not"
+                yield Diagnostic("E210", message, item.at, f"disable '{flow.name}', or enable '{item.dataset}'")
+            elif spec.flow(item.dataset) is None and spec.source(item.dataset) is None:
+                known = [*(item.name for item in spec.sources), *(item.name for item in spec.flows if item is not flow)]
+                hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
+                message = f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow"
+                yield Diagnostic("E200", message, item.at, hint)
+
+
+def _view(whole: PipelineSpec, written: PipelineSpec, view: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+    yield from check_view(view, document)
+    for item in view.inputs:
+        if written.flow(item.dataset) is None or whole.flow(item.dataset) is not None:
+            yield from _input(whole, view, item)
+
+
 def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
     upstream = spec.flow(item.dataset)
-    disabled = next((other for other in spec.disabled if other.name == item.dataset), None)
-    if disabled is not None:
-        message = f"flow '{flow.name}' is enabled and reads '{item.dataset}', which is not"
-        yield Diagnostic("E210", message, item.at, f"disable '{flow.name}', or enable '{item.dataset}'")
-    elif upstream is None and spec.source(item.dataset) is None:
-        known = [*(source.name for source in spec.sources), *(other.name for other in spec.flows if other is not flow)]
-        hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
-        yield Diagnostic(
-            "E200", f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow", item.at, hint
-        )
     if item.read == "changes" and item.on_change is not None:
         yield Diagnostic(
             "E202",

@@ -149,8 +149,9 @@ class Expectation(Model):
 class Sink(Model):
     """How rows reach the target."""
 
-    strategy: Literal["append", "merge", "overwrite"] | None = Field(
-        None, description="append (default of rows), merge, or overwrite (default and only choice of full)."
+    strategy: Literal["append", "merge", "overwrite", "view"] | None = Field(
+        None,
+        description="append (default of rows), merge, overwrite (default and only choice of full), or view: nothing is stored, the flow becomes part of its readers.",
     )
     keys: Texts = Field((), description="merge: the columns that identify a row.")
     sequence_by: Texts = Field(
@@ -287,7 +288,7 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
-    ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace", "view"}),
+    ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace"}),
     ("flows", "*", "incremental"): frozenset({"groups", "state"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {

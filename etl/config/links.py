@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.project import pipelines
 from etl.config.spec import RateLimitSpec, SourceSpec
+from etl.config.views import is_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,9 @@ def _linked(
         known = [item.name for item in other.flows]
         hint = did_you_mean(name, known) or f"its flows are: {', '.join(known)}"
         found.append(Diagnostic("E211", f"pipeline '{pipeline}' has no flow '{name}'", at, hint))
+    elif is_view(flow):
+        message = f"source '{source.name}' reads '{name}' of pipeline '{pipeline}', a view, which stores nothing"
+        found.append(Diagnostic("E211", message, at, f"let '{name}' be a flow that stores its rows"))
     else:
         return replace(source, path=target(other, flow), flow=flow)
     return source

@@ -19,6 +19,7 @@ from etl.config.params import Interpolation, Params, declared_params, kind_of, r
 from etl.config.project import Place, environment_files, find
 from etl.config.schema_file import read_schema_files
 from etl.config.validate import validate, without
+from etl.config.views import inlined
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def load(
         found += check(spec, files.document)
     if spec is None or not all(item.is_warning for item in found):
         raise ConfigurationError(_in_order([item for item in found if not item.is_warning], files.expanded))
-    return replace(spec, warnings=tuple(_in_order([*found, *files.warned], files.expanded)))
+    return replace(inlined(spec)[0], warnings=tuple(_in_order([*found, *files.warned], files.expanded)))
 
 
 @dataclass(frozen=True, slots=True)

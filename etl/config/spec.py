@@ -23,7 +23,7 @@ OnViolation = Literal["warn", "drop", "quarantine", "fail"]
 ReadAs = Literal["changes", "snapshot"]
 OnChange = Literal["keep", "recompute"]
 Incremental = Literal["rows", "full", "auto"]
-Strategy = Literal["append", "merge", "overwrite"]
+Strategy = Literal["append", "merge", "overwrite", "view"]
 Mode = Literal["batch", "stream"]
 
 
@@ -180,6 +180,8 @@ class FlowSpec:
     primary_key: tuple[str, ...] = ()
     family: str = ""  # the name as written, where a `for_each` has made several flows of it
     variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
+    views: tuple[FlowSpec, ...] = ()  # the views that are part of this flow, each after those it reads
+    reads: tuple[InputSpec, ...] = ()  # what the transform itself reads, where that is not `inputs` because of views
     at: Location = _at()
 
     @property
@@ -220,6 +222,7 @@ class PipelineSpec:
     tags: tuple[str, ...] = ()
     references: tuple[tuple[tuple[str | int, ...], str], ...] = ()  # where a secret stands: the text as it was written
     disabled: tuple[FlowSpec, ...] = ()  # flows that are written, and take no part in anything
+    views: tuple[FlowSpec, ...] = ()  # what is a view is no flow: it is part of the flows that read it
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
 
     def params_of(self, flow: FlowSpec) -> dict[str, Scalar]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.config.spec import FlowSpec
     from etl.engine.job import Job
 
 _LOADING = threading.RLock()  # sys.path and sys.modules are the process's
@@ -28,14 +29,21 @@ _LOADED: dict[tuple[str, int], ModuleType] = {}
 
 def apply(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
     """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here."""
-    transform = job.flow.transform
-    known = {item.name: item.spec.name for item in job.inputs}
-    frames = {known[name]: frame for name, frame in frames.items()}
+    flow, known = job.flow, dict(frames)
+    for view in flow.views:
+        known[view.name] = _apply_one(job, view, session, {item.name: known[item.dataset] for item in view.inputs})
+    return _apply_one(job, flow, session, {item.name: known[item.dataset] for item in flow.reads or flow.inputs})
+
+
+def _apply_one(job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
+    """The transform of the flow, or of a view in it, over its own inputs."""
+    transform = flow.transform
+    params = {**dict(job.params), **dict(flow.variables)}
     if isinstance(transform, IdentityTransform):
         return next(iter(frames.values()))
     if isinstance(transform, SqlTransform):
-        return _apply_sql(transform, dict(job.params), session, frames)
-    return _apply_python(job, transform, frames)
+        return _apply_sql(transform, params, session, frames)
+    return _apply_python(job, transform, params, frames)
 
 
 def _apply_sql(
@@ -46,11 +54,13 @@ def _apply_sql(
     return session.sql(transform.text, args=dict(params) or None)
 
 
-def _apply_python(job: Job, transform: PythonTransform, frames: Mapping[str, DataFrame]) -> DataFrame:
+def _apply_python(
+    job: Job, transform: PythonTransform, params: Mapping[str, Scalar], frames: Mapping[str, DataFrame]
+) -> DataFrame:
     function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
     arguments: dict[str, Any] = dict(frames)
     if "params" in inspect.signature(function).parameters and "params" not in arguments:
-        arguments["params"] = MappingProxyType(dict(job.params))
+        arguments["params"] = MappingProxyType(dict(params))
     found = function(**arguments)
     if not (hasattr(found, "schema") and hasattr(found, "select")):
         message = f"{transform.module}:{transform.function} returned {type(found).__name__}, not a DataFrame"

@@ -41,6 +41,10 @@ _NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] ([^\n]*)")
 _MALFORMED = re.compile(
     r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?"
 )
+_COMPRESSED = re.compile(
+    r"Unexpected end of input stream|not in gzip format|incorrect header check|invalid (?:block|stored block|code)|bad block header"
+    r"|unexpected end of stream|not a gzip file"
+)
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
@@ -115,13 +119,37 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         return Failure(
             "expectation", message, where, "fill the column in the transform, or drop such rows by an expectation"
         )
+    file = re.search(r"(file:/[^\s,]+[^\s,.])", text)
+    place_in = f" (in {file.group(1)})" if file else ""
+    if "CSV header" in text:
+        header = re.search(r"Header: ([^\n]*)\n\s*Schema: ([^\n]*)", text)
+        lengths = re.search(r"Header length: (\d+), schema size: (\d+)", text)
+        told = f": the header says {header.group(1)}; the schema {header.group(2)}" if header else ""
+        told = f": the header has {lengths.group(1)} columns, the schema {lengths.group(2)}" if lengths else told
+        return Failure(
+            "expectation",
+            f"flow '{flow.name}': a file's header is not its source's schema{told}{place_in}",
+            where,
+            "bring the schema into the header's order; or take columns by place with options: {enforceSchema: true}",
+        )
+    if _COMPRESSED.search(text):
+        return Failure(
+            "expectation",
+            f"flow '{flow.name}': a compressed file is damaged or cut off{place_in}",
+            where,
+            "bring the whole file again; nothing was written",
+        )
+    if "native zStandard library not available" in text:
+        return Failure(
+            "environment",
+            f"flow '{flow.name}': this Spark cannot read zstd files{place_in}: Hadoop's native library is missing",
+            where,
+            "compress the files with gzip or bzip2, or use a Spark with Hadoop's native library",
+        )
     if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
         record = re.search(r"record parsing: ([^\n]*)", text)
         row = f": {record.group(1)[:300]}" if record and not sensitive(flow) else ""
-        file = re.search(r"(file:/[^\s,]+)", text)
-        message = f"flow '{flow.name}': a row does not fit its source's schema{row}" + (
-            f" (in {file.group(1)})" if file else ""
-        )
+        message = f"flow '{flow.name}': a row does not fit its source's schema{row}{place_in}"
         return Failure(
             "expectation",
             message,

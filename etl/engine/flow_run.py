@@ -34,13 +34,11 @@ if TYPE_CHECKING:
     from etl.engine.job import Job
     from etl.engine.prepare import Prepared
     from etl.engine.sessions import Sessions
-    from etl.engine.sources import Source
     from etl.planning.events import Event
     from etl.planning.plan import FlowPlan
     from etl.planning.strategy import Decision
 
 _POLL_S = 0.1
-_FIRST_ROWS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,25 +186,12 @@ class FlowRun:
         self._collect(job, epoch)
 
     def _drive_stream(self, prepared: Prepared, session: SparkSession) -> None:
-        from etl.engine.epoch import run_epoch  # noqa: PLC0415  # see _attempt
+        from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
         from etl.engine.sources import open_source  # noqa: PLC0415
 
         job = prepared.job
-        source = open_source(job.arriving.source)
-        self._drain(prepared, source, session)
-        while source.waits and self._next_epoch(job) == 0 and not self._stop.wait(_FIRST_ROWS_S):
-            self._drain(prepared, source, session)
-        if self._next_epoch(job) == 0 and not self._stop.is_set():
-            run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
-            self._collect(job, 0)
-
-    def _drain(self, prepared: Prepared, source: Source, session: SparkSession) -> None:
-        """One query over what is there now."""
-        from etl.engine.epoch import EpochFunction  # noqa: PLC0415  # see _attempt
-
-        job = prepared.job
         following = self._next_epoch(job)
-        stream = source.stream(session, limited=prepared.limited)
+        stream = open_source(job.arriving.source).stream(session, limited=prepared.limited)
         writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()
@@ -227,6 +212,9 @@ class FlowRun:
             if query.isActive:
                 query.stop()
             following = self._collect(job, following)
+        if self._next_epoch(job) == 0 and not self._stop.is_set():
+            run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
+            self._collect(job, 0)
 
     def _collect(self, job: Job, following: int) -> int:
         """Report the epochs committed since the last look; the number of the next one."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.spec import SqlTransform
 from etl.engine import classify, contract
 from etl.engine.compile import apply
 from etl.engine.flow_state import inputs_of
@@ -96,10 +95,8 @@ def judge(job: Job, session: SparkSession) -> Kind:
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
             )
         return "full"
-    by_text = isinstance(flow.transform, SqlTransform) and flow.incremental == "auto"
-    if by_text and flow.sink.strategy is None and isinstance(flow.transform, SqlTransform):
-        return sql.classify(flow.transform, flow.inputs).kind  # as the plan without a JVM has told the user
-    return "rows"
+    by_text = sql.classify_flow(flow) if flow.incremental == "auto" and flow.sink.strategy is None else None
+    return by_text.kind if by_text is not None else "rows"  # as the plan without a JVM has told the user
 
 
 def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:

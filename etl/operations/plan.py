@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.config.check_sources import no_batch
-from etl.config.spec import IdentityTransform, SqlTransform
+from etl.config.views import readers
 from etl.engine.flow_state import read_state
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
@@ -14,7 +14,7 @@ from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import FlowPlan, Plan
 from etl.planning.selectors import select
-from etl.planning.sql import classify
+from etl.planning.sql import classify_flow
 from etl.planning.strategy import decide
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def plan(
     spec = _located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
     planned: dict[str, FlowPlan] = {}
     warnings: list[str] = [item.render() for item in spec.warnings]
+    warnings += [
+        f"view '{view.name}' is read by no flow, so nothing is ever made of it"
+        for view in spec.views
+        if not readers(spec, view.name)
+    ]
     for name in selected:
         flow = spec.flow(name)
         if flow is not None:
@@ -118,9 +123,7 @@ def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:
         return flow.incremental, "declared"
     if opened is not None:
         return opened.kind, "Spark's analysed plan, when the generation was opened"
-    if isinstance(flow.transform, IdentityTransform):
-        return "rows", "no transform"
-    if isinstance(flow.transform, SqlTransform):
-        found = classify(flow.transform, flow.inputs)
+    found = classify_flow(flow)
+    if found is not None:
         return found.kind, f"{found.operator} at {found.at}" if found.kind == "full" else found.operator
     return None, "Spark's analysed plan, when the flow first runs"

@@ -57,22 +57,32 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         source = spec.source(item.dataset)
         if source is not None:
             parts[f"source {source.name}"] = spec.as_written(("sources", source.name), _source(source))
-    transform = flow.transform
-    if isinstance(transform, SqlTransform):
-        parts["the SQL"] = parse(transform.text).sql(dialect="spark", comments=False, normalize=True)
-        for name in markers(transform.text):
-            parts[f"param {name}"] = params.get(name)
-    elif isinstance(transform, PythonTransform):
-        parts["the function"] = [transform.module, transform.function]
-        roots = [spec.folder, spec.project / "lib"]
-        code = Code(roots)
-        parts["the code"] = sorted(code.reach(Path(transform.file), transform.function))
-        if _takes_params(Path(transform.file), transform.function):
-            parts |= {f"param {name}": value for name, value in params.items()}
-    elif isinstance(transform, IdentityTransform):
-        parts["the SQL"] = None
+    _transform(parts, spec, flow, params, "")
+    for view in flow.views:
+        parts[f"view {view.name}"] = [(item.dataset, item.known_as) for item in view.inputs]
+        _transform(parts, spec, view, spec.as_written(("params",), spec.params_of(view)), f" of view {view.name}")
     digests = {name: _digest(value) for name, value in parts.items()}
     return Fingerprint(_digest(sorted(digests.items())), digests)
+
+
+def _transform(
+    parts: dict[str, Any], spec: PipelineSpec, flow: FlowSpec, params: Mapping[str, Any], suffix: str
+) -> None:
+    """What a flow, or a view in it, computes: added to `parts` under names that end with `suffix`."""
+    transform = flow.transform
+    if isinstance(transform, SqlTransform):
+        parts[f"the SQL{suffix}"] = parse(transform.text).sql(dialect="spark", comments=False, normalize=True)
+        for name in markers(transform.text):
+            parts[f"param {name}{suffix}"] = params.get(name)
+    elif isinstance(transform, PythonTransform):
+        parts[f"the function{suffix}"] = [transform.module, transform.function]
+        roots = [spec.folder, spec.project / "lib"]
+        code = Code(roots)
+        parts[f"the code{suffix}"] = sorted(code.reach(Path(transform.file), transform.function))
+        if _takes_params(Path(transform.file), transform.function):
+            parts |= {f"param {name}{suffix}": value for name, value in params.items()}
+    elif isinstance(transform, IdentityTransform):
+        parts[f"the SQL{suffix}"] = None
 
 
 def _digest(value: Any) -> str:

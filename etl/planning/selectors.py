@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.views import readers
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def _one(selector: str, graph: Graph, spec: PipelineSpec, found: list[Diagnostic
     if selector.startswith("tag:"):
         wanted = selector.removeprefix("tag:")
         tagged = {flow.name for flow in spec.flows if wanted in (*flow.tags, *spec.tags)}
-        if not tagged:
+        if not tagged and any(wanted in view.tags for view in spec.views):
+            found.append(Diagnostic("E250", f"only views have the tag '{wanted}', and a view has nothing to run"))
+        elif not tagged:
             known = sorted({tag for flow in spec.flows for tag in (*flow.tags, *spec.tags)})
             hint = did_you_mean(wanted, known) or f"the tags are: {', '.join(known) or 'none'}"
             found.append(Diagnostic("E250", f"no flow has the tag '{wanted}'", hint=hint))
@@ -46,6 +49,13 @@ def _one(selector: str, graph: Graph, spec: PipelineSpec, found: list[Diagnostic
     chosen = {flow.name for flow in spec.flows if name in (flow.name, flow.family)}
     if not chosen and name in {known for flow in spec.disabled for known in (flow.name, flow.family)}:
         found.append(Diagnostic("E250", f"flow '{name}' is disabled", hint="say enabled: true, or select another"))
+        return set()
+    reading = {reader for view in spec.views if name in (view.name, view.family) for reader in readers(spec, view.name)}
+    if not chosen and reading and selector == f"{name}+":
+        chosen = reading
+    elif not chosen and any(name in (view.name, view.family) for view in spec.views):
+        hint = f"it is part of what reads it: {', '.join(sorted(reading))}" if reading else "no flow reads it"
+        found.append(Diagnostic("E250", f"'{name}' is a view, and a view has nothing to run", hint=hint))
         return set()
     if not chosen:
         hint = did_you_mean(name, graph.order) or f"the flows are: {', '.join(graph.order)}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etl.config.query import parse, shift
+from etl.config.spec import PythonTransform, SqlTransform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.config.diagnostics import Location
-    from etl.config.spec import InputSpec, SqlTransform
+    from etl.config.spec import FlowSpec, InputSpec
     from etl.planning.plan import Kind
 
 
@@ -22,6 +23,24 @@ class Decision:
     kind: Kind
     operator: str
     at: Location
+
+
+def classify_flow(flow: FlowSpec) -> Decision | None:
+    """The kind that a flow allows together with the views in it; None where Python has a part in it."""
+    moving = {item.dataset for item in flow.inputs if item.read == "changes"}
+    found = Decision("rows", "no transform", flow.at)
+    for part, reads in (*((view, view.inputs) for view in flow.views), (flow, flow.reads or flow.inputs)):
+        inputs = [replace(item, read="changes" if item.dataset in moving else "snapshot") for item in reads]
+        if not any(item.read == "changes" for item in inputs) and part is not flow:
+            continue
+        if isinstance(part.transform, PythonTransform):
+            return None
+        if isinstance(part.transform, SqlTransform):
+            found = classify(part.transform, inputs)
+        if found.kind == "full":
+            return found
+        moving.add(part.name)
+    return found
 
 
 def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:

@@ -23,9 +23,6 @@ __all__ = ["Pin", "Source", "open_source"]
 class Source(Protocol):
     """What the engine asks of an input; positions are JSON, and only the source knows what stands in its own."""
 
-    waits: bool
-    """Whether the first rows come only after a while, so that an empty first look means that one waits."""
-
     def latest(self) -> Pin:
         """Where the input stands now. No JVM."""
 

@@ -24,8 +24,6 @@ _ALL = str(2**31 - 1)
 class DeltaSource:
     """A Delta table; its position is a version."""
 
-    waits = False
-
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
         self._path = decode(spec.path)

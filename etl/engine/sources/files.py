@@ -40,8 +40,6 @@ _FOREVER = "36500d"  # the file source forgets files older than this behind the 
 class FileSource:
     """The files under one path, or matching one glob; a file counts by its path and its modification time."""
 
-    waits = False
-
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
         self._path = decode(spec.path)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class RateSource:
     """Rows `(timestamp, value)`; its position is the number of seconds since the generation began."""
 
-    waits = True
-
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
 
