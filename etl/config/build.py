@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from etl.config import ddl, grammar, query
+from etl.config import ddl, grammar, groups, query
 from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
 from etl.config.sources import build_source, local_path
@@ -126,7 +126,9 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         variables=tuple(made.variables.items()),
         inputs=inputs,
         transform=transform(parts, name, model, found),
-        incremental=model.incremental,
+        incremental="groups" if isinstance(model.incremental, grammar.Groups) else model.incremental,
+        groups=groups.build(document, name, model, inputs, found),
+        trusted=model.trusted,
         expectations=tuple(expectations),
         columns=_columns(parts, name, model, found),
         primary_key=model.primary_key,
@@ -209,6 +211,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         insert_only=model.insert_only,
         delete_when=model.delete_when,
         except_columns=model.except_columns,
+        track=model.track,
         partition_by=model.partition_by,
         cluster_by=model.cluster_by,
         properties=tuple(sorted(model.properties.items())),

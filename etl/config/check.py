@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from etl.config.check_sinks import check_sink, replaces_rows
 from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.query import check_expression
 from etl.config.views import check_view, inlined, is_view
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             )
         for item in flow.inputs:
             yield from _input(spec, flow, item)
-        yield from _sink(flow, document)
+        yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
 
 
@@ -135,90 +135,24 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
             item.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
         )
+    if item.read == "changes" and flow.groups and upstream is not None and is_view(upstream):
+        yield Diagnostic(
+            "E240",
+            f"flow '{flow.name}' groups the changes of '{item.dataset}', which is a view and has no rows of its own to touch",
+            item.at,
+            "read what the view reads, or let it be a flow that stores its rows",
+        )
     source = spec.source(item.dataset)
     behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's
-    replaced = behind is not None and (behind.sink.strategy in ("merge", "overwrite") or behind.incremental == "full")
-    if (
-        item.read == "changes"
-        and replaced
-        and (flow.incremental == "rows" or flow.sink.strategy in ("append", "merge"))
-    ):
-        yield Diagnostic(
-            "E900",
-            f"flow '{flow.name}' reads the changes of '{item.dataset}', whose rows are replaced; change feeds are not supported yet",
-            item.at,
-            "use incremental: full, or read it as {read: snapshot, on_change: recompute}",
-        )
-
-
-def _sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    sink, path = flow.sink, ("flows", flow.name, "sink")
-    if flow.incremental == "rows" and sink.strategy == "overwrite":
-        yield Diagnostic(
-            "E203",
-            f"flow '{flow.name}': rows go to append or merge, not to overwrite",
-            document.place((*path, "strategy")),
-            "use incremental: full, or another strategy",
-        )
-    if flow.incremental == "full" and sink.strategy not in (None, "overwrite"):
-        yield Diagnostic(
-            "E203",
-            f"flow '{flow.name}': a full flow replaces its target; {sink.strategy} does not fit",
-            document.place((*path, "strategy")),
-            "use incremental: rows, or strategy: overwrite",
-        )
-    if flow.incremental == "rows" and sum(item.read == "changes" for item in flow.inputs) > 1:
-        yield Diagnostic(
-            "E202",
-            f"flow '{flow.name}': under rows each output row depends on one row of the one changes input",
-            flow.at,
-            "read the others as snapshots, or use incremental: full",
-        )
-    if sink.strategy == "merge":
-        if not sink.keys:
+    if item.read == "changes" and behind is not None and replaces_rows(behind):
+        strategy = flow.sink.strategy or ("append" if flow.incremental == "rows" else None)
+        if strategy == "append":
             yield Diagnostic(
-                "E204", f"flow '{flow.name}': a merge needs keys", document.place(path, key=True), "keys: [column, …]"
+                "E241",
+                f"flow '{flow.name}' appends, but '{item.dataset}', whose changes it reads, also changes and deletes rows",
+                item.at,
+                "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}",
             )
-        if bool(sink.sequence_by) == sink.insert_only:
-            yield Diagnostic(
-                "E204",
-                f"flow '{flow.name}': a merge needs either sequence_by or insert_only: true",
-                document.place(path, key=True),
-                "sequence_by: the column that tells the newer row",
-            )
-        if sink.insert_only and sink.delete_when:
-            yield Diagnostic(
-                "E204",
-                f"flow '{flow.name}': insert_only never deletes",
-                document.place((*path, "delete_when"), key=True),
-                "leave one of them out",
-            )
-        for name in sink.except_columns:
-            if name in sink.keys:
-                yield Diagnostic(
-                    "E204",
-                    f"flow '{flow.name}': the key '{name}' must be stored",
-                    document.place((*path, "except_columns")),
-                    "take it out of except_columns",
-                )
-        if sink.delete_when:
-            yield from check_expression(sink.delete_when, document.place((*path, "delete_when")), "delete_when")
-    else:
-        given = {
-            "keys": sink.keys,
-            "sequence_by": sink.sequence_by,
-            "insert_only": sink.insert_only,
-            "delete_when": sink.delete_when,
-            "except_columns": sink.except_columns,
-        }
-        for key, value in given.items():
-            if value:
-                yield Diagnostic(
-                    "E204",
-                    f"flow '{flow.name}': '{key}' is for strategy: merge",
-                    document.place((*path, key), key=True),
-                    "say strategy: merge, or leave it out",
-                )
 
 
 def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:

@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
 from etl.config.formats import FORMATS
 from etl.config.plugins import one_of
@@ -137,6 +147,30 @@ class Transform(Model):
     )
 
 
+def _form(value: Any) -> str:
+    """Which of two forms a value has; the tags never show in messages (see `validate`)."""
+    return "[mapping]" if isinstance(value, dict | BaseModel) else "[text]"
+
+
+GroupExpression = Annotated[
+    Annotated[Text, Tag("[text]")] | Annotated[dict[Name, Text], Tag("[mapping]")], Discriminator(_form)
+]
+
+
+class Groups(Model):
+    """Each output row depends on the input rows that share these values."""
+
+    groups: Annotated[dict[Text, GroupExpression], Field(min_length=1)] = Field(
+        description="Column of the output → expression over each changes input; or `{input: expression}` where they differ."
+    )
+
+
+Incremental = Annotated[
+    Annotated[Literal["rows", "full", "auto"], Tag("[text]")] | Annotated[Groups, Tag("[mapping]")],
+    Discriminator(_form),
+]
+
+
 class Expectation(Model):
     """A rule over the transform's output; false and NULL violate it."""
 
@@ -149,19 +183,21 @@ class Expectation(Model):
 class Sink(Model):
     """How rows reach the target."""
 
-    strategy: Literal["append", "merge", "overwrite", "view"] | None = Field(
+    strategy: Literal["append", "merge", "scd2", "replace", "overwrite", "view"] | None = Field(
         None,
-        description="append (default of rows), merge, overwrite (default and only choice of full), or view: nothing is stored, the flow becomes part of its readers.",
+        description="append (default of rows), merge or scd2; replace (the only choice of groups); overwrite (the only choice of full); or view: nothing is stored, the flow becomes part of its readers.",
     )
-    keys: Texts = Field((), description="merge: the columns that identify a row.")
+    keys: Texts = Field((), description="merge, scd2: the columns that identify a row.")
     sequence_by: Texts = Field(
-        (), description="merge: the row with the greatest wins; of equal ones the greater whole row."
+        (),
+        description="merge: the row with the greatest wins; of equal ones the greater whole row. scd2: when a row became true.",
     )
     insert_only: bool = Field(
         default=False, description="merge without sequence_by: rows of one key are taken to be the same."
     )
-    delete_when: Text | None = Field(None, description="merge: a winning row for which this holds deletes its key.")
-    except_columns: Texts = Field((), description="merge: columns that decide but are not stored.")
+    delete_when: Text | None = Field(None, description="merge, scd2: a row for which this holds ends its key.")
+    except_columns: Texts = Field((), description="merge, scd2: columns that decide but are not stored.")
+    track: Texts = Field((), description="scd2: a change of these makes a new version (default: of any stored column).")
     partition_by: Texts = Field((), description="Columns of the target's folders.")
     cluster_by: Texts = Field((), description="Columns of liquid clustering.")
     properties: dict[str, Option] = Field(default_factory=dict, description="Delta table properties, at creation.")
@@ -223,8 +259,11 @@ class Flow(Model):
         description="`[a]`, or `{a: changes, b: snapshot}`, or `{b: {read: snapshot, on_change: keep}}`."
     )
     transform: Transform | None = Field(None, description="The query; none: the only input as it is.")
-    incremental: Literal["rows", "full", "auto"] = Field(
-        "auto", description="The kind of processing; auto: the analysed plan decides."
+    incremental: Incremental = Field(
+        "auto", description="The kind of processing: rows, full, `{groups: …}`, or auto: the analysed plan decides."
+    )
+    trusted: bool = Field(
+        default=False, description="groups: the author answers for what the plan does not prove; see `etl verify`."
     )
     expectations: dict[Name, Expectation] = Field(
         default_factory=dict, description="Rules over the transform's output."
@@ -283,13 +322,12 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
     ("sources", "*"): frozenset({"start_at", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"equality", "trusted"}),
-    ("flows", "*", "sink"): frozenset({"table", "schema_evolution", "track"}),
+    ("flows", "*"): frozenset({"equality"}),
+    ("flows", "*", "sink"): frozenset({"table", "schema_evolution"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
-    ("flows", "*", "sink", "strategy"): frozenset({"scd2", "replace"}),
-    ("flows", "*", "incremental"): frozenset({"groups", "state"}),
+    ("flows", "*", "incremental"): frozenset({"state"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Pipeline,
@@ -299,6 +337,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("flows", "*"): Flow,
     ("flows", "*", "inputs", "*"): Input,
     ("flows", "*", "transform"): Transform,
+    ("flows", "*", "incremental"): Groups,
     ("flows", "*", "expectations", "*"): Expectation,
     ("flows", "*", "columns", "*"): Column,
     ("flows", "*", "sink"): Sink,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from etl.config.spec import Scalar
 
 REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
-SQL_KEYS = frozenset({"sql", "expr", "delete_when"})
+SQL_KEYS = frozenset({"sql", "expr", "delete_when", "groups"})
 _WORDS = {"true": True, "false": False}
 
 
@@ -119,6 +119,8 @@ class Interpolation:
 
     def _sql(self, value: Any, path: Path_) -> Any:
         """SQL stays as it is: a value that became part of its text would be code."""
+        if isinstance(value, dict):
+            return {key: self._sql(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, str) and "${" in value:
             at = self._document.text_place(path, value, value.index("${"))
             self.found.append(

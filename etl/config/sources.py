@@ -45,7 +45,7 @@ OWNED_OPTIONS = {
     "timestampasof": "nothing: the framework pins versions",
     "startingversion": "nothing: the framework knows where to start",
     "startingtimestamp": "nothing: the framework knows where to start",
-    "readchangefeed": "nothing: change feeds are not supported yet",
+    "readchangefeed": "nothing: a flow that needs the change feed reads it",
     "ignorechanges": "nothing: changes are never ignored",
     "ignoredeletes": "nothing: deletes are never ignored",
     "skipchangecommits": "nothing: commits are never skipped",

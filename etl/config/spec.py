@@ -22,8 +22,8 @@ OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]
 ReadAs = Literal["changes", "snapshot"]
 OnChange = Literal["keep", "recompute"]
-Incremental = Literal["rows", "full", "auto"]
-Strategy = Literal["append", "merge", "overwrite", "view"]
+Incremental = Literal["rows", "groups", "full", "auto"]
+Strategy = Literal["append", "merge", "scd2", "replace", "overwrite", "view"]
 Mode = Literal["batch", "stream"]
 
 
@@ -54,6 +54,7 @@ class SourceSpec:
     replays: bool = True  # False: what it brought can never be read again
     of: tuple[str, str] | None = None  # the pipeline and the flow whose target it is
     flow: FlowSpec | None = field(default=None, compare=False, repr=False)  # that flow
+    feed: bool = False  # a flow's target whose rows change and go: changes are read from its change feed
     at: Location = _at()
 
 
@@ -122,8 +123,21 @@ class ColumnSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """One column of a flow's groups: its name in the output, and what it is of a row of each changes input."""
+
+    column: str
+    expressions: tuple[tuple[str, str], ...]  # the input's name in the transform → a SQL expression over one row
+    at: Location = _at()
+
+    def of(self, name: str) -> str:
+        """The expression over the input known as `name`."""
+        return dict(self.expressions)[name]
+
+
+@dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """How a flow's rows reach its target. `strategy` None: append for rows, overwrite for full."""
+    """How a flow's rows reach its target. `strategy` None: append for rows, replace for groups, overwrite for full."""
 
     strategy: Strategy | None = None
     keys: tuple[str, ...] = ()
@@ -131,6 +145,7 @@ class SinkSpec:
     insert_only: bool = False
     delete_when: str | None = None
     except_columns: tuple[str, ...] = ()
+    track: tuple[str, ...] = ()  # scd2: a change of these makes a new version; empty: of any column
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
@@ -168,6 +183,8 @@ class FlowSpec:
     inputs: tuple[InputSpec, ...]
     transform: TransformSpec = IdentityTransform()
     incremental: Incremental = "auto"
+    groups: tuple[GroupSpec, ...] = ()  # of `incremental: {groups: …}`
+    trusted: bool = False  # the author answers for what the plan cannot prove
     expectations: tuple[ExpectationSpec, ...] = ()
     sink: SinkSpec = SinkSpec()
     description: str = ""

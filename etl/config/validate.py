@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model)
 _ANY = "*"
+_FORMS = {"[key]", "[text]", "[mapping]"}  # pydantic adds to a place: a key, or the form of a value
 _NAMED = {"params", "sources", "flows", "inputs", "expectations", "columns", "properties", "options", "conf"}
 
 
@@ -101,7 +102,7 @@ def without(document: Document, value: Any, lines: set[int], path: Path_ = ()) -
 
 
 def _diagnostic(document: Document, error: Any, models: Mapping[tuple[str, ...], type[Model]]) -> Diagnostic:
-    path: Path_ = tuple(part for part in error["loc"] if part != "[key]")
+    path: Path_ = tuple(part for part in error["loc"] if part not in _FORMS)
     kind = error["type"]
     owner = shape(path[:-1])
     name = str(path[-1]) if path else ""

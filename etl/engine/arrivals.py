@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from etl.engine.job import Input
 
 
-def arrive(item: Input, raw: DataFrame, *, keep_malformed: bool, is_batch_of_stream: bool) -> Arrival:
-    """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them."""
-    tally = _tally(item, raw) if item.spec.read == "changes" else None
+def arrive(
+    item: Input, raw: DataFrame, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
+) -> Arrival:
+    """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them; `counted`: and counts them."""
+    tally = _tally(item, raw) if counted and item.spec.read == "changes" else None
     frame = tally.frame if tally else raw
     if item.source.on_malformed == "fail":
         return Arrival(frame, None, tally, None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
+from etl.engine import classify_groups
 from etl.engine.session_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
 
@@ -66,6 +67,15 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     found = [*_undeclared(plan, flow, files), *_volatile(plan, flow)]
     if found:
         raise ConfigurationError(found)
+    if flow.incremental == "groups":
+        mixing = "" if flow.trusted else classify_groups.obstacle(plan, flow.groups, changes)
+        if mixing:
+            message = f"flow '{flow.name}' says incremental: groups, but its plan has {mixing}"
+            hint = (
+                "partition it by the groups, or use incremental: full; trusted: true if you know that groups stay apart"
+            )
+            raise ConfigurationError([Diagnostic("E263", message, flow.at, hint)])
+        return Classified("groups", "declared")
     operator = _Rows(changes).obstacle(plan)
     if flow.incremental == "rows" and operator:
         message = f"flow '{flow.name}' says incremental: rows, but its plan has {operator}: a micro-batch alone cannot tell the answer"

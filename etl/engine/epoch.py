@@ -66,8 +66,9 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
         job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
     )
     counts, warnings = _commit(job, session, output, checked, stamp)
+    streamed = {item.name for item in job.changes} if arrived is not None else set()
     for name, pin in span.pins.items():
-        if pin.files:
+        if pin.files and name not in streamed:
             generations.record_files(job.generation.path, name, pin.files)
     generations.record_counts(job.generation.path, n, counts, warnings)
 
@@ -96,13 +97,17 @@ def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Sp
     recorded = _recorded(job, n)
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
-    instead: Pin | None = None
+    instead: dict[str, Pin] = {}
     for item in job.inputs:
         source = open_source(item.source)
-        if streams and item is job.arriving:
-            previous = before[item.name] if before else None
-            to[item.name] = source.position(job.generation.checkpoint, n, previous)
-            instead = source.misread(job.generation.checkpoint, n)
+        if streams and item in job.changes:
+            log, previous = job.log_of(item), before[item.name] if before else None
+            to[item.name] = source.position(log, n, previous)
+            misread = source.misread(log, n)
+            if misread is not None:
+                instead[item.name] = misread
+            if job.rereads:
+                pins[item.name] = source.upto(log, n)
             continue
         pin = source.pinned(recorded[item.name]) if recorded else source.latest()
         pins[item.name] = pin
@@ -125,7 +130,7 @@ def _commit(
     tally = Tally(checked.rows, checked.counts())
     quarantines = quarantine.may_quarantine(job)
     # More than one action reads the rows of a merge or of a flow with a quarantine: the source is read once all the same.
-    cached = tally.frame.persist() if quarantines or job.strategy == "merge" else None
+    cached = tally.frame.persist() if quarantines or job.strategy not in ("append", "overwrite") else None
     checked = expectations.over(checked, cached if cached is not None else tally.frame)
     try:
         if cached is not None:
@@ -141,7 +146,7 @@ def _commit(
             written = write()
         return _counts(output, checked, tally, written)
     finally:
-        for frame in (cached, *(arrival.cached for arrival in output.arrivals.values())):
+        for frame in (cached, *output.held, *(arrival.cached for arrival in output.arrivals.values())):
             if frame is not None:
                 frame.unpersist()
 

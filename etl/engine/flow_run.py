@@ -187,11 +187,11 @@ class FlowRun:
 
     def _drive_stream(self, prepared: Prepared, session: SparkSession) -> None:
         from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
-        from etl.engine.sources import open_source  # noqa: PLC0415
+        from etl.engine.streams import open_stream  # noqa: PLC0415
 
         job = prepared.job
         following = self._next_epoch(job)
-        stream = open_source(job.arriving.source).stream(session, limited=prepared.limited)
+        stream = open_stream(job, session, limited=prepared.limited)
         writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()

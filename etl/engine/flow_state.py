@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from etl.config.check_sinks import replaces_rows
 from etl.config.spec import SourceSpec
+from etl.engine.checkpoints import SourceLog
 from etl.engine.generations import newest_opened
 from etl.engine.job import Input
 from etl.engine.provenance import last_committed
@@ -27,8 +30,16 @@ def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
             source = SourceSpec(item.dataset, "delta", FlowPaths.of(spec, upstream).target, at=item.at)
         if source is None:  # a checked spec has none such
             raise KeyError(item.dataset)
-        found.append(Input(item, source))
+        behind = upstream or source.flow
+        feed = item.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
+        found.append(Input(item, replace(source, feed=True) if feed else source))
     return tuple(found)
+
+
+def _replaces_rows(flow: FlowSpec, target: str) -> bool:
+    """Whether the rows of the flow's target change or go; under `auto` its newest commit knows."""
+    committed = last_committed(target) if flow.incremental == "auto" else None
+    return replaces_rows(flow) or (committed is not None and committed.kind != "rows")
 
 
 def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
@@ -38,10 +49,12 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     drifts: dict[str, Drift] = {}
     if committed is not None:
         generation = paths.generation(committed.generation)
-        for item in inputs_of(spec, flow):
+        inputs = inputs_of(spec, flow)
+        changes = [item for item in inputs if item.spec.read == "changes"]
+        for item in inputs:
             read = committed.to.get(item.name)
             if read is not None:
-                streamed = committed.kind == "rows" and item.spec.read == "changes"
-                epoch = committed.epoch if streamed else None
-                drifts[item.name] = open_source(item.source).drift(read, generation, epoch)
+                streamed = committed.kind != "full" and item in changes
+                log = SourceLog(generation, changes.index(item) if streamed else 0)
+                drifts[item.name] = open_source(item.source).drift(read, log, committed.epoch if streamed else None)
     return FlowState(committed, opened, drifts)

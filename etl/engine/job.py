@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl.engine.checkpoints import SourceLog
+
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, Strategy
     from etl.engine.generations import Generation
@@ -52,3 +54,12 @@ class Job:
     def arriving(self) -> Input:
         """The one input that a rows flow streams."""
         return self.changes[0]
+
+    @property
+    def rereads(self) -> bool:
+        """Whether an epoch reads its changes inputs whole as well, and not only what is new of them."""
+        return self.kind == "groups" or self.arriving.source.feed
+
+    def log_of(self, item: Input) -> SourceLog:
+        """What the generation's checkpoint tells of a changes input; its query reads them in their order."""
+        return SourceLog(self.generation.checkpoint, self.changes.index(item))

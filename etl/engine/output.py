@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from etl.engine.tally import Tally
     from etl.planning.plan import Position
 
-Replaces = Literal["nothing", "all"]
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The rows of the target that share one of these combinations of values: each once, in columns named as the target's."""
+
+    touched: DataFrame
+    columns: tuple[str, ...]
+
+
+Replaces: TypeAlias = Literal["nothing", "all"] | Groups
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What an epoch reads: after `frm` (None: from the beginning), up to `to`; `pins` hold the static inputs fast."""
+    """What an epoch reads: after `frm` (None: from the beginning), up to `to`.
+
+    `pins` hold every input that can be read whole fast: a snapshot at its version, a changes input at the epoch's end.
+    """
 
     frm: Position | None
     to: Position
     pins: Mapping[str, Pin]
-    instead: Pin | None = None  # of the micro-batch, where Spark's stream would misread it
+    instead: Mapping[str, Pin] = field(default_factory=dict)  # of a micro-batch that Spark's stream would misread
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +56,4 @@ class Output:
     rows: DataFrame
     replaces: Replaces
     arrivals: Mapping[str, Arrival]
+    held: tuple[DataFrame, ...] = ()  # cached beside the arrivals, to be released after the epoch

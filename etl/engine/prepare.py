@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine import classify, contract
+from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
 from etl.engine.flow_state import inputs_of
 from etl.engine.generations import Generation, open_generation, read_generation
-from etl.engine.job import Job
+from etl.engine.job import Input, Job
 from etl.engine.sources import open_source
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed
 from etl.planning import sql
+from etl.planning.plan import STRATEGIES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -82,21 +83,46 @@ def prepare(
 def judge(job: Job, session: SparkSession) -> Kind:
     """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run."""
     flow = job.flow
-    frames = {item.name: classify.marked(item.name, open_source(item.source).empty(session)) for item in job.inputs}
+    empty = {item.name: open_source(item.source).empty(session) for item in job.inputs}
+    frames = {item.name: _marked(flow, item, empty[item.name]) for item in job.inputs}
     output = apply(job, session, frames)
-    changes = frozenset(item.name for item in job.changes)
+    changes = frozenset(item.spec.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
     _refuse_reserved(flow, output)
     contract.check(flow, output, session)
+    _refuse_missing_groups(flow, output)
+    if found.kind == "groups":
+        return "groups"
     if found.kind == "full" or flow.sink.strategy == "overwrite":
-        if flow.sink.strategy in ("append", "merge"):
+        if flow.sink.strategy in ("append", "merge", "scd2"):
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
             raise ConfigurationError(
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
             )
         return "full"
+    if job.arriving.source.feed and flow.sink.strategy not in ("merge", "scd2"):
+        if flow.incremental == "auto" and flow.sink.strategy is None:
+            return "full"
+        message = f"flow '{flow.name}' appends, but '{job.arriving.name}', whose changes it reads, also changes and deletes rows"
+        hint = "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}"
+        raise ConfigurationError([Diagnostic("E241", message, flow.at, hint)])
     by_text = sql.classify_flow(flow) if flow.incremental == "auto" and flow.sink.strategy is None else None
     return by_text.kind if by_text is not None else "rows"  # as the plan without a JVM has told the user
+
+
+def _marked(flow: FlowSpec, item: Input, frame: DataFrame) -> DataFrame:
+    if flow.groups and item.spec.read == "changes":
+        return classify_groups.marked(item.spec.name, frame, flow.groups)
+    return classify.marked(item.spec.name, frame)
+
+
+def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:
+    known = [name.lower() for name in output.columns]
+    for group in flow.groups:
+        if group.column.lower() not in known:
+            message = f"the group '{group.column}' of flow '{flow.name}' is no column of what the transform returns"
+            hint = f"return it, or name one of: {', '.join(output.columns)}"
+            raise ConfigurationError([Diagnostic("E345", message, group.at, hint)])
 
 
 def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
@@ -118,7 +144,7 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
 
 
 def _strategy(flow: FlowSpec, kind: Kind) -> Strategy:
-    return flow.sink.strategy or ("append" if kind == "rows" else "overwrite")
+    return flow.sink.strategy or STRATEGIES[kind]
 
 
 def _with(job: Job, generation: Generation, strategy: Strategy) -> Job:

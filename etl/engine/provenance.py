@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from etl.errors import RunError
-from etl.planning.plan import Committed, Position
+from etl.planning.plan import Committed, Kind, Position
 
 _DIGITS = 20
 
@@ -87,6 +87,7 @@ class Commit:
     added: int = 0  # files whose rows are new
     removed: int = 0  # files whose rows are gone
     metrics: Mapping[str, str] = field(default_factory=dict)
+    schema: str = ""  # the table's, as this commit says it anew; empty where it leaves the schema alone
 
     @property
     def data_change(self) -> bool:
@@ -112,6 +113,7 @@ def read_commit(table: str, version: int) -> Commit:
     info: dict[str, Any] = {}
     txn: dict[str, int] = {}
     added = removed = 0
+    schema = ""
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
@@ -122,6 +124,8 @@ def read_commit(table: str, version: int) -> Commit:
                     txn[str(action["txn"]["appId"])] = int(action["txn"]["version"])
                 elif "add" in action:
                     added += bool(action["add"].get("dataChange", True))
+                elif "metaData" in action:
+                    schema = str(action["metaData"].get("schemaString", ""))
                 elif "remove" in action:
                     removed += bool(action["remove"].get("dataChange", True))
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
@@ -137,6 +141,7 @@ def read_commit(table: str, version: int) -> Commit:
         txn=txn,
         added=added,
         removed=removed,
+        schema=schema,
         metrics={str(k): str(v) for k, v in (info.get("operationMetrics") or {}).items()},
     )
 
@@ -173,6 +178,6 @@ def last_committed(table: str) -> Committed | None:
         epoch=stamp.epoch,
         to=stamp.to,
         fingerprint=stamp.fingerprint,
-        kind="full" if stamp.kind == "full" else "rows",
+        kind=cast("Kind", stamp.kind) if stamp.kind in get_args(Kind) else "rows",
         run=stamp.run,
     )

@@ -14,7 +14,9 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.commit import committed_epoch, stamped, with_properties
 from etl.engine.expectations import REASON
+from etl.engine.output import Groups
 from etl.engine.provenance import log_versions
+from etl.engine.replacement import replace_groups
 from etl.engine.sources.files import CORRUPT
 
 if TYPE_CHECKING:
@@ -41,9 +43,14 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     known = committed_epoch(job.paths.quarantine, stamp)
     if known is not None and known >= stamp.epoch:
         return  # an attempt that died before the target came so far
-    if count == 0 and not replacing and log_versions(job.paths.quarantine):
+    may_hold = isinstance(output.replaces, Groups) and checked.quarantines
+    if count == 0 and not replacing and not may_hold and log_versions(job.paths.quarantine):
         return
     rows = _rows(output, checked, stamp)
+    if isinstance(output.replaces, Groups) and checked.quarantines:
+        # The rows of the touched groups were judged anew; what did not parse was judged when it came.
+        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp, among=f"t.{CORRUPT} IS NULL")
+        return
     writing = with_properties(rows.write.format("delta").mode("overwrite" if replacing else "append"), ())
     if replacing:
         writing = writing.option("overwriteSchema", "true")

@@ -12,7 +12,7 @@ from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, EtlError
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.plan import FlowPlan, Plan
+from etl.planning.plan import STRATEGIES, FlowPlan, Plan
 from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 from etl.planning.strategy import decide
@@ -100,13 +100,13 @@ def _flow(
             reason = cause.what
             warnings.append(f"{flow.name}: {cause.what}")
     kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
-    strategy = flow.sink.strategy or ({"rows": "append", "full": "overwrite"}[kind] if kind else None)
+    strategy = flow.sink.strategy or (STRATEGIES[kind] if kind else None)
     found = FlowPlan(
         flow=flow,
         mode=mode,
         kind=kind,
         decided_by=decided_by,
-        strategy=strategy,  # type: ignore[arg-type]  # both sides of the `or` are strategies
+        strategy=strategy,
         action=action,
         reason=reason,
         fingerprint=digest,

@@ -20,7 +20,7 @@ from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from etl.config.spec import FlowSpec, PipelineSpec, SourceSpec
+    from etl.config.spec import FlowSpec, GroupSpec, PipelineSpec, SourceSpec
 
 _SETTINGS = "ansi=true caseSensitive=false rules=1"
 
@@ -44,7 +44,7 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
     params = spec.as_written(("params",), spec.params_of(flow))  # a secret counts by its reference, never by its value
     parts: dict[str, Any] = {
         "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
-        "incremental": flow.incremental,
+        "incremental": [flow.incremental, [_group(item) for item in flow.groups], flow.trusted],
         "expectations": sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations),
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [flow.timezone, _SETTINGS],
@@ -98,6 +98,13 @@ def _type(text: str | None) -> str | None:
     return ddl.parse(f"c {text}")[0].type if text is not None else None
 
 
+def _group(group: GroupSpec) -> list[Any]:
+    return [
+        group.column,
+        sorted((name, _expression(f"{expression} IS NULL")) for name, expression in group.expressions),
+    ]
+
+
 def _sink(flow: FlowSpec) -> dict[str, Any]:
     sink = flow.sink
     return {
@@ -107,6 +114,7 @@ def _sink(flow: FlowSpec) -> dict[str, Any]:
         "insert_only": sink.insert_only,
         "delete_when": _expression(sink.delete_when) if sink.delete_when else None,
         "except_columns": sorted(sink.except_columns),
+        "track": sorted(sink.track),
         "partition_by": sink.partition_by,
         "cluster_by": sink.cluster_by,
         "path": sink.path,

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
 
-Kind = Literal["rows", "full"]
+Kind = Literal["rows", "groups", "full"]
+STRATEGIES: Mapping[Kind, Strategy] = {"rows": "append", "groups": "replace", "full": "overwrite"}
+"""Where a kind's rows go when nobody says otherwise."""
+
 Position: TypeAlias = Mapping[str, Any]  # input → how far it has been read; JSON all the way down
 Action = Literal["unchanged", "resume", "new generation", "after upstream"]
 

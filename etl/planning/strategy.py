@@ -118,7 +118,9 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         reason = "; ".join(f"{name}: {drift[name].detail}" for name in moved)
         return Decision("resume", reason, opened.number, lost=_gone(inputs, state), warnings=stale)
     for name, item in drift.items():
-        if item.moved == "rewritten" or (name in recompute and item.moved != "same"):
+        # Touched groups are computed anew from all their rows, so none of those may be gone.
+        gone = item.moved == "lost" and opened.kind == "groups"
+        if item.moved == "rewritten" or gone or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
     moved = [name for name in changes if name in drift and drift[name].new]
     if not moved:

@@ -90,7 +90,10 @@ def test_the_other_pipeline_s_mistakes_are_told_as_its_own(project: Write) -> No
 
 def test_the_changes_of_a_target_whose_rows_are_replaced_are_refused_as_those_of_an_own_flow(project: Write) -> None:
     yaml = FLIGHTS.replace("flow: planes}", "flow: by_tail}").replace("[planes]}", "[planes], incremental: rows}")
-    assert "11:12 [E900] flow 'copied' reads the changes of 'planes', whose rows are replaced" in mistake(project, yaml)
+    assert (
+        "11:12 [E241] flow 'copied' appends, but 'planes', whose changes it reads, also changes and deletes rows"
+        in mistake(project, yaml)
+    )
 
 
 def test_pipelines_may_read_each_other_but_not_in_a_circle_of_flows(project: Write) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
 from etl.engine.arrivals import arrive
 from etl.engine.compile import apply
-from etl.engine.output import Output, Span
+from etl.engine.names import quoted
+from etl.engine.output import Arrival, Output, Span
 from etl.engine.sources import open_source
+from etl.engine.sources.delta import FEED_COLUMNS
+from etl.engine.tally import Tally
+from etl.engine.touched import touched
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.job import Job
+    from etl.engine.job import Input, Job
 
 
 def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
@@ -21,18 +27,48 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
     Without a micro-batch (an input that has nothing to stream yet) the whole input is read at its pin instead.
     """
     first = span.frm is None
+    if job.arriving.source.feed and arrived is not None and not first:
+        return _recomputed(job, session, span, arrived)
     arrivals = {}
     for item in job.inputs:
-        instead = span.instead if item is job.arriving else None
+        instead = span.instead.get(item.name) or span.pins.get(item.name)
         micro_batch = arrived if item is job.arriving and instead is None else None
-        streams = micro_batch is not None
-        raw = (
-            micro_batch
-            if micro_batch is not None
-            else open_source(item.source).as_of(session, instead or span.pins[item.name])
-        )
+        raw = micro_batch if micro_batch is not None else _whole(session, span, item)
         arrivals[item.name] = arrive(
-            item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=streams
+            item, raw, keep_malformed=first or item is job.arriving, is_batch_of_stream=micro_batch is not None
         )
-    rows = apply(job, session, {name: arrival.parsed for name, arrival in arrivals.items()})
+    rows = apply(job, session, {item.name: arrivals[item.name].parsed for item in job.inputs})
     return Output(rows, "all" if first else "nothing", arrivals)
+
+
+def _recomputed(job: Job, session: SparkSession, span: Span, arrived: DataFrame) -> Output:
+    """The rows of the sink's keys that a change feed touches, computed anew: a row that went may have hidden another.
+
+    The transform, row by row, tells of both images of a change which keys it touches.
+    """
+    tally = Tally(
+        arrived.drop(*FEED_COLUMNS), [F.count(F.lit(1)).alias("read"), F.count_if(F.expr("false")).alias("malformed")]
+    )
+    held = tally.frame.persist()
+    snapshots = {
+        item.name: arrive(
+            item, _whole(session, span, item), keep_malformed=False, is_batch_of_stream=False, counted=False
+        )
+        for item in job.inputs
+        if item is not job.arriving
+    }
+
+    def transformed(frame: DataFrame) -> DataFrame:
+        frames = {name: arrival.parsed for name, arrival in snapshots.items()}
+        return apply(job, session, {**frames, job.arriving.name: frame})
+
+    found = touched(transformed(held), job.flow.sink.keys)
+    rows = found.restrict(
+        transformed(_whole(session, span, job.arriving)), [quoted(name) for name in found.groups.columns]
+    )
+    news = Arrival(held, None, tally, None)
+    return Output(rows, found.groups, {**snapshots, job.arriving.name: news}, (held, found.groups.touched))
+
+
+def _whole(session: SparkSession, span: Span, item: Input) -> DataFrame:
+    return open_source(item.source).as_of(session, span.instead.get(item.name) or span.pins[item.name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.sinks import append, merge, overwrite
+from etl.engine.sinks import append, merge, overwrite, replace, scd2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,5 +26,7 @@ SINKS: Mapping[
 ] = {
     "append": append.sink,
     "merge": merge.sink,
+    "scd2": scd2.sink,
+    "replace": replace.sink,
     "overwrite": overwrite.sink,
 }

@@ -14,12 +14,16 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.commit import committed_epoch, stamped, with_properties
+from etl.engine.names import assigned, listed, quoted, table
+from etl.engine.names import columns as columns_of
+from etl.engine.output import Groups
+from etl.engine.replacement import replace_groups
 from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
@@ -42,53 +46,64 @@ def sink(
     What is called returns the rows inserted, updated or deleted.
     """
     wanted = job.flow.sink
-    _refuse_unknown_columns(job, rows)
+    refuse_unknown_columns(job, rows)
     columns = rows.columns
     stored = [name for name in columns if name not in wanted.except_columns]
-    best = _winners(rows, wanted)
+    best = winners(rows, wanted, wanted.keys)
+    if job.rereads:
+        # Every row of the touched keys is here, so these rows alone decide, and nothing needs to be remembered.
+        kept = best.filter(~_deleted(wanted)).select(*columns_of(stored))
+        if isinstance(replaces, Groups):
+            yield lambda: _replace_keys(job, session, kept, replaces, stamp)
+        else:
+            yield lambda: _replace(job, session, kept, stamp)
+        return
     if not (wanted.delete_when or wanted.except_columns):
         if replaces == "all":
-            yield lambda: _replace(job, session, best.select(*_quoted(stored)), stamp)
+            yield lambda: _replace(job, session, best.select(*columns_of(stored)), stamp)
         else:
             yield lambda: _merge_greatest(job, session, best, stamp)
         return
     if replaces == "nothing":
-        best = _winners(best.unionByName(_remembered(job, session, best, columns)), wanted)
-    deleted = F.coalesce(F.expr(wanted.delete_when), F.expr("false")) if wanted.delete_when else F.expr("false")
-    decided = best.withColumn(_DELETED, deleted).persist()
+        best = winners(best.unionByName(_remembered(job, session, best, columns)), wanted, wanted.keys)
+    decided = best.withColumn(_DELETED, _deleted(wanted)).persist()
     try:
         _remember(job, session, decided, replaces, stamp)
         if replaces == "all":
-            yield lambda: _replace(job, session, decided.filter(~F.col(_DELETED)).select(*_quoted(stored)), stamp)
+            yield lambda: _replace(job, session, decided.filter(~F.col(_DELETED)).select(*columns_of(stored)), stamp)
         else:
             yield lambda: _merge_decided(job, session, decided, stored, stamp)
     finally:
         decided.unpersist()
 
 
-def _winners(rows: DataFrame, sink: SinkSpec) -> DataFrame:
-    """The winning row of each key."""
+def _deleted(sink: SinkSpec) -> Column:
+    return F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
+
+
+def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
+    """The winning row of each combination of `keys`: the greatest sequence, of equal ones the greater whole row."""
     sequence = [_never_null(name) for name in sink.sequence_by]
-    whole = F.struct(*sequence, F.struct(*_quoted(rows.columns)).alias(_ROW))
-    greatest = rows.groupBy(*_quoted(sink.keys)).agg(F.max(whole).alias("_etl_best"))
+    whole = F.struct(*sequence, F.struct(*columns_of(rows.columns)).alias(_ROW))
+    greatest = rows.groupBy(*columns_of(keys)).agg(F.max(whole).alias("_etl_best"))
     return greatest.select(f"_etl_best.{_ROW}.*")
 
 
 def _never_null(name: str) -> Column:
     message = f"[etl-null-sequence] sequence_by column '{name}' is NULL"
-    column = _quoted([name])[0]
+    column = columns_of([name])[0]
     return F.when(column.isNull(), F.raise_error(message)).otherwise(column).alias(f"_etl_by_{name}")
 
 
 def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[str]) -> DataFrame:
     """What is known of the keys that `rows` touches: from state, and from the target where that holds whole rows."""
-    known = session.read.format("delta").load(job.paths.state).select(*_quoted(columns))
+    known = session.read.format("delta").load(job.paths.state).select(*columns_of(columns))
     if not job.flow.sink.except_columns:
-        known = known.unionByName(session.read.format("delta").load(job.paths.target).select(*_quoted(columns)))
+        known = known.unionByName(session.read.format("delta").load(job.paths.target).select(*columns_of(columns)))
     keys = list(job.flow.sink.keys)
-    touched = rows.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(_quoted(keys)))).distinct()
+    touched = rows.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(columns_of(keys)))).distinct()
     same = F.expr("true")
-    for i, column in enumerate(_quoted(keys)):
+    for i, column in enumerate(columns_of(keys)):
         same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
     return known.join(F.broadcast(touched), same, "left_semi")
 
@@ -109,10 +124,10 @@ def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replac
     names = [name for name in best.columns if name != _DELETED]
     with stamped(session, stamp):
         session.sql(
-            f"MERGE INTO {_table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # names are quoted
+            f"MERGE INTO {table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # names are quoted
             f" WHEN MATCHED AND NOT s._etl_kept THEN DELETE"
-            f" WHEN MATCHED THEN UPDATE SET {_assignments(names)}"
-            f" WHEN NOT MATCHED AND s._etl_kept THEN INSERT ({_list(names)}) VALUES ({_list(names, 's.')})"
+            f" WHEN MATCHED THEN UPDATE SET {assigned(names)}"
+            f" WHEN NOT MATCHED AND s._etl_kept THEN INSERT ({listed(names)}) VALUES ({listed(names, 's.')})"
         ).collect()
 
 
@@ -122,45 +137,61 @@ def _replace(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance
     return tally.result()["rows"]
 
 
+def _replace_keys(job: Job, session: SparkSession, rows: DataFrame, keys: Groups, stamp: Provenance) -> int:
+    kept = rows.persist()
+    try:
+        count = kept.count()
+        replace_groups(session, job.paths.target, kept, keys, stamp)
+    finally:
+        kept.unpersist()
+    return count
+
+
 def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance) -> int:
     sink, names = job.flow.sink, best.columns
     best.createOrReplaceTempView(_SOURCE)
     order = [*sink.sequence_by, *names]
-    greater = f"struct({_list(order, 's.')}) > struct({_list(order, 't.')})"
+    greater = f"struct({listed(order, 's.')}) > struct({listed(order, 't.')})"
     return _merge(
         job,
         session,
         stamp,
-        f"WHEN MATCHED AND {greater} THEN UPDATE SET {_assignments(names)}"
-        f" WHEN NOT MATCHED THEN INSERT ({_list(names)}) VALUES ({_list(names, 's.')})",
+        f"WHEN MATCHED AND {greater} THEN UPDATE SET {assigned(names)}"
+        f" WHEN NOT MATCHED THEN INSERT ({listed(names)}) VALUES ({listed(names, 's.')})",
     )
 
 
 def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: list[str], stamp: Provenance) -> int:
     best.createOrReplaceTempView(_SOURCE)
-    differs = " OR ".join(f"NOT (s.{_name(name)} <=> t.{_name(name)})" for name in stored)
+    differs = " OR ".join(f"NOT (s.{quoted(name)} <=> t.{quoted(name)})" for name in stored)
     return _merge(
         job,
         session,
         stamp,
         f"WHEN MATCHED AND s.{_DELETED} THEN DELETE"
-        f" WHEN MATCHED AND ({differs}) THEN UPDATE SET {_assignments(stored)}"
-        f" WHEN NOT MATCHED AND NOT s.{_DELETED} THEN INSERT ({_list(stored)}) VALUES ({_list(stored, 's.')})",
+        f" WHEN MATCHED AND ({differs}) THEN UPDATE SET {assigned(stored)}"
+        f" WHEN NOT MATCHED AND NOT s.{_DELETED} THEN INSERT ({listed(stored)}) VALUES ({listed(stored, 's.')})",
     )
 
 
 def _merge(job: Job, session: SparkSession, stamp: Provenance, clauses: str) -> int:
     with stamped(session, stamp):
         done = session.sql(
-            f"MERGE INTO {_table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # names are quoted
+            f"MERGE INTO {table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # names are quoted
         ).first()
     return int(done["num_affected_rows"]) if done is not None else 0
 
 
-def _refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
+def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
+    """ConfigurationError where the sink names columns that are not there, or rows cannot be put in order."""
     sink, known = job.flow.sink, {name.lower() for name in rows.columns}
     found = []
-    for key, names in (("keys", sink.keys), ("sequence_by", sink.sequence_by), ("except_columns", sink.except_columns)):
+    for key, names in (
+        ("keys", sink.keys),
+        ("sequence_by", sink.sequence_by),
+        ("except_columns", sink.except_columns),
+        ("track", sink.track),
+    ):
         found += [
             Diagnostic(
                 "E345",
@@ -186,24 +217,4 @@ def _refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
 
 
 def _same_key(sink: SinkSpec) -> str:
-    return " AND ".join(f"t.{_name(name)} <=> s.{_name(name)}" for name in sink.keys)
-
-
-def _table(path: str) -> str:
-    return "delta." + _name(path)
-
-
-def _name(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _list(names: list[str], prefix: str = "") -> str:
-    return ", ".join(prefix + _name(name) for name in names)
-
-
-def _assignments(names: list[str]) -> str:
-    return ", ".join(f"{_name(name)} = s.{_name(name)}" for name in names)
-
-
-def _quoted(names: list[str] | tuple[str, ...]) -> list[Column]:
-    return [F.col(_name(name)) for name in names]
+    return " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in sink.keys)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
+    from etl.engine.checkpoints import SourceLog
     from etl.planning.position import Drift
 
 __all__ = ["Pin", "Source", "open_source"]
@@ -29,8 +30,8 @@ class Source(Protocol):
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         """The pin of a position that was recorded before, where it can still be read; else where the input stands now."""
 
-    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:
-        """How the input has moved since `read`; `generation` is the folder of the one that read it, `epoch` the one that streamed it (None: it was pinned)."""
+    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+        """How the input has moved since `read`; `log` is of the generation that read it, `epoch` the one that streamed it (None: it was pinned)."""
 
     def empty(self, session: SparkSession) -> DataFrame:
         """No rows, with the input's columns."""
@@ -41,11 +42,14 @@ class Source(Protocol):
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
 
-    def misread(self, checkpoint: str, epoch: int) -> Pin | None:
+    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
         """What an epoch of the stream must be read as instead, where Spark's stream would read it wrongly."""
 
-    def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """How far an epoch of the stream reads, from Spark's own offsets; `before` is the position of the epoch before."""
+
+    def upto(self, log: SourceLog, epoch: int) -> Pin:
+        """The whole input, from its beginning up to the end of an epoch of the stream."""
 
 
 def open_source(spec: SourceSpec) -> Source:

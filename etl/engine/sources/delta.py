@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.checkpoints import decode, source_offset
+from etl.engine.checkpoints import decode
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
+    from etl.engine.checkpoints import SourceLog
 
 _ALL = str(2**31 - 1)
+_FEED = "delta.enableChangeDataFeed"
+FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
+"""What Delta's change feed adds to the columns of a table."""
 
 
 class DeltaSource:
-    """A Delta table; its position is a version."""
+    """A Delta table; its position is a version.
+
+    A table whose rows change (`feed`) is streamed through its change feed: every row that came, and every row that went.
+    """
 
     def __init__(self, spec: SourceSpec) -> None:
         self._spec = spec
@@ -34,7 +41,7 @@ class DeltaSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         return Pin({"version": int(position["version"])})
 
-    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:  # noqa: ARG002  # the log tells all
+    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # the table's own log tells all
         newest, since = self._newest(), int(read["version"])
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")
@@ -45,9 +52,11 @@ class DeltaSource:
         moved = "within" in read
         for version in range(since + 1, newest + 1):
             commit = read_commit(self._path, version)
-            if commit.removed:
+            if commit.removed and not self._spec.feed:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
-            moved = moved or commit.added > 0
+            if self._spec.feed and commit.schema and commit.schema != self._schema_before(version):
+                return Drift("rewritten", f"version {version} changed the table's columns", new=True)
+            moved = moved or commit.data_change
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
 
     def empty(self, session: SparkSession) -> DataFrame:
@@ -55,33 +64,60 @@ class DeltaSource:
         return session.createDataFrame([], session.read.format("delta").load(self._path).schema)
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
-        reader = session.read.format("delta").option("versionAsOf", str(pin.position["version"]))
-        return reader.load(self._path)
+        # An epoch may end within a version; what it does not tell yet is told by the next, and is read twice rather than late.
+        version = pin.position.get("within", pin.position["version"])
+        return session.read.format("delta").option("versionAsOf", str(version)).load(self._path)
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         self._newest()
         reader = session.readStream.format("delta")
         for key, value in self._spec.options:
             reader = reader.option(key, value)
+        if self._spec.feed:
+            self._must_have_feed(session)
+            return reader.option("readChangeFeed", "true").option("maxFilesPerTrigger", _ALL).load(self._path)
         limit = self._spec.rate_limit
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
         files = str(limit.files) if limited and limit.files is not None else _ALL
         return reader.option("maxFilesPerTrigger", files).load(self._path)
 
-    def misread(self, checkpoint: str, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
+    def misread(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
         return None
 
-    def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        offset = source_offset(checkpoint, epoch)
+    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+        offset = log.offset(epoch)
         if offset is None:
             return dict(before) if before else {"version": -1}
         version, index = int(offset["reservoirVersion"]), int(offset["index"])
         if index < 0:
             return {"version": version - 1}
+        if self._spec.feed:
+            return {"version": version}  # without a limit a feed is read by whole versions
         if offset.get("isStartingVersion"):
             return {"version": version, "within": version, "index": index}
         return {"version": version - 1, "within": version, "index": index}
+
+    def upto(self, log: SourceLog, epoch: int) -> Pin:
+        for earlier in range(epoch, -1, -1):
+            if log.offset(earlier) is not None:
+                return Pin(self.position(log, earlier, None))
+        return Pin({"version": 0})
+
+    def _schema_before(self, version: int) -> str:
+        """The schema that a version of the table found; empty where the log does not tell any more."""
+        for earlier in reversed([known for known in log_versions(self._path) if known < version]):
+            found = read_commit(self._path, earlier).schema
+            if found:
+                return found
+        return ""
+
+    def _must_have_feed(self, session: SparkSession) -> None:
+        """Have the table write its change feed from now on. What came before is the feed's first snapshot."""
+        table = "delta.`" + self._path.replace("`", "``") + "`"
+        known = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+        if known.get(_FEED) != "true":
+            session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({_FEED} = true)")
 
     def _newest(self) -> int:
         versions = log_versions(self._path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config import ddl
 from etl.config.formats import FORMATS
-from etl.engine.checkpoints import decode, files_between, source_offset
+from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
 from etl.engine.sources.globs import MAGIC, escape, literal_folder, matching
 from etl.engine.sources.pin import Pin
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
+    from etl.engine.checkpoints import SourceLog
 
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
@@ -52,11 +53,11 @@ class FileSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
-    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:
+    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
         now = self._relative(self._listing())
         if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
             return Drift("same")
-        known = self._relative(self._remembered(generation, epoch))
+        known = self._relative(self._remembered(log, epoch))
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
             return file_drift(known, now)
         # The list did not survive (a crash between a commit and its record): its size tells what can be told.
@@ -64,11 +65,10 @@ class FileSource:
             return Drift("lost", f"{int(read['files']) - len(now)} files are gone")
         return Drift("rewritten", "the files have changed", new=True)
 
-    def _remembered(self, generation: str, epoch: int | None) -> Mapping[str, int]:
+    def _remembered(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
         if epoch is None:
-            return recorded_files(generation, self._spec.name)
-        offset = source_offset(generation, epoch) if Path(generation, "offsets", str(epoch)).exists() else None
-        return files_between(generation, -1, int(offset["logOffset"])) if offset is not None else {}
+            return recorded_files(log.checkpoint, self._spec.name)
+        return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
         return session.createDataFrame([], self._spec.schema or "")
@@ -100,13 +100,18 @@ class FileSource:
         folder, _, name = plain.rpartition("/")
         return f"{folder}/{re.sub('[A-Za-z0-9]', lambda found: f'[{found.group()}]', name, count=1)}"
 
-    def misread(self, checkpoint: str, epoch: int) -> Pin | None:
+    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = _of_epoch(checkpoint, epoch)
+        files = _of_epoch(log, epoch)
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
-    def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(_of_epoch(checkpoint, epoch)))
+    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+        return advance_files(before, self._relative(_of_epoch(log, epoch)))
+
+    def upto(self, log: SourceLog, epoch: int) -> Pin:
+        offset = log.offset(epoch)
+        files = log.files(-1, int(offset["logOffset"])) if offset is not None else {}
+        return Pin(files_position(self._relative(files)), files)
 
     def _schema(self) -> str:
         schema = self._spec.schema or ""
@@ -162,12 +167,12 @@ class FileSource:
         return {name.removeprefix(prefix): modified for name, modified in files.items()}
 
 
-def _of_epoch(checkpoint: str, epoch: int) -> dict[str, int]:
+def _of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
     """The files that one epoch of the stream brings."""
-    offset, previous = source_offset(checkpoint, epoch), source_offset(checkpoint, epoch - 1)
+    offset, previous = log.offset(epoch), log.offset(epoch - 1)
     upto = int(offset["logOffset"]) if offset else -1
     after = int(previous["logOffset"]) if previous else -1
-    return files_between(checkpoint, after, upto)
+    return log.files(after, upto)
 
 
 def _walk(folder: str) -> Iterator[tuple[str, int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.checkpoints import source_offset
 from etl.engine.sources.pin import Pin
 from etl.planning.position import Drift
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
+    from etl.engine.checkpoints import SourceLog
 
 
 class RateSource:
@@ -28,7 +28,7 @@ class RateSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         return Pin(dict(position))
 
-    def drift(self, read: Mapping[str, Any], generation: str, epoch: int | None) -> Drift:  # noqa: ARG002  # a clock always goes on
+    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # a clock always goes on
         seconds = int(read["seconds"])
         return Drift("lost", f"what the clock made in {seconds} seconds is never made again", new=True)
 
@@ -44,9 +44,12 @@ class RateSource:
             reader = reader.option(key, value)
         return reader.load()
 
-    def misread(self, checkpoint: str, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
+    def misread(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
         return None
 
-    def position(self, checkpoint: str, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        offset = source_offset(checkpoint, epoch)
+    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+        offset = log.offset(epoch)
         return {"seconds": int(offset)} if offset is not None else dict(before or {"seconds": 0})
+
+    def upto(self, log: SourceLog, epoch: int) -> Pin:
+        return Pin(self.position(log, epoch, None))

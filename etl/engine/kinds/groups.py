@@ -1,0 +1,62 @@
+"""`groups`: the rows of the touched groups are computed anew from the inputs at the epoch's end, and replace those groups."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.arrivals import arrive
+from etl.engine.compile import apply
+from etl.engine.output import Arrival, Output, Span
+from etl.engine.sources import open_source
+from etl.engine.sources.files import CORRUPT
+from etl.engine.streams import INPUT, groups_of, with_groups
+from etl.engine.tally import Tally
+from etl.engine.touched import touched
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from etl.engine.job import Input, Job
+
+
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
+    """The transform over the inputs, each changes input restricted to the touched groups; epoch 0 computes all of them."""
+    if span.frm is None or arrived is None:
+        arrivals = {item.name: _whole(session, span, item, first=True) for item in job.inputs}
+        rows = apply(job, session, {item.name: arrivals[item.name].parsed for item in job.inputs})
+        return Output(rows, "all", arrivals)
+    held = arrived.persist()
+    news = {item.name: _news(job, session, span, item, held) for item in job.changes}
+    keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes]
+    found = touched(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups])
+    inputs = {item.name: _whole(session, span, item, first=False) for item in job.inputs}
+    frames = {}
+    for item in job.inputs:
+        frame = inputs[item.name].parsed
+        if item in job.changes:
+            frame = found.restrict(frame, [group.of(item.spec.name) for group in job.flow.groups])
+        frames[item.name] = frame
+    cached = [arrival.cached for arrival in inputs.values() if arrival.cached is not None]
+    return Output(apply(job, session, frames), found.groups, news, (held, found.groups.touched, *cached))
+
+
+def _whole(session: SparkSession, span: Span, item: Input, *, first: bool) -> Arrival:
+    """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
+    raw = open_source(item.source).as_of(session, span.pins[item.name])
+    return arrive(item, raw, keep_malformed=first, is_batch_of_stream=False, counted=first)
+
+
+def _news(job: Job, session: SparkSession, span: Span, item: Input, arrived: DataFrame) -> Arrival:
+    """What the micro-batch brought of one input: enough of it to tell its groups, and what did not parse."""
+    misread = span.instead.get(item.name)
+    part = arrived.filter(F.col(INPUT) == item.name)
+    if misread is not None:
+        part = with_groups(job, item, open_source(item.source).as_of(session, misread))
+    malformed = F.col(CORRUPT).isNotNull()
+    tally = Tally(part, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])
+    kept = tally.frame.filter(malformed).select(CORRUPT) if item.source.on_malformed == "quarantine" else None
+    return Arrival(tally.frame, kept, tally, None)

@@ -1,0 +1,71 @@
+"""Which values of a plan are known by what they are of an input's row: the lineage of each column of each operator.
+
+Every value has a canonical text: `flights.origin`, `TruncTimestamp(HOUR,flights.time_hour)`. Values that an operator makes anew out of
+several rows have one of their own, equal to nothing else. `?` before a text: or NULL, where an outer join found no partner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.session_plan import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SILENT = {
+    "class", "num-children", "exprId", "qualifier", "metadata", "nullable", "name", "resultId", "nonInheritableMetadataKeys",
+    "explicitMetadata", "prettyNames", "timeZoneId",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One expression of a plan: its class's simple name, its own fields, its children."""
+
+    name: str
+    fields: Mapping[str, Any]
+    children: tuple[Expression, ...]
+
+    @property
+    def identity(self) -> int:
+        """The number by which other operators refer to an attribute or an alias; -1 where it has none."""
+        return int(self.fields.get("exprId", {}).get("id", -1))
+
+    def canonical(self, known: Mapping[int, str]) -> str:
+        """What the value is, in terms of what the attributes below are known to be."""
+        if self.name == "Alias":
+            return self.children[0].canonical(known)
+        if self.name == "AttributeReference":
+            return known.get(self.identity, f"#{self.identity}")
+        own = [str(value) for key, value in sorted(self.fields.items()) if key not in _SILENT and _plain(value)]
+        return f"{self.name}({','.join([*own, *(child.canonical(known) for child in self.children)])})"
+
+    def walk(self) -> Iterator[Expression]:
+        """This expression and everything below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def expressions(value: Any) -> list[Expression]:
+    """The expressions in a field of an operator: one (a list of nodes in pre-order), or a list of such."""
+    if not isinstance(value, list) or not value:
+        return []
+    if isinstance(value[0], dict):
+        return [_build(value, 0)[0]] if "num-children" in value[0] else []
+    return [found for item in value for found in expressions(item)]
+
+
+def _build(nodes: list[dict[str, Any]], index: int) -> tuple[Expression, int]:
+    own, children, following = nodes[index], [], index + 1
+    for _ in range(int(own["num-children"])):
+        child, following = _build(nodes, following)
+        children.append(child)
+    return Expression(simple(str(own["class"])), own, tuple(children)), following
+
+
+def _plain(value: Any) -> bool:
+    """Whether a field is a setting of its expression; numbers are the places of children."""
+    return isinstance(value, str | bool) or value is None or (isinstance(value, dict) and "object" in value)

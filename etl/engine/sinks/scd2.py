@@ -1,0 +1,149 @@
+"""`scd2`: for each key the versions it went through, each with `valid_from`, `valid_to` (exclusive, null: now) and `is_current`.
+
+An observation is the row of a key at one value of the first `sequence_by` column; of several, the greatest whole sequence wins, then
+the greater row. The history is a function of the observations alone, so their order of arrival does not matter. What has
+collapsed in the target cannot be rebuilt from it, so `state/<pipeline>/<flow>` holds every observation, and is committed first.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.config.diagnostics import Diagnostic
+from etl.engine.commit import committed_epoch, stamped, with_properties
+from etl.engine.names import assigned, columns, listed, quoted, table
+from etl.engine.output import Groups
+from etl.engine.replacement import replace_groups
+from etl.engine.sinks.merge import refuse_unknown_columns, winners
+from etl.engine.sinks.overwrite import create
+from etl.engine.tally import Tally
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.config.spec import SinkSpec
+    from etl.engine.job import Job
+    from etl.engine.output import Replaces
+    from etl.engine.provenance import Provenance
+
+ADDED = ("valid_from", "valid_to", "is_current")
+_NEW = "_etl_observations"
+_START, _END = "_etl_start", "_etl_end"
+
+
+@contextmanager
+def sink(
+    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
+) -> Iterator[Callable[[], int | None]]:
+    """Commit the observations to state on the way in, the histories of their keys to the target when called.
+
+    What is called returns the rows that became observations; the others were the same, or lost to a greater one.
+    """
+    refuse_unknown_columns(job, rows)
+    _refuse_added(job, rows)
+    wanted = job.flow.sink
+    tally = Tally(winners(rows, wanted, (*wanted.keys, wanted.sequence_by[0])), [F.count(F.lit(1)).alias("rows")])
+    new = tally.frame.persist()
+    try:
+        new.count()
+        if isinstance(
+            replaces, Groups
+        ):  # every observation of the touched keys is here: nothing needs to be remembered
+            yield lambda: _replace(job, session, new, replaces, stamp, tally)
+            return
+        if not job.rereads:
+            _remember(job, session, new, replaces, stamp)
+        if replaces == "all":
+            yield lambda: _create(job, session, new, stamp, tally)
+            return
+        touched = new.select(*columns(wanted.keys)).distinct().persist()
+        try:
+            known = _remembered(job, session, touched).select(*columns(rows.columns))
+            yield lambda: _replace(job, session, known, Groups(touched, wanted.keys), stamp, tally)
+        finally:
+            touched.unpersist()
+    finally:
+        new.unpersist()
+
+
+def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
+    """The versions that `observations` tell of: one a key wherever a tracked column changes, ended where `delete_when` holds."""
+    since = sink.sequence_by[0]
+    own = {name.lower() for name in (*sink.keys, *sink.sequence_by)}
+    stored = [name for name in observations.columns if name not in sink.except_columns]
+    tracked = sink.track or [name for name in stored if name.lower() not in own]
+    state = F.struct(*columns(tracked)) if tracked else F.expr("true")
+    deleted = F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
+    in_order = Window.partitionBy(*columns(sink.keys)).orderBy(*columns([since]))
+    before = F.lag(F.struct(deleted.alias("deleted"), state.alias("state"))).over(in_order)
+    lived = before.isNotNull() & ~before["deleted"]
+    marked = observations.withColumns(
+        {
+            _START: ~deleted & (~lived | ~before["state"].eqNullSafe(state)),
+            _END: deleted & lived,
+        }
+    )
+    turns = marked.filter(F.col(_START) | F.col(_END))
+    until = F.lead(columns([since])[0]).over(in_order)
+    versions = turns.withColumns({"valid_from": columns([since])[0], "valid_to": until}).filter(F.col(_START))
+    return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *ADDED)
+
+
+def _create(job: Job, session: SparkSession, observations: DataFrame, stamp: Provenance, tally: Tally) -> int:
+    create(job, session, history(observations, job.flow.sink), stamp)
+    return tally.result()["rows"]
+
+
+def _replace(
+    job: Job, session: SparkSession, observations: DataFrame, keys: Groups, stamp: Provenance, tally: Tally
+) -> int:
+    versions = history(observations, job.flow.sink).persist()
+    try:
+        replace_groups(session, job.paths.target, versions, keys, stamp)
+    finally:
+        versions.unpersist()
+    return tally.result()["rows"]
+
+
+def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
+    known = committed_epoch(job.paths.state, stamp)
+    if known is not None and known >= stamp.epoch:
+        return  # an attempt that died before the target came so far
+    if replaces == "all":
+        writing = with_properties(new.write.format("delta").mode("overwrite"), ()).option("overwriteSchema", "true")
+        with stamped(session, stamp):
+            writing.save(job.paths.state)
+        return
+    sink = job.flow.sink
+    new.createOrReplaceTempView(_NEW)
+    same = " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in (*sink.keys, sink.sequence_by[0]))
+    order = [*sink.sequence_by, *new.columns]
+    with stamped(session, stamp):
+        session.sql(
+            f"MERGE INTO {table(job.paths.state)} t USING {_NEW} s ON {same}"  # names are quoted
+            f" WHEN MATCHED AND struct({listed(order, 's.')}) > struct({listed(order, 't.')}) THEN UPDATE SET {assigned(new.columns)}"
+            f" WHEN NOT MATCHED THEN INSERT ({listed(new.columns)}) VALUES ({listed(new.columns, 's.')})"
+        ).collect()
+
+
+def _remembered(job: Job, session: SparkSession, touched: DataFrame) -> DataFrame:
+    """Every observation of the touched keys."""
+    keys = touched.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(columns(job.flow.sink.keys))))
+    same = F.expr("true")
+    for i, column in enumerate(columns(job.flow.sink.keys)):
+        same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
+    return session.read.format("delta").load(job.paths.state).join(F.broadcast(keys), same, "left_semi")
+
+
+def _refuse_added(job: Job, rows: DataFrame) -> None:
+    taken = [name for name in rows.columns if name.lower() in ADDED]
+    if taken:
+        message = f"the transform of flow '{job.flow.name}' returns a column '{taken[0]}', which scd2 adds by itself"
+        raise ConfigurationError([Diagnostic("E345", message, job.flow.sink.at, "rename it, or leave it out")])

@@ -1,0 +1,58 @@
+"""What a flow's query streams: its one changes input as it comes, or of several of them what tells the touched groups."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.sources import open_source
+from etl.engine.sources.files import CORRUPT
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from etl.engine.job import Input, Job
+
+INPUT = "_etl_input"
+"""The column that names the input of a row, where several of them stream together."""
+
+
+def open_stream(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
+    """The stream that drives the job's epochs, its sources in the order of the changes inputs; `limited` applies rate limits."""
+    streams = [open_source(item.source).stream(session, limited=limited) for item in job.changes]
+    if job.kind != "groups":
+        return streams[0]
+    parts = [with_groups(job, item, stream) for item, stream in zip(job.changes, streams, strict=True)]
+    return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
+
+
+def with_groups(job: Job, item: Input, raw: DataFrame) -> DataFrame:
+    """Of an input's raw rows what an epoch of a groups flow needs to know: the input, the groups, what did not parse.
+
+    Whether a row is malformed must not depend on which columns are asked for, so rows that can be travel whole.
+    """
+    named = raw.withColumn(INPUT, F.lit(item.name))
+    if CORRUPT not in raw.columns:
+        return named.select(INPUT, F.lit(None).cast("string").alias(CORRUPT), *_groups(job, item))
+    whole = F.struct(*(F.col("`" + name.replace("`", "``") + "`") for name in raw.columns if name != CORRUPT))
+    return named.select(INPUT, CORRUPT, whole.alias(row_column(job, item)))
+
+
+def groups_of(job: Job, item: Input, arrived: DataFrame) -> DataFrame:
+    """The groups of the rows of one input that parsed, from what `with_groups` made of them."""
+    row = row_column(job, item)
+    parsed = arrived.filter(F.col(CORRUPT).isNull())
+    if row not in arrived.columns:
+        return parsed.select(*(group.column for group in job.flow.groups))
+    return parsed.select(f"{row}.*").select(*_groups(job, item))
+
+
+def row_column(job: Job, item: Input) -> str:
+    """The column in which an input's rows travel whole."""
+    return f"_etl_row_{job.changes.index(item)}"
+
+
+def _groups(job: Job, item: Input) -> list[Column]:
+    return [F.expr(group.of(item.spec.name)).alias(group.column) for group in job.flow.groups]
