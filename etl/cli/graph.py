@@ -45,6 +45,9 @@ def graph(
         say(mermaid(found) if form == "mermaid" else text(found))
 
 
+_SHAPES = {"source": ('[("', '")]'), "flow": ('["', '"]'), "view": ('(["', '"])')}
+
+
 def document(found: Picture) -> dict[str, Any]:
     """Nodes and edges as JSON."""
     return {
@@ -61,13 +64,13 @@ def document(found: Picture) -> dict[str, Any]:
 
 
 def mermaid(found: Picture) -> str:
-    """The picture for Mermaid: sources are drums, snapshots are dotted."""
+    """The picture for Mermaid: sources are drums, views are round, snapshots are dotted."""
     # Names are prefixed, since `end` and others are words of Mermaid's own.
     ids = {node.name: f"{node.type}_{node.name}" for node in found.nodes}
     lines = ["flowchart LR"]
     for node in found.nodes:
         label = "<br>".join(_escaped(part) for part in (node.name, _short(node)) if part)
-        left, right = ('[("', '")]') if node.type == "source" else ('["', '"]')
+        left, right = _SHAPES[node.type]
         lines.append(f"    {ids[node.name]}{left}{label}{right}")
     for edge in found.edges:
         arrow = "-->" if edge.read == "changes" else "-.->"
@@ -85,7 +88,7 @@ def _escaped(text: str) -> str:
 
 def _short(node: Node) -> str:
     details = dict(node.details)
-    return ", ".join(str(details[key]) for key in ("format", "incremental", "strategy") if key in details)
+    return ", ".join(str(details[key]) for key in ("of", "format", "incremental", "strategy") if key in details)
 
 
 def text(found: Picture) -> str:
@@ -97,14 +100,14 @@ def text(found: Picture) -> str:
     for node in found.nodes:
         if node.type == "source" or not node.selected:
             continue
-        lines += ["", f"{node.name} ({_short(node)})"]
+        lines += ["", f"{node.name} ({_short(node) or node.type})"]
         reads = [edge for edge in found.edges if edge.target == node.name]
         width = max(len(edge.source) for edge in reads)
         for edge in reads:
             kind = (
                 f"{nodes[edge.source].type} {_short(nodes[edge.source])}"
                 if nodes[edge.source].type == "source"
-                else "flow"
+                else nodes[edge.source].type
             )
             drift = f", {edge.on_change} on change" if edge.on_change else ""
             lines.append(f"  <- {edge.source:{width}}  {edge.read}{drift} ({kind})")

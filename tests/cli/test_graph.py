@@ -109,3 +109,28 @@ def test_wrong_usage_exits_2(shop: Path) -> None:
     code, said = etl("graph", "shop", "--json", "--format", "mermaid")
     assert code == 2
     assert "contradict each other" in said
+
+
+def test_a_view_stands_between_what_it_reads_and_what_it_is_part_of(project: Write) -> None:
+    project(
+        {
+            "pipelines/shop.yml": """
+            version: 1
+            name: shop
+            sources:
+              orders: {format: csv, path: landing, schema: "a INT, b INT"}
+            flows:
+              large: {inputs: [orders], transform: {sql: "SELECT a FROM orders WHERE b > 9"}, sink: {strategy: view}}
+              kept: {inputs: [large], incremental: rows}
+            """
+        }
+    )
+    document = json.loads(etl("graph", "shop", "--json")[1])
+    assert [(node["name"], node["type"]) for node in document["nodes"]] == [
+        ("orders", "source"), ("large", "view"), ("kept", "flow"),
+    ]  # fmt: skip
+    assert [(edge["from"], edge["to"]) for edge in document["edges"]] == [("orders", "large"), ("large", "kept")]
+    assert '    view_large(["large"])' in etl("graph", "shop", "--format", "mermaid")[1]
+    assert etl("graph", "shop")[1].splitlines()[2:] == [
+        "large (view)", "  <- orders  changes (source csv)", "", "kept (rows)", "  <- large  changes (view)",
+    ]  # fmt: skip
