@@ -7,12 +7,12 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test lint bench docs
+.PHONY: all help demo test lint bench bench-validate messages docs
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
 help:
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv: .venv/.ready ## the environment alone: packages from the lock, Delta's jars, the archive that makes Spark start sooner
 
@@ -44,6 +44,12 @@ lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta
+
+bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs
+	@$(BIN)/python -m benchmarks.validate
+
+messages: .venv/.ready ## what users read of each mistake in the catalogue, written anew
+	@$(BIN)/python -m tests.config.catalogue
 
 docs: .venv/.ready ## the generated part of docs/reference
 	@$(BIN)/python docs/generate.py

@@ -28,6 +28,7 @@ _ALIASES = {
     grammar.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
     grammar.Trigger: "`available_now`, or a duration",
     grammar.ForEach: "name → list of values",
+    grammar.Flag: "boolean",
     grammar.Positive: "whole number above 0",
 }
 _BAR = r"\|"  # a bar that ends no cell

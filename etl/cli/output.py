@@ -99,6 +99,7 @@ def mistakes_json(found: Sequence[Mistake]) -> list[dict[str, Any]]:
             "line": item.at.line or None,
             "column": item.at.column or None,
             "hint": item.hint or None,
+            "severity": "warning" if item.code.startswith("W") else "error",
         }
         for item in found
     ]
@@ -123,6 +124,7 @@ def errors_json(cause: EtlError) -> list[dict[str, Any]]:
             "line": None,
             "column": None,
             "hint": cause.hint or None,
+            "severity": "error",
         }
     ]
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from etl.cli.complete import environments
 from etl.cli.complete import pipelines as known_pipelines
-from etl.cli.output import errors_json, fail, load, mistakes_json, print_json, warn
+from etl.cli.output import fail, load, mistakes_json, print_json, warn
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project, pipelines
 from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @click.command()
@@ -20,33 +24,73 @@ from etl.errors import ConfigurationError
     "--env", "environment", default="local", show_default=True, help="conf/<env>.yml.", shell_complete=environments
 )
 @click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param.")
+@click.option("--strict", is_flag=True, help="Warnings fail, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def validate(
-    ctx: click.Context, names: tuple[str, ...], environment: str, params: tuple[str, ...], *, as_json: bool
+    ctx: click.Context,
+    names: tuple[str, ...],
+    environment: str,
+    params: tuple[str, ...],
+    *,
+    strict: bool,
+    as_json: bool,
 ) -> None:
-    """Check pipelines: the named ones, or all of the project. Starts no JVM, writes nothing."""
-    chosen = names or _all()
+    """Check pipelines: the named ones, or all of the project and every environment. Starts no JVM, writes nothing."""
+    wrong: list[Diagnostic] = []
+    warned: list[Diagnostic] = []
     documents = []
-    failed = False
-    for name in chosen:
+    for name in names or _all():
         try:
             spec = load(name, environment, params)
         except ConfigurationError as cause:
-            failed = True
-            documents.append({"pipeline": name, "status": "failed", "errors": errors_json(cause)})
-            if not as_json:
-                fail(cause, as_json=False)
+            found = [item for item in cause.diagnostics if isinstance(item, Diagnostic)]
+            wrong += found
+            documents.append({"pipeline": name, "status": "failed", "errors": mistakes_json(found)})
         else:
+            warned += spec.warnings
             warnings = mistakes_json(spec.warnings)
             documents.append({"pipeline": spec.name, "status": "succeeded", "errors": [], "warnings": warnings})
             if not as_json:
-                warn(spec.warnings)
                 click.echo(f"{spec.name}: ok, {len(spec.sources)} sources, {len(spec.flows)} flows")
+    if not names:
+        wrong += _environments(environment)
+    wrong, warned = _in_order(wrong), _in_order(warned)
+    failed = bool(wrong or (strict and warned))
     if as_json:
-        print_json({"status": "failed" if failed else "succeeded", "pipelines": documents})
+        print_json(
+            {
+                "status": "failed" if failed else "succeeded",
+                "errors": mistakes_json(wrong),
+                "warnings": mistakes_json(warned),
+                "pipelines": documents,
+            }
+        )
+    else:
+        warn(warned)
+        if wrong:
+            fail(ConfigurationError(wrong), as_json=False)
+        if wrong or warned:
+            click.echo(_summary(wrong, warned), err=True)
     if failed:
         ctx.exit(ConfigurationError.exit_code)
+
+
+def _in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each once, though several pipelines share a file of the environment, in the order of the files."""
+    return sorted(
+        dict.fromkeys(found), key=lambda item: (item.at.file, item.at.line, item.at.column, item.code, item.message)
+    )
+
+
+def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:
+    counts = [
+        f"{len(found)} {word if len(found) == 1 else word + 's'}"
+        for found, word in ((wrong, "mistake"), (warned, "warning"))
+        if found
+    ]
+    files = len({item.at.file for item in (*wrong, *warned)})
+    return f"{' and '.join(counts)} in {files} {'file' if files == 1 else 'files'}"
 
 
 def _all() -> tuple[str, ...]:
@@ -57,3 +101,10 @@ def _all() -> tuple[str, ...]:
             [Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")]
         )
     return found
+
+
+def _environments(but: str) -> list[Diagnostic]:
+    from etl.config.load import check_environments  # noqa: PLC0415  # --help need not pay for it
+
+    project = find_project(Path.cwd())
+    return check_environments(project, but) if project else []

@@ -117,7 +117,9 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
     expectations = []
     for key, item in model.expectations.items():
         place = document.place((*path, "expectations", key, "expr"))
-        found += query.check_expression(item.expr, place, f"expectation '{key}'")
+        found += query.check_expression(
+            item.expr, document.locate((*path, "expectations", key, "expr"), item.expr), f"expectation '{key}'"
+        )
         expectations.append(ExpectationSpec(key, item.expr, item.on_violation, place))
     made = parts.instance("flows", name)
     return FlowSpec(
@@ -178,10 +180,22 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
                     "a relative path without '..'",
                 )
             )
+    for key in ("keys", "sequence_by", "except_columns", "partition_by", "cluster_by"):
+        columns: tuple[str, ...] = getattr(model, key)
+        for index, column in enumerate(columns):
+            if column.lower() in {item.lower() for item in columns[:index]}:
+                found.append(
+                    Diagnostic(
+                        "E237",
+                        f"flow '{name}': '{column}' stands twice in {key}",
+                        document.place((*path, key, index)),
+                        "keep one of them; capitals make no difference",
+                    )
+                )
     if model.partition_by and model.cluster_by:
         found.append(
             Diagnostic(
-                "E204",
+                "E235",
                 f"flow '{name}': a table is partitioned or clustered, not both",
                 document.place((*path, "cluster_by"), key=True),
                 "leave one of them out",
@@ -191,14 +205,14 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         at = document.place((*path, "properties", key), key=True)
         if not key.lower().startswith("delta."):
             message = f"flow '{name}': Delta keeps no property '{key}', only those of its own"
-            found.append(Diagnostic("E204", message, at, "a property begins with delta."))
+            found.append(Diagnostic("E236", message, at, "a property begins with delta."))
         elif (*path, "properties", key) in parts.written:
             message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
-            found.append(Diagnostic("E204", message, at, "write the value out, or use a param"))
+            found.append(Diagnostic("E236", message, at, "write the value out, or use a param"))
         if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
             found.append(
                 Diagnostic(
-                    "E204",
+                    "E236",
                     f"flow '{name}': other readers could not read a table with deletion vectors",
                     document.place((*path, "properties", key), key=True),
                     "leave the property out",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,10 +19,15 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, InputSpec, PipelineSpec
 
 
+_PAUSES = ("max_retry_interval", "min_retry_interval")
+
+
 def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
     """Inputs that exist, no circles, kinds that fit their sinks, targets that do not meet."""
+    taken = list(_names(spec, document))
+    if taken:  # of two things with one name, nothing else can be said
+        return taken
     found = [
-        *_names(spec, document),
         *_run(spec, document),
         *_existing(spec),
         *_circles(spec),
@@ -34,6 +41,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *wrong,
         *_flows(whole, document),
         *check_replays(whole, document),
+        *_own_files(whole, document),
         *_targets(whole, document),
     ]
 
@@ -42,14 +50,14 @@ def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     flows = {item.name for item in (*spec.flows, *spec.disabled)}
     for name in sorted({item.name for item in spec.sources} & flows):
         yield Diagnostic(
-            "E107",
+            "E119",
             f"'{name}' is both a source and a flow",
             document.place(("flows", name), key=True),
             "rename one of them",
         )
     if spec.flow("params") or spec.source("params"):
         yield Diagnostic(
-            "E107",
+            "E119",
             "'params' is the name that Python transforms know the parameters by",
             document.place(()),
             "rename it",
@@ -64,7 +72,7 @@ def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             yield Diagnostic(
-                "E105",
+                "E143",
                 f"there is no time zone '{zone}'",
                 document.place((*path, "timezone")),
                 "a name such as UTC or Europe/Berlin",
@@ -74,12 +82,14 @@ def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows),
     ):
         if retry.min_retry_interval > retry.max_retry_interval:
+            said = next((key for key in _PAUSES if (*path, key) in document.places), "")
             yield Diagnostic(
-                "E105",
+                "E144",
                 "min_retry_interval is longer than max_retry_interval",
-                document.place(path, key=True),
+                document.place((*path, said)),
                 "the first pause is the shortest",
             )
+            return
 
 
 def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
@@ -90,11 +100,12 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "E202",
                 f"flow '{flow.name}' reads no changes, so nothing would ever make it run",
-                flow.at,
+                document.place(("flows", flow.name, "inputs"), key=True),
                 "read at least one input as changes",
             )
         for item in flow.inputs:
-            yield from _input(spec, flow, item)
+            if item.dataset != flow.name:  # that is a circle
+                yield from _input(spec, flow, item)
         yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
 
@@ -123,14 +134,14 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
     upstream = spec.flow(item.dataset)
     if item.read == "changes" and item.on_change is not None:
         yield Diagnostic(
-            "E202",
+            "E221",
             f"input '{item.dataset}' of flow '{flow.name}': on_change is for snapshots",
             item.at,
             "leave on_change out",
         )
     if item.read == "snapshot" and upstream is not None and item.on_change is None:
         yield Diagnostic(
-            "E202",
+            "E222",
             f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
             item.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
@@ -160,7 +171,7 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     if flow.primary_key and any(item.name == "primary_key" for item in flow.expectations):
         at = document.place(("flows", flow.name, "expectations", "primary_key"), key=True)
         message = f"flow '{flow.name}': 'primary_key' is the expectation that its primary_key is"
-        yield Diagnostic("E107", message, at, "rename the expectation")
+        yield Diagnostic("E119", message, at, "rename the expectation")
     if not flow.primary_key or flow.sink.strategy != "merge":
         return
     key = {name.lower() for name in flow.primary_key}
@@ -168,11 +179,23 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
         if name.lower() not in key:
             whole = ", ".join(flow.primary_key)
             message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({whole}) need not be told apart by primary_key"
-            yield Diagnostic("E204", message, document.place(path), f"add '{name}' to primary_key")
+            yield Diagnostic("E238", message, document.place(path), f"add '{name}' to primary_key")
     for name in flow.sink.except_columns:
         if name.lower() in key:
             message = f"flow '{flow.name}': '{name}' of the primary_key is not stored"
-            yield Diagnostic("E204", message, document.place(path), "take it out of except_columns")
+            yield Diagnostic("E234", message, document.place(path), "take it out of except_columns")
+
+
+def _own_files(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    """What the framework writes is read through inputs, which know how far they have read it."""
+    for source in spec.sources:
+        if source.path and Path(os.path.normpath(source.path)).is_relative_to(os.path.normpath(spec.storage)):
+            yield Diagnostic(
+                "E248",
+                f"source '{source.name}' lies inside of storage, where the framework writes",
+                document.place(("sources", source.name, "path")),
+                "to read a flow's target, name the flow under inputs",
+            )
 
 
 def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
@@ -197,7 +220,7 @@ def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "E201",
                 f"flows depend on each other in a circle: {' reads '.join(circle)}",
-                flow.at,
+                next(item.at for item in spec.flow(circle[0]).inputs if item.dataset == circle[1]),  # type: ignore[union-attr]  # circles are of flows
                 "break it by reading a source instead",
             )
             return
@@ -211,12 +234,12 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         at = document.place(("flows", flow.name, "sink", "path"))
         if target.split("/")[0] in reserved:
             yield Diagnostic(
-                "E206", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"
+                "E247", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"
             )
         for other, name in places.items():
             if target == other or target.startswith(other + "/") or other.startswith(target + "/"):
                 yield Diagnostic(
-                    "E206",
+                    "E246",
                     f"flows '{name}' and '{flow.name}' would write into each other: {other} and {target}",
                     at,
                     "give each its own path",

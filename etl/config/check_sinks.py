@@ -42,9 +42,9 @@ def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
         )
     if flow.incremental == "rows" and sum(item.read == "changes" for item in flow.inputs) > 1:
         yield Diagnostic(
-            "E202",
-            f"flow '{flow.name}': under rows each output row depends on one row of the one changes input",
-            flow.at,
+            "E223",
+            f"flow '{flow.name}' reads the changes of two inputs; under rows each output row depends on one row of one of them",
+            [item.at for item in flow.inputs if item.read == "changes"][1],
             "read the others as snapshots, or use incremental: groups or full",
         )
     if flow.trusted and flow.incremental != "groups":
@@ -82,28 +82,28 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     sink, path = flow.sink, ("flows", flow.name, "sink")
     if not sink.keys:
         yield Diagnostic(
-            "E204",
+            "E231",
             f"flow '{flow.name}': {'a merge' if sink.strategy == 'merge' else 'scd2'} needs keys",
             document.place(path, key=True),
             "keys: [column, …]",
         )
     if sink.strategy == "merge" and bool(sink.sequence_by) == sink.insert_only:
         yield Diagnostic(
-            "E204",
+            "E232",
             f"flow '{flow.name}': a merge needs either sequence_by or insert_only: true",
             document.place(path, key=True),
             "sequence_by: the column that tells the newer row",
         )
     if sink.strategy == "scd2" and not sink.sequence_by:
         yield Diagnostic(
-            "E204",
+            "E232",
             f"flow '{flow.name}': scd2 needs sequence_by",
             document.place(path, key=True),
             "sequence_by: the column that tells since when a row is true",
         )
     if sink.insert_only and sink.delete_when:
         yield Diagnostic(
-            "E204",
+            "E233",
             f"flow '{flow.name}': insert_only never deletes",
             document.place((*path, "delete_when"), key=True),
             "leave one of them out",
@@ -113,10 +113,12 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             if name in sink.keys:
                 what = "must be stored" if key == "except_columns" else "is what a history is of; it never changes"
                 yield Diagnostic(
-                    "E204",
+                    "E234",
                     f"flow '{flow.name}': the key '{name}' {what}",
                     document.place((*path, key)),
                     f"take it out of {key}",
                 )
     if sink.delete_when:
-        yield from check_expression(sink.delete_when, document.place((*path, "delete_when")), "delete_when")
+        yield from check_expression(
+            sink.delete_when, document.locate((*path, "delete_when"), sink.delete_when), "delete_when"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
@@ -23,11 +24,13 @@ def check_replays(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic
                 continue
             whole = f"needs '{item.dataset}' whole, but a {source.format} source makes each row only once"
             if item.read == "snapshot":
-                yield Diagnostic("E202", f"flow '{flow.name}' {whole}", item.at, "read it as changes")
+                yield Diagnostic("E225", f"flow '{flow.name}' {whole}", item.at, "read it as changes")
             elif flow.incremental == "full" or flow.sink.strategy == "overwrite":
-                yield Diagnostic("E202", f"flow '{flow.name}' {whole}", item.at, "use incremental: rows")
+                yield Diagnostic("E225", f"flow '{flow.name}' {whole}", item.at, "use incremental: rows")
             elif said:
-                yield from no_batch(spec, flow, flow.mode)
+                own = ("flows", flow.name, "run", "mode")
+                for found in no_batch(spec, flow, flow.mode):
+                    yield replace(found, at=document.place(own if own in document.places else ("run", "mode")))
 
 
 def no_batch(spec: PipelineSpec, flow: FlowSpec, mode: Mode) -> list[Diagnostic]:
@@ -38,6 +41,6 @@ def no_batch(spec: PipelineSpec, flow: FlowSpec, mode: Mode) -> list[Diagnostic]
         if mode == "batch" and source is not None and not source.replays:
             message = f"flow '{flow.name}' reads '{item.dataset}', a {source.format} source: it has no whole that a batch could read"
             found.append(
-                Diagnostic("E205", message, item.at, "run it as a stream: run: {mode: stream}, or --mode stream")
+                Diagnostic("E225", message, item.at, "run it as a stream: run: {mode: stream}, or --mode stream")
             )
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from etl.config.diagnostics import did_you_mean
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
 _COMMENT = re.compile(r"(`(?:[^`]|``)*`|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -39,14 +41,19 @@ _SIMPLE = frozenset(
     ]
 )
 
+_MOST_DIGITS = 38
+_ARGUMENTS = {"decimal": 2, "dec": 2, "numeric": 2, "char": 1, "character": 1, "varchar": 1}
+
 
 class DdlError(ValueError):
     """The DDL is wrong at `offset`, counted in characters from 0."""
 
-    def __init__(self, message: str, offset: int, width: int = 1) -> None:
+    def __init__(self, message: str, offset: int, width: int = 1, *, code: str = "E310", hint: str = "") -> None:
         super().__init__(message)
         self.offset = offset
         self.width = width
+        self.code = code
+        self.hint = hint or "columns are written: id BIGINT, name STRING, price DECIMAL(12, 2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Column:
 
     name: str
     type: str
+    offset: int = field(default=0, compare=False)  # where the name is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,17 @@ class _Reader:
         while True:
             name = self._name()
             if any(item.name.lower() == name.text.lower() for item in found):
-                raise DdlError(f"column '{name.text}' stands twice", name.at, len(name.text))
+                raise DdlError(
+                    f"column '{name.text}' stands twice",
+                    name.at,
+                    len(name.text),
+                    code="E312",
+                    hint="keep one of them; capitals make no difference",
+                )
             self._accept(":")
             kind = self._type()
             self._attributes()
-            found.append(Column(name.text, kind))
+            found.append(Column(name.text, kind, name.at))
             if self._peek() is None:
                 return found
             self._expect(",")
@@ -128,10 +142,15 @@ class _Reader:
         if word == "struct":
             return self._struct()
         if word not in _SIMPLE or token.quoted:
-            raise DdlError(f"'{token.text}' is no type of Spark's", token.at, len(token.text))
+            near = did_you_mean(token.text.lower(), (*sorted(_SIMPLE), "array", "map", "struct")).upper()
+            hint = (
+                near.replace("DID YOU MEAN", "did you mean")
+                or "such as STRING, BIGINT, DOUBLE, DATE, TIMESTAMP, ARRAY<INT>"
+            )
+            raise DdlError(f"'{token.text}' is no type of Spark's", token.at, len(token.text), code="E311", hint=hint)
         if word == "interval":
             return self._interval(word)
-        return word + self._arguments()
+        return word + self._collation(word) + self._arguments(token)
 
     def _struct(self) -> str:
         self._expect("<")
@@ -152,18 +171,48 @@ class _Reader:
             self._next += 1
         return word
 
-    def _arguments(self) -> str:
-        if not self._accept("("):
+    def _collation(self, word: str) -> str:
+        following = self._peek()
+        if word != "string" or following is None or following.text.lower() != "collate" or following.quoted:
             return ""
-        numbers = []
+        self._next += 1
+        return f" collate {self._take('a collation').text.lower()}"
+
+    def _arguments(self, kind: _Token) -> str:
+        """`(10, 2)`, within what Spark allows."""
+        word = kind.text.lower()
+        if not self._accept("("):
+            if word in ("char", "character", "varchar"):
+                hint = f"{kind.text}(20), or STRING"
+                raise DdlError(f"{kind.text} lacks its length", kind.at, len(kind.text), code="E314", hint=hint)
+            return ""
+        numbers: list[str] = []
+        most = _ARGUMENTS.get(word, 0)
+        if most == 0:
+            raise DdlError(f"{kind.text} takes no numbers", kind.at, len(kind.text), code="E314", hint="leave them out")
         while True:
             token = self._take("a number")
             if not token.text.isdigit():
                 raise DdlError(f"a number belongs here, not '{token.text}'", token.at, len(token.text))
             numbers.append(token.text)
             if self._accept(")"):
+                self._bounds(kind, [int(number) for number in numbers], most)
                 return f"({','.join(numbers)})"
             self._expect(",")
+
+    @staticmethod
+    def _bounds(kind: _Token, numbers: list[int], most: int) -> None:
+        wrong = ""
+        if len(numbers) > most:
+            wrong = f"{kind.text} takes {most} {'number' if most == 1 else 'numbers'} at most"
+        elif most == 1 and numbers[0] < 1:
+            wrong = f"{kind.text} holds one character at least"
+        elif most > 1 and not 1 <= numbers[0] <= _MOST_DIGITS:
+            wrong = f"{kind.text} has 1 to {_MOST_DIGITS} digits"
+        elif most > 1 and len(numbers) > 1 and numbers[1] > numbers[0]:
+            wrong = f"{kind.text} has at most {numbers[0]} digits after its point"
+        if wrong:
+            raise DdlError(wrong, kind.at, len(kind.text), code="E314", hint="such as DECIMAL(12, 2)")
 
     def _attributes(self) -> None:
         while (token := self._peek()) is not None and token.text.lower() in ("not", "comment"):

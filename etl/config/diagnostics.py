@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from etl.config.secrets import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,21 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+_SHOWN, _BEFORE = 160, 60  # characters of a line, and those of them before the caret
 NOWHERE = Location(file="", line=0, column=0)
+Locate: TypeAlias = "Callable[[int], Location]"
+"""Where the character at an offset of some text stands."""
+
+
+def in_file(file: str, text: str) -> Locate:
+    """The places of a file's text."""
+
+    def locate(offset: int) -> Location:
+        start = text.rfind("\n", 0, offset) + 1
+        line = text[start:].split("\n", 1)[0].rstrip("\r")
+        return Location(file, text.count("\n", 0, offset) + 1, offset - start + 1, 1, line)
+
+    return locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +76,18 @@ class Diagnostic:
             return f"{head}\n  {self.hint}" if self.hint else head
         number = f" {self.at.line} | "
         blank = " " * (len(number) - 2) + "| "
-        caret = " " * (self.at.column - 1) + "^" * max(1, self.at.width)
-        return f"{head}\n{number}{self.at.text}\n{blank}{caret}{' ' + self.hint if self.hint else ''}"
+        text, column, width = _window(self.at)
+        under = "".join("\t" if letter == "\t" else " " for letter in text[:column].ljust(column))
+        return f"{head}\n{number}{text}\n{blank}{under}{'^' * width}{' ' + self.hint if self.hint else ''}"
+
+
+def _window(at: Location) -> tuple[str, int, int]:
+    """The part of a long line around its caret; the caret's column in it, from 0; how wide it is."""
+    first = max(0, min(at.column - 1 - _BEFORE, len(at.text) - _SHOWN)) if len(at.text) > _SHOWN else 0
+    text = ("\N{HORIZONTAL ELLIPSIS}" if first else "") + at.text[first : first + _SHOWN]
+    text += "\N{HORIZONTAL ELLIPSIS}" if first + _SHOWN < len(at.text) else ""
+    column = at.column - 1 - first + bool(first)
+    return text, column, max(1, min(at.width, len(text) - column))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

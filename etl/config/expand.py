@@ -68,6 +68,7 @@ class _Expansion:
     def __init__(self, document: Document, params: Params, project: Path, found: list[Diagnostic]) -> None:
         self._document, self._params, self._project, self._found = document, params, project, found
         self.instances: dict[tuple[str, str], Instance] = {}
+        self._broken: set[tuple[str, str]] = set()
 
     def section(self, section: str, items: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -80,7 +81,7 @@ class _Expansion:
                 if "for_each" in (item or ()) and (key in made or (key in items and key != name)):
                     at = self._document.place((section, name, "for_each"), key=True)
                     message = f"for_each of '{name}' makes '{key}', which is there already"
-                    self._report("E107", message, at, "rename one of them")
+                    self._report("E119", message, at, "rename one of them")
                 made[key] = value
         return made
 
@@ -91,12 +92,13 @@ class _Expansion:
         if not isinstance(wanted, dict) or not wanted:
             hint = "for_each: {region: [eu, us]}"
             self._report(
-                "E105", "for_each takes variables, each with a list of values", self._document.place(path), hint
+                "E113", "for_each takes variables, each with a list of values", self._document.place(path), hint
             )
             return {name: rest}
         variables = {str(key): self._values(key, given, path) for key, given in wanted.items()}
         if not all(variables.values()):
             # What it would have made is not known: one stands for all, so that the rest is still checked.
+            self._broken.add((section, name))
             return self._make(
                 section, name, rest, {key: (list(found) or ["x"])[0] for key, found in variables.items()}, name
             )
@@ -119,7 +121,7 @@ class _Expansion:
         if not _NAME.fullmatch(str(variable)):
             self._report("E107", f"'{variable}' is no name", at, "a name is of the form [a-z][a-z0-9_]*")
         if variable in self._params.values:
-            self._report("E107", f"'{variable}' is a param and a variable of for_each", at, "rename one of them")
+            self._report("E119", f"'{variable}' is a param and a variable of for_each", at, "rename one of them")
         if not isinstance(given, list) or not given:
             self._report("E113", f"for_each: '{variable}' has no values", at, f"{variable}: [one, another]")
             return {}
@@ -164,8 +166,8 @@ class _Expansion:
                 fitting = [
                     made for made, other in family.items() if made == name or other.variables.items() <= known.items()
                 ]
-                if fitting:
-                    found[flow, name] = fitting[0]
+                if fitting or ("flows", own.family if own else flow) in self._broken:
+                    found[flow, name] = (fitting or [*family])[0]
                     continue
                 variables = ", ".join(next(iter(family.values())).variables)
                 at = self._document.place(("flows", own.family if own else flow, "inputs", name), key=True)

@@ -19,27 +19,32 @@ from pydantic import (
     Tag,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from etl.config.formats import FORMATS
 from etl.config.plugins import one_of
 
+_LONGEST = 100 * 366 * 86400.0
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
 def seconds(value: Any) -> float:
     """`5 seconds`, `2 hours`, `1 day`, or a number of seconds."""
-    if isinstance(value, bool):
-        raise ValueError("a duration is a number of seconds, or text such as '10 minutes'")  # noqa: TRY004  # pydantic's signal
-    if isinstance(value, int | float):
+    hint = "write it as '10 seconds', '5 minutes', '2 hours' or '1 day', or as a number of seconds"
+    if isinstance(value, int | float) and not isinstance(value, bool):
         found = float(value)
     else:
-        parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day)s?\s*", str(value))
-        if parts is None:
-            raise ValueError(f"'{value}' is no duration; write it as '10 seconds', '5 minutes', '2 hours' or '1 day'")
+        parts = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(second|minute|hour|day)s?\s*", str(value))
+        if parts is None or not isinstance(value, str):
+            raise PydanticCustomError("duration", "{said} is no duration", {"said": _said(value), "hint": hint})
         found = float(parts.group(1)) * _UNITS[parts.group(2)]
-    if not 0 <= found < float("inf"):
-        raise ValueError("a duration is never negative, and ends")
+    if not 0 <= found <= _LONGEST:
+        raise PydanticCustomError("duration", "a duration is never negative, and ends within a century", {"hint": hint})
     return found
+
+
+def _said(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str | int | float | bool) else "this"
 
 
 def _texts(value: Any) -> Any:
@@ -56,7 +61,9 @@ def _option(value: Any) -> Any:
 
 def _trigger(value: Any) -> Any:
     if isinstance(value, str) and value != "available_now" and seconds(value) <= 0:
-        raise ValueError("the interval of a trigger is longer than nothing")
+        raise PydanticCustomError(
+            "duration", "the interval of a trigger is longer than nothing", {"hint": "such as '10 seconds'"}
+        )
     return value
 
 
@@ -72,6 +79,7 @@ Option = Annotated[str, BeforeValidator(_option)]
 Trigger = Annotated[str, BeforeValidator(_trigger)]
 ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]
 Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})]
+Flag = Annotated[bool, Field(strict=True)]  # `yes` and "true" are text
 Positive = Annotated[int, Field(gt=0, strict=True)]
 
 
@@ -192,7 +200,7 @@ class Sink(Model):
         (),
         description="merge: the row with the greatest wins; of equal ones the greater whole row. scd2: when a row became true.",
     )
-    insert_only: bool = Field(
+    insert_only: Flag = Field(
         default=False, description="merge without sequence_by: rows of one key are taken to be the same."
     )
     delete_when: Text | None = Field(None, description="merge, scd2: a row for which this holds ends its key.")
@@ -215,7 +223,7 @@ class Retry(Model):
     )
     max_retry_interval: Duration | None = Field(None, description="The longest pause (default 10 minutes).")
     timeout: Duration | None = Field(None, description="The longest that one attempt may take (default: no limit).")
-    retry_on_timeout: bool | None = Field(
+    retry_on_timeout: Flag | None = Field(
         None, description="Whether an attempt that took too long is tried again (default false)."
     )
 

@@ -48,7 +48,7 @@ def build(
                     )
                 )
         for name, expression in of.items() if isinstance(given, dict) else [("", given)]:
-            at = document.place((*path, name) if name else path)
+            at = document.locate((*path, name) if name else path, expression)
             found += check_expression(expression, at, f"group '{column}'")
         columns.append(
             GroupSpec(column, tuple((name, of[name]) for name in changes if name in of), document.place(path, key=True))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.build import Given, build
 from etl.config.check import check
+from etl.config.composer import read_document
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.document import Document, read_document
+from etl.config.document import Document
 from etl.config.expand import Expanded, expand
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.links import Others, link
@@ -123,12 +124,22 @@ def _look_further(values: Any, wrong: list[Diagnostic], given: Given, found: lis
 
 
 def _in_order(found: list[Diagnostic], expanded: Expanded) -> list[Diagnostic]:
-    """Each mistake once, in the order of the files; what a `for_each` has multiplied is one mistake."""
+    """Each mistake once, in the order of the files; what a `for_each` or `defaults` has multiplied is one mistake."""
+    document = expanded.document
     written = {f"'{name}'": f"'{item.family}'" for (_, name), item in expanded.instances.items()}
+    under = {
+        at for known in (document.keys, document.places) for path, at in known.items() if path[:1] == ("defaults",)
+    }
     unique: dict[object, Diagnostic] = {}
     for item in found:
-        said = re.sub(r"'\w+'", lambda match: written.get(match.group(), match.group()), item.message)
-        unique.setdefault((item.code, item.at, said), item)
+        said = (
+            ""
+            if item.at in under
+            else re.sub(r"'\w+'", lambda match: written.get(match.group(), match.group()), item.message)
+        )
+        words = re.sub(r" in (?:source|flow) '\w+'", " in 'defaults'", item.message)
+        shown = replace(item, message=words) if item.at in under else item
+        unique.setdefault((item.code, item.at, said), shown)
     return sorted(unique.values(), key=lambda item: (item.at.file, item.at.line, item.at.column, item.code))
 
 
@@ -143,12 +154,42 @@ def _overlays(place: Place, environment: str, found: list[Diagnostic]) -> list[D
     return documents
 
 
+def check_environments(project: Path, but: str) -> list[Diagnostic]:
+    """What is wrong with the files of the environments that a pipeline was not loaded in; their secrets are not asked for."""
+    found: list[Diagnostic] = []
+    for file in sorted((project / "conf").glob("*.yml")):
+        if file.stem in ("base", but):
+            continue
+        try:
+            document = read_document(file)
+        except ConfigurationError as cause:
+            found += [item for item in cause.diagnostics if isinstance(item, Diagnostic)]
+            continue
+        if not isinstance(document.values, dict):
+            found.append(
+                Diagnostic("E134", "the file is no mapping", document.place(()), "storage: …, params: {…}, run: {…}")
+            )
+            continue
+        values = {key: _known(item) for key, item in document.values.items() if not key.startswith("x-")}
+        found += validate(document, values, Environment, ENVIRONMENT_MODELS)[1]
+    return found
+
+
+def _known(value: Any) -> Any:
+    """`value` without what only a param or a secret says."""
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items() if not (isinstance(item, str) and "${" in item)}
+    return value
+
+
 def _validated_overlay(
     document: Document, params: Params, place: Place, found: list[Diagnostic]
 ) -> tuple[Environment, dict[Path_, str]] | None:
     """An environment's file as the grammar knows it, and where secrets stand in it."""
     if not isinstance(document.values, dict):
-        found.append(Diagnostic("E105", "the file is no mapping", document.place(())))
+        found.append(
+            Diagnostic("E134", "the file is no mapping", document.place(()), "storage: …, params: {…}, run: {…}")
+        )
         return None
     values = {key: item for key, item in document.values.items() if not key.startswith("x-")}
     if isinstance(values.get("params"), dict):
@@ -166,12 +207,18 @@ def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any
     """The values with `defaults` laid under each source and flow, and the short forms written out."""
     values = document.values
     if not isinstance(values, dict):
-        raise ConfigurationError([Diagnostic("E105", "a pipeline is a mapping of keys", document.place(()))])
+        hint = "version: 1, name: …, sources: {…}, flows: {…}"
+        raise ConfigurationError([Diagnostic("E134", "a pipeline is a mapping of keys", document.place(()), hint)])
+    if not values:
+        hint = "a pipeline has version, name, sources and flows; etl init makes one"
+        raise ConfigurationError([Diagnostic("E134", "the file is empty", document.place(()), hint)])
     values = {key: item for key, item in values.items() if not key.startswith("x-")}
     defaults = values.pop("defaults", None) or {}
     if not isinstance(defaults, dict):
         found.append(
-            Diagnostic("E105", "defaults is a mapping with `source:` and `flow:`", document.place(("defaults",)))
+            Diagnostic(
+                "E105", "defaults is a mapping of keys", document.place(("defaults",)), "defaults: {source: …, flow: …}"
+            )
         )
         defaults = {}
     for key in defaults:
@@ -182,6 +229,10 @@ def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any
                     "E103", f"unknown key '{key}' in 'defaults'", document.place(("defaults", key), key=True), hint
                 )
             )
+    for key in ("source", "flow"):
+        if not isinstance(defaults.get(key), dict | None):
+            at = document.place(("defaults", key))
+            found.append(Diagnostic("E105", f"defaults: '{key}' is a mapping of keys", at, f"{key}: {{key: value}}"))
     for section, under in (("sources", defaults.get("source")), ("flows", defaults.get("flow"))):
         items = values.get(section)
         if isinstance(items, dict) and isinstance(under, dict):

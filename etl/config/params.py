@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 SQL_KEYS = frozenset({"sql", "expr", "delete_when", "groups"})
 _WORDS = {"true": True, "false": False}
+KINDS = ("str", "int", "float", "bool", "date", "timestamp")
+_BROKEN = object()  # a default that is of another type
 
 
 _TIMES: Mapping[str, tuple[Callable[[str], Scalar], str]] = {
@@ -98,6 +100,12 @@ class Interpolation:
             return [self.fill(item, (*path, index)) for index, item in enumerate(value)]
         if not isinstance(value, str) or "$" not in value:
             return value
+        if "${" in REFERENCE.sub("", value):
+            at = self._document.text_place(path, value, value.rindex("${"))
+            self.found.append(
+                Diagnostic("E115", "this reference is never closed", at, "write ${name}; $$ stands for one $")
+            )
+            return value
         whole = REFERENCE.fullmatch(value)
         if whole is not None and whole.group(1) is not None:
             found, shown = self._lookup(whole.group(1), path)
@@ -125,7 +133,7 @@ class Interpolation:
             at = self._document.text_place(path, value, value.index("${"))
             self.found.append(
                 Diagnostic(
-                    "E300",
+                    "E305",
                     "`${…}` does not reach SQL: a value must never become code",
                     at,
                     "in a transform write :name",
@@ -138,7 +146,11 @@ class Interpolation:
         if name in self._params:
             return self._params[name], self._hidden.get(name)
         at = self._document.place(path)
-        if secrets.is_secret(name):
+        if not name.strip():
+            self.found.append(
+                Diagnostic("E115", "this reference names nothing", at, "write ${name}; $$ stands for one $")
+            )
+        elif secrets.is_secret(name):
             try:
                 return secrets.resolve(name, self._project), f"${{{name}}}"
             except secrets.Unavailable as cause:
@@ -171,11 +183,14 @@ def declared_params(
     declared = {}
     for name, item in (values.get("params") or {}).items() if isinstance(values.get("params"), dict) else ():
         kind, default = str(item.get("type", "str")), item.get("default")
+        if kind not in KINDS:  # the grammar says so
+            kind = kind_of(default)
         try:
             convert(default if not (isinstance(default, str) and "${" in default) else None, kind)
         except Unconvertible as cause:
-            found.append(Diagnostic("E111", f"param '{name}': {cause}", document.place(("params", name))))
-            default = None
+            at = document.place(("params", name, "default"))
+            found.append(Diagnostic("E111", f"param '{name}': {cause}", at, f"its type is {kind}"))
+            default = _BROKEN
         declared[str(name)] = (kind, default)
     return declared
 
@@ -203,6 +218,9 @@ def resolve_params(
     values: dict[str, Scalar] = {}
     hidden: dict[str, str] = {}
     for name, (kind, default) in declared.items():
+        if default is _BROKEN and name not in given:
+            values[name] = None
+            continue
         value, origin = given.get(name, (default, document))
         filling = Interpolation(origin or document, values, project=project, hidden=hidden)
         value = filling.fill(value, ("params", name))
@@ -210,7 +228,7 @@ def resolve_params(
         if value is None and name not in given:
             found.append(
                 Diagnostic(
-                    "E111",
+                    "E114",
                     f"param '{name}' has no value",
                     document.place(("params", name), key=True),
                     f"give it by --param {name}=…, in conf/, or a default",
@@ -223,6 +241,6 @@ def resolve_params(
         except Unconvertible as cause:
             at = origin.place(("params", name)) if origin is not None else NOWHERE
             said = str(cause).replace(str(value), hidden[name]) if name in hidden else str(cause)
-            found.append(Diagnostic("E111", f"param '{name}': {said}", at))
+            found.append(Diagnostic("E111", f"param '{name}': {said}", at, f"its type is {kind}"))
             values[name] = None
     return Params(values, hidden)

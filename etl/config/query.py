@@ -1,20 +1,36 @@
-"""SQL and Python of the user's, checked without running either: syntax, inputs, parameters."""
+"""SQL of the user's, checked without Spark: syntax, tables, parameters.
+
+sqlglot's grammar is not Spark's. What it refuses is a mistake, unless the text holds something that Spark is known to accept and
+sqlglot is not: that is a warning, and Spark has the last word when the plan is made.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from etl.config.diagnostics import Diagnostic, Location, did_you_mean
+from etl.config.diagnostics import Diagnostic, Locate, Location, did_you_mean
+from etl.config.lexical import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
+
+_PARAM = re.compile(r"(?<![:\w\]\)]):([A-Za-z_]\w*)")
+# What Spark 4.2 parses and sqlglot does not, and what stands for it while the rest of the text is looked at: as long as itself.
+_STANDS_FOR = (
+    (re.compile(r">>>"), ">> "),
+    (re.compile(r"\bwindow(?=\s*\()", re.IGNORECASE), "w1ndow"),
+    (re.compile(r"\bMAX\s+RECURSION\s+LEVEL\s+\d+", re.IGNORECASE), ""),
+    (re.compile(r"\bTABLESAMPLE\s*\([^()]*\)", re.IGNORECASE), ""),
+)
+_BEYOND = re.compile(
+    r"\|>|\bTABLE\b|\bMATCH_RECOGNIZE\b|\bTRANSFORM\b|\bUSING\s+'|:\s*\[|\{|>>>|\bWATERMARK\b|\bSTREAM\b", re.IGNORECASE
+)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def parse(text: str) -> Any:
     """The syntax tree of one query, in Spark's dialect; sqlglot's errors where it is none."""
     import sqlglot  # noqa: PLC0415  # a tenth of a second that files without SQL need not pay
@@ -25,217 +41,271 @@ def parse(text: str) -> Any:
     return found[0]
 
 
+def understood(text: str) -> Any:
+    """The syntax tree of one query, or None where only Spark understands it."""
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415  # see parse
+
+    try:
+        return parse(text)
+    except (SqlglotError, ValueError, RecursionError):
+        return None
+
+
+def normal(text: str) -> str:
+    """The query without what changes nothing: layout, comments, the case of keywords where they are known."""
+    tree = understood(text)
+    if tree is not None:
+        return str(tree.sql(dialect="spark", comments=False, normalize=True))
+    pieces = re.finditer(r"\s+|\S+", scan(text).bare)
+    return "".join(" " if item.group().isspace() else text[item.start() : item.end()] for item in pieces).strip()
+
+
 def shift(origin: Location, text: str, line: int, column: int, width: int = 1) -> Location:
     """The place of (line, column), from 1, inside `text`, whose first character stands at `origin`."""
     lines = text.splitlines() or [""]
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
     if line == 1:
         return Location(origin.file, origin.line, origin.column + column - 1, width, origin.text or shown)
-    return Location(origin.file, origin.line + line - 1, column, width, shown)
+    indent = origin.column - 1  # of a block in a YAML file
+    return Location(origin.file, origin.line + line - 1, column + indent, width, " " * indent + shown)
 
 
 def check_sql(
-    text: str, at: Location, *, inputs: Collection[str], params: Collection[str], flow: str
+    text: str, locate: Locate, *, inputs: Mapping[str, Location], params: Collection[str], flow: str
 ) -> list[Diagnostic]:
     """What is wrong with a transform's SQL."""
     from sqlglot import exp  # noqa: PLC0415  # see parse
-    from sqlglot.errors import ParseError, TokenError  # noqa: PLC0415
 
-    try:
-        tree = parse(text)
-    except ParseError as cause:
-        first = cause.errors[0] if cause.errors else {}
-        line, column = int(first.get("line") or 1), int(first.get("col") or 1)
-        token = str(first.get("highlight") or " ")
-        place = shift(at, text, line, max(1, column - len(token) + 1), len(token))
-        message = str(first.get("description") or cause).split("\n")[0].rstrip(".")
-        return [Diagnostic("E300", f"the SQL of flow '{flow}' does not parse: {message}", place)]
-    except TokenError as cause:
-        return [Diagnostic("E300", f"the SQL of flow '{flow}' does not parse: {str(cause).splitlines()[0]}", at)]
-    except ValueError as cause:
-        return [
-            Diagnostic("E301", f"the SQL of flow '{flow}': {cause}", at, "write one SELECT, without further statements")
-        ]
-    if not isinstance(tree, exp.Query):
+    what = f"the SQL of flow '{flow}'"
+    scanned = scan(text)
+    if scanned.flaw is not None:
+        return [Diagnostic("E300", f"{what}: {scanned.flaw.message}", locate(scanned.flaw.offset), scanned.flaw.hint)]
+    if not scanned.statements:
+        return [Diagnostic("E308", f"{what} holds no query", locate(0), "write one SELECT")]
+    if len(scanned.statements) > 1:
+        place = locate(scanned.statements[1])
         return [
             Diagnostic(
                 "E301",
-                f"the SQL of flow '{flow}' is {tree.key.upper()}, not a query",
-                at,
+                f"{what} is one query, and a second statement begins here",
+                place,
+                "delete it; a flow of its own may hold it",
+            )
+        ]
+    tree, wrong = _tree(text, locate, what)
+    if tree is None:
+        return wrong
+    if not isinstance(tree, exp.Query | exp.Values):
+        said = (
+            "no query"
+            if isinstance(tree, exp.Expression) and tree.key in ("alias", "column")
+            else f"a {tree.key.upper()} statement, not a query"
+        )
+        return [
+            Diagnostic(
+                "E301",
+                f"{what} is {said}",
+                locate(scanned.statements[0]),
                 "write one SELECT; the sink does the writing",
             )
         ]
-    found: list[Diagnostic] = []
-    names = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    known = {name.lower(): name for name in inputs}
-    used: set[str] = set()
-    for table in tree.find_all(exp.Table):
-        name = table.name.lower()
-        if not table.db and name in names and name not in known:
-            continue
-        if table.db or name not in known:
-            shown = table.sql(dialect="spark").split(" AS ")[0]
-            hint = did_you_mean(table.name, inputs) or f"the inputs of this flow are: {', '.join(inputs)}"
+    found = [*wrong, *_tables(tree, text, locate, inputs, flow)]
+    for name in dict.fromkeys(_markers(tree, text)):
+        if name not in params:
+            hint = did_you_mean(name, params) or "declare it under params"
             found.append(
-                Diagnostic(
-                    "E302",
-                    f"flow '{flow}' reads '{shown}', which is none of its inputs",
-                    _of(table.this, text, at),
-                    hint,
-                )
-            )
-        else:
-            used.add(name)
-    for name in inputs:
-        if name.lower() not in used and not found:
-            found.append(
-                Diagnostic(
-                    "E302",
-                    f"input '{name}' of flow '{flow}' is never read by its SQL",
-                    at,
-                    "read it, or take it out of inputs",
-                )
-            )
-    for marker in tree.find_all(exp.Placeholder):
-        if marker.name and marker.name not in params:
-            hint = did_you_mean(marker.name, params) or "declare it under params"
-            found.append(
-                Diagnostic(
-                    "E303",
-                    f"the SQL of flow '{flow}' uses :{marker.name}, which is no param",
-                    _marker(marker.name, text, at),
-                    hint,
-                )
+                Diagnostic("E303", f"{what} uses :{name}, which is no param", _marker(name, text, locate), hint)
             )
     return found
 
 
-def check_expression(text: str, at: Location, what: str) -> list[Diagnostic]:
-    """What is wrong with a boolean expression over one row."""
+def _tree(text: str, locate: Locate, what: str) -> tuple[Any, list[Diagnostic]]:
+    """The syntax tree, perhaps of a stand-in; None and what is wrong where there is none."""
+    from sqlglot.errors import ParseError, SqlglotError  # noqa: PLC0415  # see parse
+
+    try:
+        return parse(text), _apart(parse(text), text, locate, what)
+    except (SqlglotError, ValueError, RecursionError) as cause:
+        problem: Exception = cause
+    stand_in = _stand_in(text)
+    if stand_in != text and (tree := understood(stand_in)) is not None:
+        return tree, []
+    if isinstance(problem, RecursionError):
+        return None, [Diagnostic("E300", f"{what} is nested too deeply", locate(0), "split it into several flows")]
+    if _BEYOND.search(scan(text).bare):
+        hint = "only Spark can judge it: etl plan does"
+        return None, [Diagnostic("W103", f"{what} is beyond what can be checked without Spark", locate(0), hint)]
+    first = problem.errors[0] if isinstance(problem, ParseError) and problem.errors else {}
+    token = str(first.get("highlight") or " ")
+    place = (
+        replace(locate(_offset(text, int(first["line"]), int(first["col"]), len(token))), width=len(token))
+        if first
+        else locate(0)
+    )
+    return None, [Diagnostic("E300", f"{what} does not parse {_near(token)}", place, _in_plain_words(first, problem))]
+
+
+def _apart(tree: Any, text: str, locate: Locate, what: str) -> list[Diagnostic]:
+    """`> >` is no operator of Spark's, but one of sqlglot's."""
+    from sqlglot import exp  # noqa: PLC0415  # see parse
+
+    found = re.search(r"(>|<)\s+\1", scan(text).bare)
+    if found is None or tree.find(exp.BitwiseRightShift, exp.BitwiseLeftShift) is None:
+        return []
+    place = locate(found.start())
+    return [
+        Diagnostic(
+            "E300", f"{what} does not parse {_near(found.group())}", place, "a value is missing between two operators"
+        )
+    ]
+
+
+def _stand_in(text: str) -> str:
+    """The text with what sqlglot does not know replaced by something as long."""
+    found = text
+    for pattern, other in _STANDS_FOR:
+        for match in pattern.finditer(scan(text).bare):
+            found = found[: match.start()] + other.ljust(len(match.group())) + found[match.end() :]
+    return found
+
+
+def _near(token: str) -> str:
+    return f"at '{token}'" if token.strip() else "here"
+
+
+def _in_plain_words(first: Any, problem: Exception) -> str:
+    said = str(first.get("description") or problem).split("\n")[0].rstrip(".")
+    if said.startswith(("Required keyword", "Expected")):
+        return "something is missing before or after it"
+    if said.startswith("Expecting "):
+        return f"{said.removeprefix('Expecting ')} belongs before it"
+    return "look at what stands before and after it: a comma, an operator, a keyword"
+
+
+def _tables(tree: Any, text: str, locate: Locate, inputs: Mapping[str, Location], flow: str) -> list[Diagnostic]:
+    """Tables that are no inputs, and inputs that no table is."""
+    from sqlglot import exp  # noqa: PLC0415  # see parse
+
+    found: list[Diagnostic] = []
+    named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    known = {name.lower(): name for name in inputs}
+    used: set[str] = set()
+    hidden = False  # a name that only Spark resolves may be any of the inputs
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Func):  # range(10), explode(…), IDENTIFIER(…)
+            hidden = hidden or isinstance(table.this, exp.Anonymous)
+            continue
+        name = table.name.lower()
+        if not table.db and name in named and name not in known:
+            continue
+        if table.db or name not in known:
+            shown = f"{table.db}.{table.name}" if table.db else table.name
+            hint = did_you_mean(table.name, inputs) or f"the inputs of this flow are: {', '.join(inputs)}"
+            message = f"flow '{flow}' reads '{shown}', which is none of its inputs"
+            found.append(Diagnostic("E302", message, _of(table.args.get("db") or table.this, text, locate), hint))
+        else:
+            used.add(name)
+    if not found and not hidden:
+        for name, at in inputs.items():
+            if name.lower() not in used:
+                message = f"input '{name}' of flow '{flow}' is never read by its SQL"
+                found.append(Diagnostic("E304", message, at, "read it, or take it out of inputs"))
+    return found
+
+
+def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
+    """What is wrong with an expression over one row."""
     from sqlglot import exp  # noqa: PLC0415  # see parse
     from sqlglot.errors import SqlglotError  # noqa: PLC0415
 
+    scanned = scan(text)
+    if scanned.flaw is not None:
+        return [Diagnostic("E306", f"{what} is no expression: {scanned.flaw.message}", locate(0), scanned.flaw.hint)]
+    if ";" in scanned.bare:
+        return [Diagnostic("E306", f"{what} is no expression: ';' ends a statement", locate(0), "leave it out")]
+    if scanned.comment is not None:
+        return [Diagnostic("E306", f"{what} holds a comment of SQL's", locate(0), "write it in the YAML, after #")]
+    if not scanned.statements:
+        return [Diagnostic("E306", f"{what} is empty", locate(0), "such as: quantity > 0")]
     try:
-        tree = parse(f"SELECT 1 FROM _etl_row WHERE ({text})")
-    except (SqlglotError, ValueError) as cause:
-        reason = str(cause).split("\n")[0].split(" Line ")[0].rstrip(".")
-        return [Diagnostic("E300", f"{what} is no SQL expression: {reason}", at)]
-    for forbidden, name in (
-        (exp.Subquery, "a subquery"),
-        (exp.Select, "a subquery"),
-        (exp.AggFunc, "an aggregate"),
-        (exp.Window, "a window"),
-    ):
-        where = tree.args.get("where")
-        if where is not None and where.find(forbidden):
+        tree = parse(f"SELECT 1 FROM _etl_row WHERE ({text}\n)")
+    except (SqlglotError, ValueError, RecursionError) as cause:
+        if _BEYOND.search(scanned.bare):
             return [
                 Diagnostic(
-                    "E300",
-                    f"{what} has {name}; it is judged row by row",
-                    at,
-                    "compute the value in the transform, then test it",
+                    "W103",
+                    f"{what} is beyond what can be checked without Spark",
+                    locate(0),
+                    "only Spark can judge it: etl plan does",
                 )
             ]
+        first = getattr(cause, "errors", None) or [{}]
+        near = str(first[0].get("highlight") or " ")
+        ends = near == ")"  # our own bracket
+        near = _near(" " if ends else near)
+        return [
+            Diagnostic(
+                "E306",
+                f"{what} does not parse {near}",
+                locate(0),
+                "it breaks off: a value is missing at its end" if ends else _in_plain_words(first[0], cause),
+            )
+        ]
+    where = tree.args.get("where")
+    inner = where.this.this if where is not None and isinstance(where.this, exp.Paren) else None
+    if len(tree.args.get("expressions") or ()) != 1 or inner is None or isinstance(inner, exp.Alias | exp.Tuple):
+        return [Diagnostic("E306", f"{what} is not one expression", locate(0), "one condition, such as: quantity > 0")]
+    if apart := _apart(tree, text, locate, what):
+        return [Diagnostic("E306", apart[0].message, apart[0].at, apart[0].hint)]
+    hint = "compute the value in the transform, then test it"
+    for forbidden, name in (
+        (exp.Query, "a subquery"),
+        (exp.Window, "a window"),
+        (exp.AggFunc, "an aggregate"),
+        (exp.UDTF, "a function that makes rows"),
+    ):
+        if inner.find(forbidden):
+            return [Diagnostic("E307", f"{what} has {name}; it is judged row by row", locate(0), hint)]
+    for name in _markers(inner, text):
+        return [
+            Diagnostic(
+                "E309",
+                f"{what} uses :{name}, and has no params",
+                locate(0),
+                f"SELECT :{name} AS {name} in the transform, then name the column",
+            )
+        ]
     return []
 
 
 def markers(text: str) -> frozenset[str]:
     """The `:name` parameters that a query uses."""
+    return frozenset(_markers(understood(text), text))
+
+
+def _markers(tree: Any, text: str) -> list[str]:
+    if tree is None:
+        return _PARAM.findall(scan(text).bare)
     from sqlglot import exp  # noqa: PLC0415  # see parse
 
-    return frozenset(item.name for item in parse(text).find_all(exp.Placeholder) if item.name)
+    return [item.name for item in tree.find_all(exp.Placeholder) if item.name]
 
 
-def check_python(
-    file: Path, function: str, at: Location, *, inputs: Collection[str], flow: str, shown: str
-) -> list[Diagnostic]:
-    """What is wrong with a Python reference, found without importing it."""
-    try:
-        source = file.read_text(encoding="utf-8")
-        tree = ast.parse(source)
-    except UnicodeDecodeError:
-        return [Diagnostic("E320", f"{shown} is not UTF-8", at, "save it as UTF-8")]
-    except SyntaxError as cause:
-        lines = source.splitlines()
-        line, column = cause.lineno or 1, max(1, cause.offset or 1)
-        place = Location(shown, line, column, 1, lines[line - 1] if line <= len(lines) else "")
-        return [Diagnostic("E320", f"not valid Python: {cause.msg}", place)]
-    except ValueError as cause:
-        return [Diagnostic("E320", f"{shown} is not valid Python: {cause}", at)]
-    functions = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
-    found = functions.get(function)
-    if found is None:
-        imported = {
-            alias.asname or alias.name
-            for item in tree.body
-            if isinstance(item, ast.ImportFrom | ast.Import)
-            for alias in item.names
-        }
-        assigned = {
-            name.id
-            for item in tree.body
-            if isinstance(item, ast.Assign)
-            for name in item.targets
-            if isinstance(name, ast.Name)
-        }
-        if function in imported | assigned:
-            return []
-        hint = did_you_mean(function, functions) or f"the functions there are: {', '.join(functions) or 'none'}"
-        return [Diagnostic("E320", f"{shown} has no function '{function}'", at, hint)]
-    if isinstance(found, ast.AsyncFunctionDef):
-        return [Diagnostic("E320", f"'{function}' is async; a transform is a plain function", at, "write `def`")]
-    place = Location(shown, found.lineno, found.col_offset + 1, len("def"), source.splitlines()[found.lineno - 1])
-    arguments = found.args
-    if arguments.vararg or arguments.kwarg:
-        return [
-            Diagnostic(
-                "E321",
-                f"'{function}' takes * or ** parameters; name the inputs of flow '{flow}'",
-                place,
-                f"the inputs are: {', '.join(inputs)}",
-            )
-        ]
-    positional = [*arguments.posonlyargs, *arguments.args]
-    optional = {item.arg for item in positional[len(positional) - len(arguments.defaults) :]} | {
-        item.arg
-        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if default is not None
-    }
-    names = [item.arg for item in (*positional, *arguments.kwonlyargs)]
-    wrong = [
-        Diagnostic(
-            "E321",
-            f"parameter '{name}' of '{function}' is no input of flow '{flow}'",
-            place,
-            did_you_mean(name, inputs) or f"the inputs are: {', '.join(inputs)}",
-        )
-        for name in names
-        if name not in inputs and name != "params" and name not in optional
-    ]
-    wrong += [
-        Diagnostic(
-            "E321",
-            f"input '{name}' of flow '{flow}' is no parameter of '{function}'",
-            place,
-            "add the parameter, or take the input away",
-        )
-        for name in inputs
-        if name not in names
-    ]
-    return wrong
+def _offset(text: str, line: int, column: int, width: int) -> int:
+    """Sqlglot tells a token by the line and the column of its last character."""
+    start = sum(len(item) + 1 for item in text.split("\n")[: line - 1])
+    return max(0, min(start + column - width, len(text) - 1))
 
 
-def _of(identifier: Any, text: str, at: Location) -> Location:
+def _of(identifier: Any, text: str, locate: Locate) -> Location:
     meta = getattr(identifier, "meta", {})
     if "line" not in meta:
-        return at
+        return locate(0)
     width = len(identifier.name)
-    return shift(at, text, int(meta["line"]), max(1, int(meta["col"]) - width + 1), width)
+    at = locate(_offset(text, int(meta["line"]), int(meta["col"]), width))
+    return replace(at, width=width)
 
 
-def _marker(name: str, text: str, at: Location) -> Location:
-    found = re.search(rf":{re.escape(name)}\b", text)
-    if found is None:
-        return at
-    before = text[: found.start()]
-    return shift(at, text, before.count("\n") + 1, found.start() - (before.rfind("\n") + 1) + 1, len(name) + 1)
+def _marker(name: str, text: str, locate: Locate) -> Location:
+    found = re.search(rf":{re.escape(name)}\b", scan(text).bare)
+    return replace(locate(found.start()), width=len(name) + 1) if found else locate(0)

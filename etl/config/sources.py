@@ -132,7 +132,7 @@ def _checked(document: Document, name: str, model: grammar.Source, wanted: Forma
         )
     elif limit is not None and (limit.files is None) == (limit.bytes is None):
         yield Diagnostic(
-            "E205",
+            "E224",
             f"source '{name}': rate_limit takes either files or bytes",
             document.place((*path, "rate_limit"), key=True),
             "say one of them",
@@ -197,21 +197,16 @@ def _options(
 
 def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
     path = ("sources", name, "schema")
-    at = document.place(path)
     try:
         columns = parse(text)
     except DdlError as cause:
-        quoted = at.text[at.column - 1 : at.column] in "'\"" if at.text else False
-        plain = at.width >= len(text) and path not in document.blocks
-        place = replace(at, column=at.column + quoted + cause.offset, width=cause.width) if plain else at
-        if path in document.elsewhere:
-            place = replace(document.text_place(path, text, cause.offset), width=cause.width)
-        return [Diagnostic("E310", f"the schema of source '{name}': {cause}", place)]
+        place = replace(document.text_place(path, text, cause.offset), width=cause.width)
+        return [Diagnostic(cause.code, f"the schema of source '{name}': {cause}", place, cause.hint)]
     return [
         Diagnostic(
-            "E310",
+            "E313",
             f"the schema of source '{name}': column '{item.name}' has a name of the framework's own",
-            at,
+            replace(document.text_place(path, text, item.offset), width=len(item.name)),
             "rename it: _etl_ is reserved",
         )
         for item in columns

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config import grammar, query
-from etl.config.diagnostics import Diagnostic, Location
+from etl.config import functions, grammar, query
+from etl.config.diagnostics import Diagnostic, Location, in_file
 from etl.config.document import shown
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform, TransformSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etl.config.build import Given
 
 
@@ -22,9 +24,9 @@ def transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnost
         if len(model.inputs) != 1:
             found.append(
                 Diagnostic(
-                    "E104",
+                    "E126",
                     f"flow '{name}' has {len(model.inputs)} inputs and no transform",
-                    document.place(path, key=True),
+                    document.place(("flows", name, "inputs"), key=True),
                     "write a transform that makes one of them",
                 )
             )
@@ -33,7 +35,7 @@ def transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnost
     if len(given) != 1:
         found.append(
             Diagnostic(
-                "E105",
+                "E126",
                 f"the transform of flow '{name}' takes exactly one of sql, sql_file, python",
                 at,
                 f"it has {' and '.join(given) or 'none'}",
@@ -43,26 +45,33 @@ def transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnost
     if wanted.python is not None:
         return _python(parts, name, wanted.python, tuple(model.inputs), found)
     if wanted.sql_file is not None:
-        return _sql_file(parts, name, wanted.sql_file, tuple(model.inputs), found)
+        return _sql_file(parts, name, wanted.sql_file, _places(parts, name, model), found)
     text = wanted.sql or ""
-    place = document.text_place((*path, "sql"))
+    place = document.text_place((*path, "sql"), text)
     found += query.check_sql(
         text,
-        place,
-        inputs=tuple(model.inputs),
+        document.locate((*path, "sql"), text),
+        inputs=_places(parts, name, model),
         params=(*parts.params, *parts.instance("flows", name).variables),
         flow=name,
     )
     return SqlTransform(text, None, place)
 
 
-def _sql_file(parts: Given, name: str, file: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
+def _places(parts: Given, name: str, model: grammar.Flow) -> dict[str, Location]:
+    """Each input, and where it is declared."""
+    return {item: parts.document.place(("flows", name, "inputs", item), key=True) for item in model.inputs}
+
+
+def _sql_file(
+    parts: Given, name: str, file: str, inputs: Mapping[str, Location], found: list[Diagnostic]
+) -> TransformSpec:
     at = parts.document.place(("flows", name, "transform", "sql_file"))
     path = (parts.place.folder / file).resolve()
     if not path.is_relative_to(parts.place.project.resolve()):
         found.append(
             Diagnostic(
-                "E206", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"
+                "E327", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"
             )
         )
         return IdentityTransform()
@@ -79,7 +88,7 @@ def _sql_file(parts: Given, name: str, file: str, inputs: tuple[str, ...], found
         known = sorted(item.name for item in parts.place.folder.glob("*.sql"))
         found.append(
             Diagnostic(
-                "E320",
+                "E325",
                 f"flow '{name}': {shown(path)} {reason}",
                 at,
                 f"the SQL files there are: {', '.join(known) or 'none'}",
@@ -88,7 +97,11 @@ def _sql_file(parts: Given, name: str, file: str, inputs: tuple[str, ...], found
         return IdentityTransform()
     place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
     found += query.check_sql(
-        text, place, inputs=inputs, params=(*parts.params, *parts.instance("flows", name).variables), flow=name
+        text,
+        in_file(place.file, text),
+        inputs=inputs,
+        params=(*parts.params, *parts.instance("flows", name).variables),
+        flow=name,
     )
     return SqlTransform(text, shown(path), place)
 
@@ -99,7 +112,7 @@ def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], fo
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
         found.append(
             Diagnostic(
-                "E320",
+                "E323",
                 f"flow '{name}': '{reference}' is no reference of the form module:function",
                 at,
                 "such as transforms:clean",
@@ -113,12 +126,12 @@ def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], fo
         known = sorted(item.stem for item in parts.place.folder.glob("*.py"))
         found.append(
             Diagnostic(
-                "E320",
+                "E322",
                 f"flow '{name}': there is no {shown(candidates[0])}",
                 at,
                 f"the modules there are: {', '.join(known) or 'none'}",
             )
         )
         return IdentityTransform()
-    found += query.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
+    found += functions.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
     return PythonTransform(module, function, str(file), at)

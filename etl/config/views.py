@@ -28,14 +28,14 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     path = ("flows", flow.name)
     if flow.expectations:
         yield Diagnostic(
-            "E204",
+            "E245",
             f"flow '{flow.name}' is a view: it has no quarantine, and nothing of it can be dropped or counted",
             document.place((*path, "expectations"), key=True),
             "move the expectations to the flows that read it",
         )
     if flow.incremental != "auto":
         yield Diagnostic(
-            "E203",
+            "E245",
             f"flow '{flow.name}' is a view: the flows that read it say how they are processed",
             document.place((*path, "incremental"), key=True),
             "leave incremental out",
@@ -44,7 +44,7 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     said = written if isinstance(written, dict) else {}
     if said.get("run"):
         yield Diagnostic(
-            "E204",
+            "E245",
             f"flow '{flow.name}' is a view: it never runs by itself",
             document.place((*path, "run"), key=True),
             "leave run out",
@@ -53,7 +53,7 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     for key in sink if isinstance(sink, dict) else ():
         if key != "strategy":
             yield Diagnostic(
-                "E204",
+                "E245",
                 f"flow '{flow.name}' is a view: it stores nothing, so '{key}' means nothing",
                 document.place((*path, "sink", key), key=True),
                 "leave it out, or choose another strategy",
@@ -119,7 +119,7 @@ def _contradiction(
         return f"as {'changes' if one.read == 'changes' else 'a snapshot'}{f' (in the view {view})' if view else ''}"
 
     return Diagnostic(
-        "E202",
+        "E227",
         f"flow '{flow.name}' reads '{given.dataset}' both {way(held, before)} and {way(given, through)}",
         item.at,
         "read it one way; or let one of the views be a flow that stores its rows",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.config import ddl
-from etl.config.query import markers, parse
+from etl.config.query import markers, normal, understood
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _transform(
     """What a flow, or a view in it, computes: added to `parts` under names that end with `suffix`."""
     transform = flow.transform
     if isinstance(transform, SqlTransform):
-        parts[f"the SQL{suffix}"] = parse(transform.text).sql(dialect="spark", comments=False, normalize=True)
+        parts[f"the SQL{suffix}"] = normal(transform.text)
         for name in markers(transform.text):
             parts[f"param {name}{suffix}"] = params.get(name)
     elif isinstance(transform, PythonTransform):
@@ -90,8 +90,8 @@ def _digest(value: Any) -> str:
 
 
 def _expression(text: str) -> str:
-    where = parse(f"SELECT 1 FROM _etl_row WHERE ({text})").args["where"]
-    return str(where.sql(dialect="spark", comments=False))
+    tree = understood(f"SELECT 1 FROM _etl_row WHERE ({text})")
+    return normal(text) if tree is None else str(tree.args["where"].sql(dialect="spark", comments=False))
 
 
 def _type(text: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etl.config.query import parse, shift
+from etl.config.query import shift, understood
 from etl.config.spec import PythonTransform, SqlTransform
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
     """
     from sqlglot import exp  # noqa: PLC0415  # a tenth of a second that pipelines without SQL need not pay
 
-    tree = parse(transform.text)
+    tree = understood(transform.text)
+    if tree is None:
+        return Decision("full", "SQL that only Spark understands", transform.at)
     changes = {item.name.lower() for item in inputs if item.read == "changes"}
 
     def full(operator: str, node: Any) -> Decision:

@@ -73,10 +73,10 @@ def test_a_configuration_error_exits_2_as_text_and_as_one_document(shop: Path) -
     )
     told = etl(shop, "run", "shop")
     assert told.returncode == 2
-    assert "pipelines/shop.yml:16:18 [E105]" in told.stderr
+    assert "pipelines/shop.yml:16:18 [E121]" in told.stderr
     assert "did you mean 'rows'?" in told.stderr
     document = json.loads(etl(shop, "run", "shop", "--json").stdout)
-    assert (document["status"], document["errors"][0]["code"], document["errors"][0]["line"]) == ("failed", "E105", 16)
+    assert (document["status"], document["errors"][0]["code"], document["errors"][0]["line"]) == ("failed", "E121", 16)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from etl.config.document import read_document
+from etl.config.composer import read_document
 from etl.config.json_schema import environment_schema, pipeline_schema
 from tests.config.test_mistakes import VALID
 from tests.engine_cases import PIPELINE
