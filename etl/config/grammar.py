@@ -257,7 +257,7 @@ class Column(Model):
 
     type: Text | None = Field(None, description="Its Spark type; a transform that returns another one is refused.")
     description: str = Field("", description="For people; the comment of the table's column.")
-    sensitive: bool = Field(default=False, description="true: shown as `***` wherever rows are shown to a person.")
+    sensitive: Flag = Field(default=False, description="true: shown as `***` wherever rows are shown to a person.")
 
 
 class Flow(Model):
@@ -287,7 +287,7 @@ class Flow(Model):
     primary_key: Texts = Field(
         (), description="The columns that tell a row; NULL in one fails the flow, as an expectation named primary_key."
     )
-    enabled: bool = Field(default=True, description="false: left out of runs, plans and the graph.")
+    enabled: Flag = Field(default=True, description="false: left out of runs, plans and the graph.")
     description: str = Field("", description="For people.")
     tags: Texts = Field((), description="For selectors: `tag:nightly`.")
 

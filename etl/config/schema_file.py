@@ -28,7 +28,7 @@ def read_schema_files(
         path = ("sources", name, "schema_file")
         if item.get("schema") is not None:
             message = f"source '{name}' has both schema and schema_file"
-            found.append(Diagnostic("E205", message, document.place(path, key=True), "leave one of them out"))
+            found.append(Diagnostic("E226", message, document.place(path, key=True), "leave one of them out"))
             continue
         text = _read(item["schema_file"], name, document, place, found)
         if text is not None:
@@ -50,18 +50,18 @@ def _read(file: str, name: str, document: Document, place: Place, found: list[Di
     path = (place.folder / file).resolve()
     if not path.is_relative_to(place.project.resolve()):
         message = f"source '{name}': {file} lies outside the project"
-        found.append(Diagnostic("E206", message, at, "keep the schema beside pipeline.yml"))
+        found.append(Diagnostic("E327", message, at, "keep the schema beside pipeline.yml"))
         return None
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        found.append(Diagnostic("E310", f"source '{name}': {shown(path)} is not UTF-8", at, "save it as UTF-8"))
+        found.append(Diagnostic("E325", f"source '{name}': {shown(path)} is not UTF-8", at, "save it as UTF-8"))
         return None
     except (OSError, ValueError):
         reason = "cannot be read" if path.exists() else "does not exist"
         known = sorted(item.name for item in place.folder.iterdir() if item.suffix in (".ddl", ".sql", ".txt"))
         hint = did_you_mean(file, known) or f"the files there are: {', '.join(known) or 'none'}"
-        found.append(Diagnostic("E310", f"source '{name}': {shown(path)} {reason}", at, hint))
+        found.append(Diagnostic("E325", f"source '{name}': {shown(path)} {reason}", at, hint))
         return None
     if not without_comments(text).strip():
         found.append(

@@ -44,9 +44,9 @@ def loaded(project: Write, yaml: str = YAML) -> PipelineSpec:
         ("      V:", "      ID: {}\n      V:", "E107", 11, "do not differ by case"),
         ("sensitive: true", "sensitiv: true", "E103", 11, "in column 'V'"),
         ("sensitive: true", "sensitive: maybe", "E105", 11, "sensitive"),
-        ("[id, at]", "[at]", "E204", 12, "add 'id' to primary_key"),
-        ("sequence_by: [at]", "sequence_by: [at], except_columns: [at]", "E204", 12, "'at' of the primary_key is not stored"),
-        ("known: {expr", "primary_key: {expr", "E107", 8, "rename the expectation"),
+        ("[id, at]", "[at]", "E238", 12, "add 'id' to primary_key"),
+        ("sequence_by: [at]", "sequence_by: [at], except_columns: [at]", "E234", 12, "'at' of the primary_key is not stored"),
+        ("known: {expr", "primary_key: {expr", "E119", 8, "rename the expectation"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_at_its_line(project: Write, old: str, new: str, code: str, line: int, said: str) -> None:

@@ -65,25 +65,25 @@ def test_a_schema_file_is_the_schema_without_its_comments(loaded: Callable[..., 
 
 def test_a_mistake_in_a_schema_file_is_told_at_its_place_in_that_file(loaded: Callable[..., PipelineSpec]) -> None:
     assert mistake(loaded, ddl=DDL.replace("TIMESTAMP", "TIMESTMP")) == (
-        "pipelines/p/wide.ddl:3:14 [E310] the schema of source 's': 'TIMESTMP' is no type of Spark's\n"
+        "pipelines/p/wide.ddl:3:14 [E311] the schema of source 's': 'TIMESTMP' is no type of Spark's\n"
         " 3 |  local */ at TIMESTMP COMMENT '-- not a comment'\n"
-        "   |              ^^^^^^^^"
+        "   |              ^^^^^^^^ did you mean 'TIMESTAMP'?"
     )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "ddl", "said"),
     [
-        ("wide.ddl", "wid.ddl", DDL, "[E310] source 's': pipelines/p/wid.ddl does not exist"),
-        ("wide.ddl", "../../../x.ddl", DDL, "[E206] source 's': ../../../x.ddl lies outside the project"),
+        ("wide.ddl", "wid.ddl", DDL, "[E325] source 's': pipelines/p/wid.ddl does not exist"),
+        ("wide.ddl", "../../../x.ddl", DDL, "[E327] source 's': ../../../x.ddl lies outside the project"),
         ("wide.ddl", "wide.ddl", "-- nothing\n", "[E310] source 's': pipelines/p/wide.ddl holds no schema"),
-        ("schema_file", "schema: 'a INT', schema_file", DDL, "[E205] source 's' has both schema and schema_file"),
+        ("schema_file", "schema: 'a INT', schema_file", DDL, "[E226] source 's' has both schema and schema_file"),
         ("2024-02-29}", "2023-02-29}", DDL, "[E111] param 'day': '2023-02-29' is no date, such as 2024-01-31"),
         ("2024-03-31T12", "2024-03-31T25", DDL, "[E111] param 'since': '2024-03-31T25:00:00' is no timestamp"),
-        ("Europe/Berlin", "Europe/Berlni", DDL, "p/pipeline.yml:16:55 [E105] there is no time zone 'Europe/Berlni'"),
-        ("trigger: 5 seconds", "trigger: 5 secnds", DDL, "p/pipeline.yml:16:34 [E105] trigger: '5 secnds' is no duration"),
+        ("Europe/Berlin", "Europe/Berlni", DDL, "p/pipeline.yml:16:55 [E143] there is no time zone 'Europe/Berlni'"),
+        ("trigger: 5 seconds", "trigger: 5 secnds", DDL, "p/pipeline.yml:16:34 [E123] trigger: '5 secnds' is no duration"),
         ("mode: stream", "max_concurrent_flows: 2", DDL, "[E103] unknown key 'max_concurrent_flows'"),
-        ("${nightly}", "maybe", DDL, "p/pipeline.yml:15:14 [E105] enabled: "),
+        ("${nightly}", "maybe", DDL, "p/pipeline.yml:15:14 [E105] enabled in flow 'two': true or false belongs here"),
     ],
 )  # fmt: skip
 def test_mistakes(loaded: Callable[..., PipelineSpec], old: str, new: str, ddl: str, said: str) -> None:
