@@ -189,12 +189,13 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
 def _own_files(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     """What the framework writes is read through inputs, which know how far they have read it."""
     for source in spec.sources:
-        if source.path and Path(os.path.normpath(source.path)).is_relative_to(os.path.normpath(spec.storage)):
+        inside = source.path and source.flow is None
+        if inside and Path(os.path.normpath(source.path)).is_relative_to(os.path.normpath(spec.storage)):
             yield Diagnostic(
                 "E248",
                 f"source '{source.name}' lies inside of storage, where the framework writes",
                 document.place(("sources", source.name, "path")),
-                "to read a flow's target, name the flow under inputs",
+                "to read a flow's target, name the flow under inputs, or say {pipeline: …, flow: …}",
             )
 
 
