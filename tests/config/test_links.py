@@ -84,7 +84,7 @@ def test_mistakes_are_told_at_their_place(project: Write, old: str, new: str, sa
 
 def test_the_other_pipeline_s_mistakes_are_told_as_its_own(project: Write) -> None:
     told = mistake(project, FLIGHTS.replace("raw.tail FROM", "raw.tail FRM"), REGISTRY.replace("keys: tail, ", ""))
-    assert "pipelines/registry.yml:7:45 [E204] flow 'by_tail': a merge needs keys" in told
+    assert "pipelines/registry.yml:7:45 [E231] flow 'by_tail': a merge needs keys" in told
     assert "pipelines/flights/pipeline.yml:10:" in told
 
 

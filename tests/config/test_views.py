@@ -112,16 +112,16 @@ def test_a_view_that_nobody_reads_is_said_to_be_so(project: Write) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "said"),
     [
-        ("tags: [inner]", "expectations: {a: {expr: id > 0, on_violation: drop}}", "E204", "move the expectations"),
-        ("tags: [inner]", "incremental: rows", "E203", "leave incremental out"),
-        ("tags: [inner]", "run: {retry: {max_retries: 1}}", "E204", "never runs by itself"),
-        ("sink: {strategy: view}\n    tags", "sink: {strategy: view, partition_by: [id]}\n    tags", "E204", "'partition_by' means nothing"),
+        ("tags: [inner]", "expectations: {a: {expr: id > 0, on_violation: drop}}", "E245", "move the expectations"),
+        ("tags: [inner]", "incremental: rows", "E245", "leave incremental out"),
+        ("tags: [inner]", "run: {retry: {max_retries: 1}}", "E245", "never runs by itself"),
+        ("sink: {strategy: view}\n    tags", "sink: {strategy: view, partition_by: [id]}\n    tags", "E245", "'partition_by' means nothing"),
         ("stored: {inputs: [known]}", "stored: {inputs: [known, orders], transform: {sql: 'SELECT known.id FROM known, orders'}, incremental: full}", "OK", ""),
-        ("stored: {inputs: [known]}", "stored: {inputs: {known: changes, orders: snapshot}, transform: {sql: 'SELECT known.id FROM known, orders'}}", "E202", "reads 'orders' both as changes (in the view named) and as a snapshot"),
+        ("stored: {inputs: [known]}", "stored: {inputs: {known: changes, orders: snapshot}, transform: {sql: 'SELECT known.id FROM known, orders'}}", "E227", "reads 'orders' both as changes (in the view named) and as a snapshot"),
         ("stored: {inputs: [known]}", "stored: {inputs: {known: snapshot}}", "E202", "reads no changes"),
         ("inputs: {orders: changes,", "inputs: {known: changes, orders: changes,", "E201", "in a circle"),
         ("inputs: {orders: changes,", "inputs: {ordrs: changes,", "E200", "did you mean 'orders'?"),
-        ("stored: {inputs: [known]}", "stored: {inputs: [known], incremental: rows}\n  kept: {inputs: [stored], sink: {strategy: view}}\n  late: {inputs: {orders: changes, kept: snapshot}, transform: {sql: 'SELECT orders.id FROM orders, kept'}}", "E202", "say what happens when it changes"),
+        ("stored: {inputs: [known]}", "stored: {inputs: [known], incremental: rows}\n  kept: {inputs: [stored], sink: {strategy: view}}\n  late: {inputs: {orders: changes, kept: snapshot}, transform: {sql: 'SELECT orders.id FROM orders, kept'}}", "E222", "say what happens when it changes"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_a_view_is_told_at_its_place(
