@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.config.diagnostics import Diagnostic, Location
+from etl.config.query import markers
 from etl.config.secrets import LEAST, is_hidden, known
+from etl.config.spec import SqlTransform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from etl.config.document import Document, Path_
+    from etl.config.spec import PipelineSpec
 
 _LIKE_A_SECRET = re.compile(
     r"pass(?:word|wd|phrase)|secret|token|credential|^(?:key|pwd)$|(?:api|access|private|account|auth|encryption|sas)[._-]?key",
@@ -66,6 +69,20 @@ def short(document: Document, written: Mapping[Path_, str]) -> list[Diagnostic]:
                 message = f"the secret {reference} is too short, or too ordinary a word, to be hidden where it shows"
                 hint = f"give it {LEAST} characters or more; or make it a param, if it is none"
                 found.append(Diagnostic("W102", message, document.place(path), hint))
+    return found
+
+
+def in_plans(spec: PipelineSpec) -> list[Diagnostic]:
+    """A warning for each query that reads a secret: Spark writes a plan's literals into its UI and event log."""
+    hidden = {str(path[1]) for path, _ in spec.references if path[0] == "params"}
+    found = []
+    for flow in spec.flows:
+        if isinstance(flow.transform, SqlTransform) and hidden:
+            for name in sorted(markers(flow.transform.text) & hidden):
+                message = f"the SQL of flow '{flow.name}' reads the secret :{name}, which Spark's UI and event log show where they are on"
+                found.append(
+                    Diagnostic("W103", message, flow.transform.at, "read it in a Python transform, from params")
+                )
     return found
 
 

@@ -15,7 +15,7 @@ from etl.config.document import Document
 from etl.config.expand import Expanded, expand
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.links import Others, link
-from etl.config.literals import literals, short
+from etl.config.literals import in_plans, literals, short
 from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
 from etl.config.project import Place, environment_files, find
 from etl.config.schema_file import read_schema_files
@@ -50,7 +50,8 @@ def load(
         found += check(spec, files.document)
     if spec is None or not all(item.is_warning for item in found):
         raise ConfigurationError(_in_order([item for item in found if not item.is_warning], files.expanded))
-    return replace(inlined(spec)[0], warnings=tuple(_in_order([*found, *files.warned], files.expanded)))
+    warned = [*found, *files.warned, *in_plans(spec)]
+    return replace(inlined(spec)[0], warnings=tuple(_in_order(warned, files.expanded)))
 
 
 @dataclass(frozen=True, slots=True)

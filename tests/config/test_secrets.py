@@ -141,6 +141,11 @@ def test_a_short_secret_is_warned_about_and_does_not_turn_texts_into_references(
     assert secrets.redact("tab1e") == "tab1e"
 
 
+def test_a_query_that_reads_a_secret_is_warned_about(write: Callable[..., PipelineSpec]) -> None:
+    found = [item for item in write().warnings if item.code == "W103"]
+    assert [(item.at.line, "reads the secret :password" in item.message) for item in found] == [(15, True)]
+
+
 def test_a_literal_that_looks_like_a_secret_is_a_warning_that_does_not_show_it(
     write: Callable[..., PipelineSpec],
 ) -> None:
