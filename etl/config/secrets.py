@@ -8,6 +8,7 @@ ordinary text, or a word of the grammar's own, is not looked for: see docs/conce
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import os
 import re
@@ -90,6 +91,7 @@ def remember(value: str, reference: str) -> None:
         return
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
     forms.add(value.replace("\\", "\\\\").replace("'", "\\'"))  # as Spark writes a literal in its messages
+    forms.add(html.escape(value))
     forms |= {quote(value), quote(value, safe=""), quote_plus(value)}
     forms |= {line.strip() for line in value.splitlines() if len(line.strip()) >= _LINE}
     with _LOCK:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.config.load import load as load_spec
+from etl.config.secrets import redact
 from etl.markup import card, code, element, folded, quiet, table
 from etl.notebook.progress import progress
 from etl.operations.audit import AuditResult, audit
@@ -91,13 +92,14 @@ class Pipeline:
             for flow in spec.flows
         ]
         sources = [(element("b", item.name), item.format, code(item.path), item.on_malformed) for item in spec.sources]
-        return card(
+        shown = card(
             ("Pipeline", element("b", spec.name), quiet(f"environment {spec.environment}")),
             element("div", spec.description),
             table(("flow", "reads", "incremental", "sink", "expectations", ""), flows),
             folded("sources", table(("source", "format", "path", "malformed rows"), sources)),
             folded("places", table(("", ""), [("defined in", code(spec.file)), ("storage", code(spec.storage))])),
         )
+        return redact(shown)
 
 
 def load(reference: str | Path, *, env: str = "local", params: Mapping[str, str] | None = None) -> Pipeline:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from etl.config.secrets import redact
+
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
 
@@ -60,9 +62,9 @@ class Plan:
     def __repr__(self) -> str:
         from etl.planning.render import plan_text  # noqa: PLC0415  # only who looks at it pays
 
-        return plan_text(self)
+        return redact(plan_text(self))
 
     def _repr_html_(self) -> str:
         from etl.planning.render import plan_html  # noqa: PLC0415  # only who looks at it pays
 
-        return plan_html(self)
+        return redact(plan_html(self))

@@ -13,6 +13,7 @@ from etl.config import secrets
 from etl.config.load import load
 from etl.config.spec import PipelineSpec
 from etl.errors import ConfigurationError, EnvironmentProblem
+from etl.notebook.pipeline import Pipeline
 from etl.operations.plan import plan
 from etl.planning.fingerprint import fingerprint
 
@@ -105,6 +106,13 @@ def test_neither_errors_nor_the_plan_show_a_value(write: Callable[..., PipelineS
     assert "hunter2" not in str(raised.value)
     assert "hunter2" not in repr(raised.value.diagnostics)
     assert "hunter2" not in repr(write())
+
+
+def test_a_notebook_does_not_show_a_value(write: Callable[..., PipelineSpec]) -> None:
+    pipeline = Pipeline(write(YAML.replace("path: ${landing}", "path: '${password}'")))
+    shown = [pipeline._repr_html_(), pipeline.plan()._repr_html_(), repr(pipeline.plan()), repr(pipeline)]
+    assert "hunter2" not in "".join(shown)
+    assert "${env:ETL_TEST_PASSWORD}" in shown[0]
 
 
 def test_a_fingerprint_depends_on_the_reference_and_never_on_the_value(
