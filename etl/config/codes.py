@@ -107,7 +107,7 @@ CODES = {
     "E347": "A transform does not return what `columns` promises.",
     "E900": "Part of the grammar that is not supported yet.",
     "W101": "A value that looks like a secret stands in the file itself.",
-    "W103": "A secret is read by SQL, so it is a literal of Spark's plan.",
     "W102": "A secret is too short, or too ordinary a word, to be hidden in texts.",
     "W103": "SQL that sqlglot does not know and Spark may: it is judged when the plan is made.",
+    "W104": "A secret is read by SQL, so it is a literal of Spark's plan.",
 }

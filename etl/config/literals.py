@@ -81,7 +81,7 @@ def in_plans(spec: PipelineSpec) -> list[Diagnostic]:
             for name in sorted(markers(flow.transform.text) & hidden):
                 message = f"the SQL of flow '{flow.name}' reads the secret :{name}, which Spark's UI and event log show where they are on"
                 found.append(
-                    Diagnostic("W103", message, flow.transform.at, "read it in a Python transform, from params")
+                    Diagnostic("W104", message, flow.transform.at, "read it in a Python transform, from params")
                 )
     return found
 

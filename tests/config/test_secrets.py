@@ -150,7 +150,7 @@ def test_a_short_secret_is_warned_about_and_does_not_turn_texts_into_references(
 
 
 def test_a_query_that_reads_a_secret_is_warned_about(write: Callable[..., PipelineSpec]) -> None:
-    found = [item for item in write().warnings if item.code == "W103"]
+    found = [item for item in write().warnings if item.code == "W104"]
     assert [(item.at.line, "reads the secret :password" in item.message) for item in found] == [(15, True)]
 
 
