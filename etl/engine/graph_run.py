@@ -32,20 +32,24 @@ def run_graph(
     running: dict[Future[FlowResult], str] = {}
     waiting = list(planned)
     with ThreadPoolExecutor(max_workers=spec.run.max_concurrent_flows, thread_name_prefix="flow") as pool:
-        while waiting or running:
-            for name in list(waiting):
-                reason = _obstacle(planned[name].upstream, results, stopped=stop.is_set())
-                if reason is not None:
-                    waiting.remove(name)
-                    results[name] = _skipped(planned[name], reason)
-                    emit(FlowFinished(results[name]))
-                elif all(parent in results for parent in planned[name].upstream):
-                    waiting.remove(name)
-                    work = FlowRun(spec, planned[name], order, sessions=sessions, emit=emit, stop=stop)
-                    running[pool.submit(work.run)] = name
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                results[running.pop(future)] = future.result()
+        try:
+            while waiting or running:
+                for name in list(waiting):
+                    reason = _obstacle(planned[name].upstream, results, stopped=stop.is_set())
+                    if reason is not None:
+                        waiting.remove(name)
+                        results[name] = _skipped(planned[name], reason)
+                        emit(FlowFinished(results[name]))
+                    elif all(parent in results for parent in planned[name].upstream):
+                        waiting.remove(name)
+                        work = FlowRun(spec, planned[name], order, sessions=sessions, emit=emit, stop=stop)
+                        running[pool.submit(work.run)] = name
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    results[running.pop(future)] = future.result()
+        except BaseException:  # an interrupt, in a notebook: what is running ends with its epoch, nothing else begins
+            stop.set()
+            raise
     return tuple(results[name] for name in planned)
 
 

@@ -6,7 +6,6 @@ The only rooms that touch the JVM are this one and its neighbours `session_*`.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import shutil
 import sys
@@ -14,9 +13,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.config.secrets import redact
 from etl.config.spec import SparkSpec
-from etl.engine import session_archive, session_profile
+from etl.engine import session_archive, session_loan, session_profile
 from etl.engine.session_jars import JARS, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
     from etl.engine.session_archive import Archive
     from etl.engine.session_gateway import Gateway
-
-_QUERY_LOG = "SQLQueryContextLogger"
 
 
 @dataclass(slots=True)
@@ -50,6 +46,8 @@ class SessionHandle:
         session = self.spark.newSession()
         for name, value in session_profile.PINNED.items():
             session.conf.set(name, value)
+        for name in session_profile.UNSET:
+            session.conf.unset(name)
         session.conf.set("spark.sql.session.timeZone", timezone)
         known = session.conf.get(session_profile.HIDDEN_OPTIONS, "") or ""
         session.conf.set(session_profile.HIDDEN_OPTIONS, session_profile.hidden(secret_options, known))
@@ -66,11 +64,13 @@ class SessionHandle:
     def close(self) -> None:
         """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
         if self._gateway is None:
+            session_loan.give_back(guest=True)
             return
         try:
             self.spark.stop()
         finally:
             self._gateway.end()
+            session_loan.give_back(guest=False)
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -85,6 +85,7 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
     found = _running() or _submitted(spec, app_name)
     if found is not None:
         _must_know_delta(found)
+        session_loan.borrow(guest=True)
         return SessionHandle(found, owned=False, local=False)
     java = find_java()
     if not _is_local(spec):
@@ -150,8 +151,6 @@ def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, s
     }
     # Python functions of the user's run on the driver's Python, with its packages; pyspark takes this from nowhere else.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    # pyspark prints each failed call with its whole stack; the failure is translated and shown once.
-    logging.getLogger(_QUERY_LOG).setLevel(logging.CRITICAL)
     session, gateway = _launch(conf, spec.secret)
     return SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
 
@@ -162,16 +161,12 @@ def _hiding(spec: SparkSpec) -> dict[str, str]:
     return {session_profile.HIDDEN_SETTINGS: session_profile.hidden(spec.secret, given)}
 
 
-def _carries_no_secret(record: logging.LogRecord) -> bool:
-    """Whether a record of pyspark's may be logged: it holds whole plans and stacks of a failed query."""
-    text = logging.Formatter().format(record)
-    return redact(text) == text
-
-
 def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
     from etl.engine.session_gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
-    return launch(conf, secret=secret)
+    found = launch(conf, secret=secret)
+    session_loan.borrow(guest=False)
+    return found
 
 
 def _running() -> SparkSession | None:

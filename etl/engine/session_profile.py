@@ -22,12 +22,20 @@ PINNED = {
     "spark.sql.caseSensitive": "false",
     # Whether a row is malformed must not depend on which of its columns a query asks for.
     "spark.sql.csv.parser.columnPruning.enabled": "false",
+    # Replacing a target replaces all of it, partitions without new rows among it.
+    "spark.sql.sources.partitionOverwriteMode": "static",
     # A target's schema is what its transform returns, never what a later write happens to bring.
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
     # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }
 """What a flow's session never takes from its surroundings, since its results depend on it."""
+
+UNSET = tuple(
+    f"spark.databricks.delta.properties.defaults.{name}"
+    for name in ("enableDeletionVectors", "columnMapping.mode", "appendOnly")
+)
+"""Defaults for new tables that would make a target unreadable to others, or to us unwritable; a sink's properties may ask for them."""
 
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
 """Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""

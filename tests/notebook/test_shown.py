@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
@@ -112,6 +115,20 @@ def test_a_plain_repr_is_a_line_and_a_line_a_flow(shown: dict[str, Any]) -> None
     assert repr(HISTORY).splitlines()[1] == "  2023-11-14 22:13:20  batch  f: g1 epochs 0–4"
 
 
+def test_a_secret_is_shown_by_its_reference(
+    project: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOWN_TOKEN", "s&cr<t-4711")
+    project({"pipelines/shown.yml": PIPELINE.replace("landing/<i>&amp;", "landing/${env:SHOWN_TOKEN}")})
+    pipeline = etl.load("shown")
+    page = Page(pipeline._repr_html_())
+    assert "landing/${env:SHOWN_TOKEN}" in page.text
+    told = dataclasses.replace(RESULT, flows=(dataclasses.replace(FAILED, warnings=("no s&cr<t-4711 here",)),))
+    assert "no ${env:SHOWN_TOKEN} here" in Page(told._repr_html_()).text
+    shown = [repr(pipeline), repr(told), repr(pipeline.plan()), pipeline.plan()._repr_html_(), told._repr_html_()]
+    assert not [text for text in shown if "4711" in text]
+
+
 class Handle:
     """IPython's display handle, as far as progress uses it."""
 
@@ -154,3 +171,21 @@ def test_outside_a_notebook_progress_prints_nothing(capfd: pytest.CaptureFixture
         emit(FlowWarned("f", "a warning"))
         emit(RunFinished(RESULT))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("program", "absent"),
+    [
+        ("import etl", {"pyspark", "py4j", "pydantic", "yaml", "sqlglot", "click", "rich", "IPython"}),
+        (
+            "import etl; p = etl.load('shown'); p.plan(); p.audit(); p.history(); p._repr_html_()",
+            {"pyspark", "IPython"},
+        ),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(
+    project: Callable[[Mapping[str, str]], Path], program: str, absent: set[str]
+) -> None:
+    project({"pipelines/shown.yml": PIPELINE})
+    command = [sys.executable, "-c", f"{program}\nimport sys; print(sorted({absent} & set(sys.modules)))"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"

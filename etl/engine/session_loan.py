@@ -1,0 +1,60 @@
+"""What a run borrows of the process it works in, and gives back: who the active session is, and what pyspark logs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+_LOCK = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Loans:
+    """The runs that are going on in this process, and what they found."""
+
+    runs: int = 0
+    guests: int = 0  # of them, those in a session of the user's
+    active: SparkSession | None = field(default=None, repr=False)
+
+
+_LOANS = _Loans()
+
+
+def borrow(*, guest: bool) -> None:
+    """Begin a run; `guest`: in a session of the user's, whose place as the active one is remembered."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415  # there is a session, so it is imported already
+
+    with _LOCK:
+        if guest and _LOANS.guests == 0:
+            _LOANS.active = SparkSession._activeSession  # noqa: SLF001  # the public way answers for one thread only
+        if _LOANS.runs == 0:
+            for name in _LOGS:
+                logging.getLogger(name).addFilter(_hushed)
+        _LOANS.runs += 1
+        _LOANS.guests += guest
+
+
+def give_back(*, guest: bool) -> None:
+    """End a run. `createDataFrame`, in a source or a user's transform, makes its session active for the whole process."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415  # see borrow
+
+    with _LOCK:
+        _LOANS.runs -= 1
+        if _LOANS.runs == 0:
+            for name in _LOGS:
+                logging.getLogger(name).removeFilter(_hushed)
+        if guest:
+            _LOANS.guests -= 1
+            SparkSession._activeSession = _LOANS.active  # noqa: SLF001  # see borrow
+            _LOANS.active = _LOANS.active if _LOANS.guests else None
+
+
+def _hushed(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
+    """Nothing passes: pyspark logs a failed query with its plan and whole stack; a run's result says it once, translated."""
+    return False
