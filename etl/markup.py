@@ -1,9 +1,11 @@
-"""HTML for notebooks: what is not markup is escaped; colours that can be read on a light page and on a dark one."""
+"""HTML for notebooks: what is not markup is escaped and without secrets; colours for a light page and for a dark one."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+
+from etl.config.secrets import redact
 
 _COLOURS = {
     "succeeded": "#2f9e58", "holds": "#2f9e58", "unchanged": "#808890", "waiting": "#808890", "skipped": "#b7791f",
@@ -22,14 +24,17 @@ class Markup(str):
 
 
 def escaped(value: object) -> Markup:
-    """A value as HTML: markup as it is, numbers with their thousands apart, None as nothing, anything else escaped."""
+    """A value as HTML: markup as it is, numbers with their thousands apart, None as nothing, anything else escaped.
+
+    In the place of a secret's value stands its reference.
+    """
     if isinstance(value, Markup):
         return value
     if value is None:
         return Markup()
     if isinstance(value, int) and not isinstance(value, bool):
         return Markup(f"{value:,}")
-    return Markup(html.escape(str(value)))
+    return Markup(html.escape(redact(str(value))))
 
 
 def element(tag: str, *children: object, style: str = "") -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 @contextmanager
 def progress(*, quiet_output: bool) -> Iterator[Callable[[Event], None]]:
     """What a run's events are given to; `quiet_output`: standard output is a document's, so nothing is drawn."""
-    if sys.stderr.isatty() and not quiet_output:
+    if quiet_output and "PYSPARK_GATEWAY_PORT" in os.environ:
+        yield lambda _: None  # spark-submit sends a program's standard error to standard output
+    elif sys.stderr.isatty() and not quiet_output:
         live = LiveProgress()
         with live:
             yield live

@@ -80,8 +80,6 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
 
     Raises EnvironmentProblem where Java, Delta's jars, or Delta's settings in the user's session are missing.
     """
-    for name in (_QUERY_LOG, "py4j.clientserver"):
-        logging.getLogger(name).addFilter(_carries_no_secret)
     found = _running() or _submitted(spec, app_name)
     if found is not None:
         _must_know_delta(found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j.clientserver")
 _LOCK = threading.Lock()
 
 
@@ -56,5 +56,5 @@ def give_back(*, guest: bool) -> None:
 
 
 def _hushed(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
-    """Nothing passes: pyspark logs a failed query with its plan and whole stack; a run's result says it once, translated."""
+    """Nothing passes: they log a failed query's plan and whole stack, secrets among it; the run's result says it translated."""
     return False

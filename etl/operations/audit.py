@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl.config.secrets import redact
 from etl.engine.provenance import Commit, log_versions, read_commit
 from etl.engine.storage import FlowPaths
 from etl.errors import EtlError
@@ -56,7 +57,7 @@ class AuditResult:
         for flow in self.flows:
             lines.append(f"  {flow.flow}: {flow.commits} commits, {_verdict(flow)}")
             lines += [f"    version {item.version}: {item.what}" for item in flow.findings]
-        return "\n".join(lines)
+        return redact("\n".join(lines))
 
     def _repr_html_(self) -> str:
         rows = [

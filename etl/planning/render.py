@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.config.secrets import redact
 from etl.markup import Markup, card, code, element, folded, preformatted, quiet, status, table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def plan_html(plan: Plan) -> Markup:
 def plan_text(plan: Plan) -> str:
     """The plan in one line, and one for each flow."""
     lines = [f"  {item.flow.name}: {item.action}" + (f" ({item.reason})" if item.reason else "") for item in plan.flows]
-    return "\n".join([f"Plan of {plan.spec.name}, {plan.mode} in environment {plan.spec.environment}", *lines])
+    return redact("\n".join([f"Plan of {plan.spec.name}, {plan.mode} in environment {plan.spec.environment}", *lines]))
 
 
 def run_html(result: RunResult) -> Markup:
@@ -82,7 +83,7 @@ def run_text(result: RunResult) -> str:
         ),
     ]
     failed = [f"  {flow.flow}: {flow.failure.message}" for flow in result.flows if flow.failure is not None]
-    return "\n".join(lines + failed)
+    return redact("\n".join(lines + failed))
 
 
 def warnings(messages: Iterable[str]) -> Markup:
