@@ -52,7 +52,7 @@ def clean(orders):
     session.conf.set("spark.sql.shuffle.partitions", "3")
     return orders.select("id", "at", {column}.alias("amount")).join(session.table("rates")).drop("rate")
 """
-LOGS = ("", "py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger")
+LOGS = ("", "py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j.clientserver")
 LINES = "Id,at,amount\n1,2024-01-31T23:30:00Z,5\n2,2024-02-01T00:30:00Z,7\n3,2024-02-01T12:00:00Z,0\n4,never,1\n"
 DAYS = [("2024-01-31", 1, 5, 3.5), ("2024-02-01", 1, 7, 3.5)]
 
