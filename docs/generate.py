@@ -16,6 +16,7 @@ from etl.config import grammar
 from etl.config.codes import CODES
 from etl.config.formats import FORMATS
 from etl.config.json_schema import SCHEMAS
+from etl.config.strategies import STRATEGIES
 
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/generate.py (`make docs`); edit the code it reads, not this file. -->"
@@ -26,6 +27,7 @@ _ALIASES = {
     grammar.Duration: "duration",
     grammar.Option: "text, number or boolean",
     grammar.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
+    grammar.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
     grammar.Trigger: "`available_now`, or a duration",
     grammar.ForEach: "name → list of values",
     grammar.Flag: "boolean",

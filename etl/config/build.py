@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from etl.config import ddl, grammar, groups, query
 from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
+from etl.config.sinks import plugin_strategy
 from etl.config.sources import build_source, local_path
 from etl.config.spec import (
     ColumnSpec,
@@ -218,6 +219,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
                     "leave the property out",
                 )
             )
+    takes, options = plugin_strategy(parts, name, model, found)
     return SinkSpec(
         strategy=model.strategy,
         keys=model.keys,
@@ -230,5 +232,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         cluster_by=model.cluster_by,
         properties=tuple(sorted(model.properties.items())),
         path=model.path,
+        options=options,
+        takes=takes,
         at=at,
     )

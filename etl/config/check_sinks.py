@@ -26,14 +26,17 @@ _GO = {"rows": "rows go", "groups": "groups go", "full": "a full flow goes", "au
 
 def replaces_rows(flow: FlowSpec) -> bool:
     """Whether the flow's target sees rows change or go, as far as its text tells; `auto` may turn out to."""
-    return flow.incremental in ("groups", "full") or flow.sink.strategy in ("merge", "scd2", "replace", "overwrite")
+    sink = flow.sink
+    known = flow.incremental in ("groups", "full") or sink.strategy in ("merge", "scd2", "replace", "overwrite")
+    return known or sink.takes == "full"
 
 
 def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     """What is wrong with the flow's sink."""
     sink, path = flow.sink, ("flows", flow.name, "sink")
     fitting = SINKS_OF[flow.incremental]
-    if sink.strategy is not None and sink.strategy not in fitting:
+    brought = sink.takes is not None and flow.incremental in (sink.takes, "auto")
+    if sink.strategy is not None and sink.strategy not in fitting and not brought:
         yield Diagnostic(
             "E203",
             f"flow '{flow.name}': {_GO[flow.incremental]} to {' or '.join(fitting)}, not to {sink.strategy}",

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+Options: TypeAlias = "Mapping[str, str] | type[BaseModel] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Format:
     place: Literal["path", "table", "nowhere"] = "path"  # the key that says where it lies
     schema: Literal["required", "optional", "own"] = "required"  # own: it knows its columns, so `schema:` is refused
     columns: str | None = None  # DDL of an own schema, or where `schema:` is left out; None: only the table knows
-    options: Mapping[str, str] | type[BaseModel] | None = None
+    options: Options = None
     malformed: bool = False  # whether a row may fail to parse, so that on_malformed means something
     limits: frozenset[str] = frozenset({"files", "bytes"})  # what rate_limit can count
     replays: bool = True  # False: what it brought can never be read again, so it is for streams only
@@ -58,29 +61,29 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def wrong_options(wanted: Format, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each option that the format does not take, with what is wrong with it."""
-    if wanted.options is None:
+def wrong_options(wanted: Options, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each option that is not wanted, with what is wrong with it."""
+    if wanted is None:
         return []
-    if isinstance(wanted.options, Mapping):
-        known = {name.lower() for name in wanted.options}
+    if isinstance(wanted, Mapping):
+        known = {name.lower() for name in wanted}
         return [(name, "unknown") for name in options if name.lower() not in known]
     from pydantic import ValidationError  # noqa: PLC0415  # spec and engine read this room without pydantic
 
     try:
-        wanted.options.model_validate(dict(options))
+        wanted.model_validate(dict(options))
     except ValidationError as cause:
         return [_wrong(error) for error in cause.errors(include_url=False)]
     return []
 
 
-def option_names(wanted: Format) -> tuple[str, ...]:
-    """The options that the format takes; empty where that is Spark's business."""
-    if wanted.options is None:
+def option_names(wanted: Options) -> tuple[str, ...]:
+    """The names of the options that are wanted; empty where that is Spark's business."""
+    if wanted is None:
         return ()
-    if isinstance(wanted.options, Mapping):
-        return tuple(wanted.options)
-    return tuple(field.alias or name for name, field in wanted.options.model_fields.items())
+    if isinstance(wanted, Mapping):
+        return tuple(wanted)
+    return tuple(field.alias or name for name, field in wanted.model_fields.items())
 
 
 def _wrong(error: Any) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from etl.config.formats import FORMATS
 from etl.config.plugins import one_of
+from etl.config.strategies import STRATEGIES
 
 _LONGEST = 100 * 366 * 86400.0
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -67,6 +68,10 @@ def _trigger(value: Any) -> Any:
     return value
 
 
+def _strategy(value: str) -> str:
+    return one_of(value, STRATEGIES, "etl.sinks")
+
+
 def _format(value: str) -> str:
     return one_of(value, FORMATS, "etl.sources")
 
@@ -80,6 +85,7 @@ Trigger = Annotated[str, BeforeValidator(_trigger)]
 ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]
 Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})]
 Flag = Annotated[bool, Field(strict=True)]  # `yes` and "true" are text
+Strategy = Annotated[str, AfterValidator(_strategy), WithJsonSchema({"enum": list(STRATEGIES), "type": "string"})]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 
 
@@ -191,7 +197,7 @@ class Expectation(Model):
 class Sink(Model):
     """How rows reach the target."""
 
-    strategy: Literal["append", "merge", "scd2", "replace", "overwrite", "view"] | None = Field(
+    strategy: Strategy | None = Field(
         None,
         description="append (default of rows), merge or scd2; replace (the only choice of groups); overwrite (the only choice of full); or view: nothing is stored, the flow becomes part of its readers.",
     )
@@ -209,6 +215,7 @@ class Sink(Model):
     partition_by: Texts = Field((), description="Columns of the target's folders.")
     cluster_by: Texts = Field((), description="Columns of liquid clustering.")
     properties: dict[str, Option] = Field(default_factory=dict, description="Delta table properties, at creation.")
+    options: dict[str, Option] = Field(default_factory=dict, description="What a plug-in's strategy is told.")
     path: Text | None = Field(None, description="A place inside storage other than tables/<pipeline>/<flow>.")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic_core import PydanticCustomError
 
 from etl.config.formats import FORMATS, Format
+from etl.config.strategies import SinkStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,6 +39,11 @@ def plugin_names(group: Group) -> tuple[str, ...]:
 def find_format(name: str) -> Format:
     """What a format is; PluginProblem where it is no built-in one and its plug-in cannot be used."""
     return FORMATS[name] if name in FORMATS else load_plugin("etl.sources", name, Format)
+
+
+def find_strategy(name: str) -> SinkStrategy:
+    """What a plug-in's strategy is; PluginProblem where it cannot be used."""
+    return load_plugin("etl.sinks", name, SinkStrategy)
 
 
 def load_plugin(group: Group, name: str, wanted: type[T]) -> T:

@@ -170,7 +170,7 @@ def _options(
     said = document.values.get("sources", {}).get(name) if isinstance(document.values, dict) else None
     own = (said.get("options") or {}) if isinstance(said, dict) else options  # of a `for_each`, all are its own
     written = {key.lower() for key in own} if isinstance(own, dict) else set()
-    names, kept = option_names(wanted), dict(options)
+    names, kept = option_names(wanted.options), dict(options)
     for key in options:
         owned = OWNED_OPTIONS.get(key.lower())
         if owned:
@@ -182,7 +182,7 @@ def _options(
                     f"use {owned}",
                 )
             )
-    for key, wrong in wrong_options(wanted, options):
+    for key, wrong in wrong_options(wanted.options, options):
         at = document.place((*path, "options", key), key=wrong == "unknown")
         if wrong == "unknown" and key.lower() not in written:
             del kept[key]

@@ -23,7 +23,7 @@ OnViolation = Literal["warn", "drop", "quarantine", "fail"]
 ReadAs = Literal["changes", "snapshot"]
 OnChange = Literal["keep", "recompute"]
 Incremental = Literal["rows", "groups", "full", "auto"]
-Strategy = Literal["append", "merge", "scd2", "replace", "overwrite", "view"]
+Strategy: TypeAlias = str  # a built-in one, or a plug-in's
 Mode = Literal["batch", "stream"]
 
 
@@ -150,6 +150,8 @@ class SinkSpec:
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     path: str | None = None  # inside storage; None = tables/<pipeline>/<flow>
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of a plug-in's strategy
+    takes: Literal["rows", "full"] | None = None  # what a plug-in's strategy takes
     at: Location = _at()
 
 

@@ -93,8 +93,8 @@ def judge(job: Job, session: SparkSession) -> Kind:
     _refuse_missing_groups(flow, output)
     if found.kind == "groups":
         return "groups"
-    if found.kind == "full" or flow.sink.strategy == "overwrite":
-        if flow.sink.strategy in ("append", "merge", "scd2"):
+    if found.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
+        if flow.sink.strategy in ("append", "merge", "scd2") or flow.sink.takes == "rows":
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
             raise ConfigurationError(
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]

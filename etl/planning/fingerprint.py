@@ -118,6 +118,7 @@ def _sink(flow: FlowSpec) -> dict[str, Any]:
         "partition_by": sink.partition_by,
         "cluster_by": sink.cluster_by,
         "path": sink.path,
+        **({"options": sink.options} if sink.options else {}),
     }
 
 
