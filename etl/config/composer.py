@@ -217,6 +217,9 @@ class _Reader:
         """Libyaml's words, placed where the mistake is more likely to be: at what was opened and never closed."""
         problem, place = str(cause.problem), str(cause.context or "")
         mark = cause.problem_mark or cause.context_mark
+        if "document start" in problem and mark is not None:
+            hint = "one pipeline a file; move it to one of its own"
+            return _error("E108", "a second document begins here", self._location(mark, mark), hint)
         opened = "quoted scalar" in place or "flow" in place or "simple key" in place
         if opened and cause.context_mark is not None:
             mark = cause.context_mark

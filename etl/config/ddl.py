@@ -24,6 +24,9 @@ _SIMPLE = frozenset(
         "real",
         "double",
         "date",
+        "time",
+        "geometry",
+        "geography",
         "timestamp",
         "timestamp_ntz",
         "timestamp_ltz",
@@ -42,7 +45,10 @@ _SIMPLE = frozenset(
 )
 
 _MOST_DIGITS = 38
-_ARGUMENTS = {"decimal": 2, "dec": 2, "numeric": 2, "char": 1, "character": 1, "varchar": 1}
+_FINEST = 6
+_NUMBER = re.compile(r"[0-9]+(?:[eE][0-9]+)?(?:[lsydfLSYDF]|[bB][dD])?")
+_UNITS = ("year", "month", "day", "hour", "minute", "second")
+_ARGUMENTS = {"time": 1, "decimal": 2, "dec": 2, "numeric": 2, "char": 1, "character": 1, "varchar": 1}
 
 
 class DdlError(ValueError):
@@ -74,7 +80,7 @@ class _Token:
 
 def parse(text: str) -> tuple[Column, ...]:
     """The columns of a schema; DdlError, with its place, where it is none."""
-    tokens = _tokens(text)
+    tokens = _tokens(without_comments(text))
     reader = _Reader(tokens, len(text))
     columns = reader.columns()
     return tuple(columns)
@@ -108,6 +114,13 @@ class _Reader:
         found: list[Column] = []
         while True:
             name = self._name()
+            if not name.quoted and _NUMBER.fullmatch(name.text):
+                raise DdlError(
+                    f"'{name.text}' is a number, not a name",
+                    name.at,
+                    len(name.text),
+                    hint=f"`{name.text}`, in backquotes",
+                )
             if any(item.name.lower() == name.text.lower() for item in found):
                 raise DdlError(
                     f"column '{name.text}' stands twice",
@@ -116,7 +129,6 @@ class _Reader:
                     code="E312",
                     hint="keep one of them; capitals make no difference",
                 )
-            self._accept(":")
             kind = self._type()
             self._attributes()
             found.append(Column(name.text, kind, name.at))
@@ -150,6 +162,10 @@ class _Reader:
             raise DdlError(f"'{token.text}' is no type of Spark's", token.at, len(token.text), code="E311", hint=hint)
         if word == "interval":
             return self._interval(word)
+        if word == "timestamp":
+            return self._zone(word)
+        if word in ("geometry", "geography"):
+            return word + self._system(token)
         return word + self._collation(word) + self._arguments(token)
 
     def _struct(self) -> str:
@@ -165,11 +181,56 @@ class _Reader:
         return f"struct<{','.join(fields)}>"
 
     def _interval(self, word: str) -> str:
-        units = {"year", "month", "day", "hour", "minute", "second", "to"}
-        while (token := self._peek()) is not None and token.text.lower() in units:
-            word += f" {token.text.lower()}"
-            self._next += 1
+        """`INTERVAL DAY TO SECOND`: the second unit is a finer one of the same family."""
+        first = self._peek()
+        if first is None or first.text.lower() not in _UNITS:
+            return word
+        self._next += 1
+        begin = first.text.lower()
+        if not self._word("to"):
+            return f"{word} {begin}"
+        last = self._take("a unit")
+        end = last.text.lower()
+        finer = _UNITS[_UNITS.index(begin) + 1 :]
+        if end not in finer or (begin in _UNITS[:2]) != (end in _UNITS[:2]):
+            raise DdlError(
+                f"INTERVAL {begin} TO {end} is no interval".upper().replace("IS NO INTERVAL", "is no interval"),
+                last.at,
+                len(last.text),
+                hint="INTERVAL YEAR TO MONTH, or INTERVAL DAY TO SECOND",
+            )
+        return f"{word} {begin} to {end}"
+
+    def _zone(self, word: str) -> str:
+        """`TIMESTAMP WITHOUT TIME ZONE` is TIMESTAMP_NTZ, `WITH LOCAL TIME ZONE` is TIMESTAMP_LTZ."""
+        if self._word("without"):
+            words, word = ["time", "zone"], "timestamp_ntz"
+        elif self._word("with"):
+            words, word = ["local", "time", "zone"], "timestamp_ltz"
+        else:
+            return word
+        for wanted in words:
+            if not self._word(wanted):
+                token = self._take(wanted.upper())
+                raise DdlError(f"{wanted.upper()} belongs here, not '{token.text}'", token.at, len(token.text))
         return word
+
+    def _system(self, kind: _Token) -> str:
+        self._expect("(")
+        token = self._take("a number, or ANY")
+        if not token.text.isdigit() and token.text.lower() != "any":
+            raise DdlError(
+                f"{kind.text} takes a number or ANY", token.at, len(token.text), code="E314", hint=f"{kind.text}(4326)"
+            )
+        self._expect(")")
+        return f"({token.text.lower()})"
+
+    def _word(self, wanted: str) -> bool:
+        token = self._peek()
+        if token is not None and token.text.lower() == wanted and not token.quoted:
+            self._next += 1
+            return True
+        return False
 
     def _collation(self, word: str) -> str:
         following = self._peek()
@@ -202,29 +263,29 @@ class _Reader:
 
     @staticmethod
     def _bounds(kind: _Token, numbers: list[int], most: int) -> None:
-        wrong = ""
+        wrong, word = "", kind.text.lower()
         if len(numbers) > most:
             wrong = f"{kind.text} takes {most} {'number' if most == 1 else 'numbers'} at most"
-        elif most == 1 and numbers[0] < 1:
+        elif most == 1 and word != "time" and numbers[0] < 1:
             wrong = f"{kind.text} holds one character at least"
-        elif most > 1 and not 1 <= numbers[0] <= _MOST_DIGITS:
-            wrong = f"{kind.text} has 1 to {_MOST_DIGITS} digits"
+        elif word == "time" and numbers[0] > _FINEST:
+            wrong = f"{kind.text} has at most {_FINEST} digits after its second"
+        elif most > 1 and numbers[0] > _MOST_DIGITS:
+            wrong = f"{kind.text} has at most {_MOST_DIGITS} digits"
         elif most > 1 and len(numbers) > 1 and numbers[1] > numbers[0]:
             wrong = f"{kind.text} has at most {numbers[0]} digits after its point"
         if wrong:
             raise DdlError(wrong, kind.at, len(kind.text), code="E314", hint="such as DECIMAL(12, 2)")
 
     def _attributes(self) -> None:
-        while (token := self._peek()) is not None and token.text.lower() in ("not", "comment"):
-            self._next += 1
-            if token.text.lower() == "not":
-                following = self._take("NULL")
-                if following.text.lower() != "null":
-                    raise DdlError("NOT is followed by NULL", following.at, len(following.text))
-            else:
-                following = self._take("a comment in quotes")
-                if following.text[:1] not in "'\"":
-                    raise DdlError("COMMENT is followed by text in quotes", following.at, len(following.text))
+        if self._word("not"):
+            following = self._take("NULL")
+            if following.text.lower() != "null":
+                raise DdlError("NOT is followed by NULL", following.at, len(following.text))
+        if self._word("comment"):
+            following = self._take("a comment in quotes")
+            if following.text[:1] not in "'\"":
+                raise DdlError("COMMENT is followed by text in quotes", following.at, len(following.text))
 
     def _name(self) -> _Token:
         token = self._take("a column's name")

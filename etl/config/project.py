@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.diagnostics import Diagnostic, Location, did_you_mean
 from etl.config.document import shown
 from etl.errors import ConfigurationError
+
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_LONG = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,21 @@ def pipelines(project: Path) -> tuple[str, ...]:
 
 def find(reference: str | Path, project: Path | None = None) -> Place:
     """The pipeline that a name or a path means; ConfigurationError where there is none."""
+    try:
+        return _found(reference, project)
+    except (OSError, RuntimeError) as cause:  # a name that is too long, a folder that may not be entered, no such home
+        reason = getattr(cause, "strerror", None) or str(cause)
+        said = str(reference)
+        name = said if len(said) <= _LONG else f"{said[:_LONG]}…"
+        raise _missing(f"there is no pipeline '{name}': {reason}", "give a name, or a path to pipeline.yml") from cause
+
+
+def _found(reference: str | Path, project: Path | None) -> Place:
     path = Path(reference).expanduser()
-    if path.exists() and (path.is_file() or (path / "pipeline.yml").is_file()):
+    if path.is_file() or (path / "pipeline.yml").exists():
         file = (path if path.is_file() else path / "pipeline.yml").absolute()
         root = project or find_project(file.parent)
-        return Place(file, file.parent, (root or _project_of(file)).absolute())
+        return _inside(Place(file, file.parent, (root or _project_of(file)).absolute()))
     root = project or find_project(Path.cwd())
     if root is None:
         raise _missing(
@@ -46,8 +60,8 @@ def find(reference: str | Path, project: Path | None = None) -> Place:
         )
     root = root.absolute()
     for file in (root / "pipelines" / str(reference) / "pipeline.yml", root / "pipelines" / f"{reference}.yml"):
-        if file.is_file():
-            return Place(file, file.parent, root)
+        if file.exists():
+            return _inside(Place(file, file.parent, root))
     known = pipelines(root)
     hint = did_you_mean(str(reference), known) or (f"there are: {', '.join(known)}" if known else "pipelines/ is empty")
     raise _missing(f"there is no pipeline '{reference}' in {shown(root / 'pipelines')}", hint)
@@ -56,12 +70,32 @@ def find(reference: str | Path, project: Path | None = None) -> Place:
 def environment_files(project: Path, environment: str) -> tuple[Path | None, Path | None]:
     """conf/base.yml and conf/<environment>.yml, where they are; only `local` may lack a file."""
     folder = project / "conf"
+    if not _ENVIRONMENT.fullmatch(environment):
+        raise _missing(
+            f"'{environment}' is no name of an environment", "letters, digits, '_', '-' and '.', such as prod"
+        )
     base, own = folder / "base.yml", folder / f"{environment}.yml"
     if not own.is_file() and environment != "local":
         known = sorted({"local", *(item.stem for item in folder.glob("*.yml") if item.stem != "base")})
         hint = did_you_mean(environment, known) or f"there are: {', '.join(known)}"
         raise _missing(f"there is no environment '{environment}': {shown(own)} does not exist", hint)
-    return base if base.is_file() else None, own if own.is_file() else None
+    for file in (base, own):
+        _stays(file, project)
+    return base if base.exists() else None, own if own.exists() else None
+
+
+def _inside(place: Place) -> Place:
+    """The place, where its file does not lead out of the project by a link."""
+    _stays(place.file, place.project)
+    return place
+
+
+def _stays(file: Path, project: Path) -> None:
+    real = file.resolve()
+    if not real.is_relative_to(project.resolve()):
+        at = Location(shown(file), 1, 1)
+        hint = "keep what is run under the project's own roof: a copy, or a link inside"
+        raise ConfigurationError([Diagnostic("E206", f"the file is a link out of the project, to {real}", at, hint)])
 
 
 def _project_of(file: Path) -> Path:

@@ -25,6 +25,7 @@ _STANDS_FOR = (
     (re.compile(r"\bMAX\s+RECURSION\s+LEVEL\s+\d+", re.IGNORECASE), ""),
     (re.compile(r"\bTABLESAMPLE\s*\([^()]*\)", re.IGNORECASE), ""),
 )
+_TABLE = re.compile(r"\s*TABLE\s+\w", re.IGNORECASE)
 _BEYOND = re.compile(
     r"\|>|\bTABLE\b|\bMATCH_RECOGNIZE\b|\bTRANSFORM\b|\bUSING\s+'|:\s*\[|\{|>>>|\bWATERMARK\b|\bSTREAM\b", re.IGNORECASE
 )
@@ -95,6 +96,8 @@ def check_sql(
     tree, wrong = _tree(text, locate, what)
     if tree is None:
         return wrong
+    if _TABLE.match(scanned.bare):  # `TABLE t` is a query of Spark's, and a column with an alias to sqlglot
+        return [_beyond(what, locate)]
     if not isinstance(tree, exp.Query | exp.Values):
         said = (
             "no query"
@@ -133,8 +136,7 @@ def _tree(text: str, locate: Locate, what: str) -> tuple[Any, list[Diagnostic]]:
     if isinstance(problem, RecursionError):
         return None, [Diagnostic("E300", f"{what} is nested too deeply", locate(0), "split it into several flows")]
     if _BEYOND.search(scan(text).bare):
-        hint = "only Spark can judge it: etl plan does"
-        return None, [Diagnostic("W103", f"{what} is beyond what can be checked without Spark", locate(0), hint)]
+        return None, [_beyond(what, locate)]
     first = problem.errors[0] if isinstance(problem, ParseError) and problem.errors else {}
     token = str(first.get("highlight") or " ")
     place = (
@@ -213,6 +215,11 @@ def _tables(tree: Any, text: str, locate: Locate, inputs: Mapping[str, Location]
     return found
 
 
+def _beyond(what: str, locate: Locate) -> Diagnostic:
+    message = f"{what} is beyond what can be checked without Spark"
+    return Diagnostic("W103", message, locate(0), "only Spark can judge it: etl plan does")
+
+
 def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
     """What is wrong with an expression over one row."""
     from sqlglot import exp  # noqa: PLC0415  # see parse
@@ -231,14 +238,7 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
         tree = parse(f"SELECT 1 FROM _etl_row WHERE ({text}\n)")
     except (SqlglotError, ValueError, RecursionError) as cause:
         if _BEYOND.search(scanned.bare):
-            return [
-                Diagnostic(
-                    "W103",
-                    f"{what} is beyond what can be checked without Spark",
-                    locate(0),
-                    "only Spark can judge it: etl plan does",
-                )
-            ]
+            return [_beyond(what, locate)]
         first = getattr(cause, "errors", None) or [{}]
         near = str(first[0].get("highlight") or " ")
         ends = near == ")"  # our own bracket
@@ -253,7 +253,11 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
         ]
     where = tree.args.get("where")
     inner = where.this.this if where is not None and isinstance(where.this, exp.Paren) else None
-    if len(tree.args.get("expressions") or ()) != 1 or inner is None or isinstance(inner, exp.Alias | exp.Tuple):
+    if (
+        len(tree.args.get("expressions") or ()) != 1
+        or inner is None
+        or isinstance(inner, exp.Alias | exp.Tuple | exp.Star)
+    ):
         return [Diagnostic("E306", f"{what} is not one expression", locate(0), "one condition, such as: quantity > 0")]
     if apart := _apart(tree, text, locate, what):
         return [Diagnostic("E306", apart[0].message, apart[0].at, apart[0].hint)]

@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from etl.config.composer import read_document
 from etl.config.load import load
 from etl.errors import ConfigurationError
 
@@ -98,26 +95,6 @@ def test_a_message_looks_as_the_contract_says(project: Write) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("on", "on"),
-        ("22:22", "22:22"),
-        ("012", 12),
-        ("1e3", 1000.0),
-        ("0o14", 12),
-        ("yes", "yes"),
-        ("~", None),
-        ("true", True),
-        (".5", 0.5),
-    ],
-)
-def test_yaml_s_core_types_mean_what_they_say(tmp_path: Path, text: str, value: object) -> None:
-    file = tmp_path / "a.yml"
-    file.write_text(f"key: {text}\n", encoding="utf-8")
-    assert read_document(file).values == {"key": value}
-
-
 def test_an_environment_is_laid_over_the_pipeline_and_flags_over_both(project: Write) -> None:
     root = project(
         {
@@ -132,22 +109,3 @@ def test_an_environment_is_laid_over_the_pipeline_and_flags_over_both(project: W
     assert (spec.run.mode, spec.storage, spec.spark.conf) == ("stream", str(root / "prod"), (("spark.x", "1"),))
     with pytest.raises(ConfigurationError, match="did you mean 'prod'"):
         load("orders", environment="prd")
-
-
-@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
-def test_no_bytes_make_it_raise_anything_but_a_configuration_error(tmp_path: Path, data: bytes) -> None:
-    file = tmp_path / "pipeline.yml"
-    file.write_bytes(data)
-    with pytest.raises(ConfigurationError):
-        load(file)
-
-
-def test_an_alias_bomb_and_deep_nesting_are_refused(tmp_path: Path) -> None:
-    bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-        f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
-    )
-    for text in (bomb, "a: " + "[" * 500 + "]" * 500):
-        file = tmp_path / "pipeline.yml"
-        file.write_text(text, encoding="utf-8")
-        with pytest.raises(ConfigurationError, match="E109"):
-            load(file)
