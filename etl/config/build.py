@@ -23,6 +23,7 @@ from etl.config.spec import (
     SinkSpec,
     SparkSpec,
 )
+from etl.config.tables import with_tables
 from etl.config.transforms import transform
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def build(
     for item in overlays:
         spark_conf.update(item.spark.conf)
     master = next((item.spark.master for item in reversed(overlays) if item.spark.master), None)
+    catalog = next((item.catalog for item in reversed(overlays) if item.catalog), None)
     flows = [(item.enabled, _flow(parts, name, item, run, found)) for name, item in model.flows.items()]
     spec = PipelineSpec(
         name=model.name,
@@ -71,7 +73,7 @@ def build(
         environment=parts.environment,
         storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
         sources=tuple(build_source(parts, name, item, found) for name, item in model.sources.items()),
-        flows=tuple(flow for enabled, flow in flows if enabled),
+        flows=with_tables([flow for enabled, flow in flows if enabled], model, catalog, parts.document, found),
         disabled=tuple(flow for enabled, flow in flows if not enabled),
         params=tuple(parts.params.items()),
         run=run,

@@ -216,6 +216,9 @@ class Sink(Model):
     cluster_by: Texts = Field((), description="Columns of liquid clustering.")
     properties: dict[str, Option] = Field(default_factory=dict, description="Delta table properties, at creation.")
     options: dict[str, Option] = Field(default_factory=dict, description="What a plug-in's strategy is told.")
+    table: Text | None = Field(
+        None, description="The target's name in the session's catalog, under the environment's `catalog`."
+    )
     path: Text | None = Field(None, description="A place inside storage other than tables/<pipeline>/<flow>.")
 
 
@@ -325,6 +328,7 @@ class Environment(Model):
     """conf/<env>.yml."""
 
     storage: Text | None = Field(None, description="Root of everything the framework writes (default .etl/<env>).")
+    catalog: Text | None = Field(None, description="Put before every `sink.table`: `dev`, or `dev.raw`.")
     params: dict[str, str | int | float | bool | None] = Field(
         default_factory=dict, description="Overrides the pipeline's."
     )
@@ -338,7 +342,7 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*"): frozenset({"start_at", "tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"equality"}),
-    ("flows", "*", "sink"): frozenset({"table", "schema_evolution"}),
+    ("flows", "*", "sink"): frozenset({"schema_evolution"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),

@@ -150,6 +150,7 @@ class SinkSpec:
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     path: str | None = None  # inside storage; None = tables/<pipeline>/<flow>
+    table: str | None = None  # its name in a catalog, whole
     options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of a plug-in's strategy
     takes: Literal["rows", "full"] | None = None  # what a plug-in's strategy takes
     at: Location = _at()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config import grammar
     from etl.config.diagnostics import Location
+    from etl.config.document import Document
+    from etl.config.spec import FlowSpec
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _MOST_PARTS = 3
@@ -38,3 +44,28 @@ def table_name(text: str, prefix: str | None, what: str, at: Location, found: li
 def quoted(name: str) -> str:
     """A checked name as SQL takes it."""
     return ".".join(f"`{part}`" for part in name.split("."))
+
+
+def with_tables(
+    flows: Sequence[FlowSpec],
+    model: grammar.Pipeline,
+    catalog: str | None,
+    document: Document,
+    found: list[Diagnostic],
+) -> tuple[FlowSpec, ...]:
+    """The flows with the whole names of their tables; two flows never share one, however it is written."""
+    named: dict[str, str] = {}
+    out = []
+    for flow in flows:
+        written = model.flows[flow.name].sink.table
+        if written is None:
+            out.append(flow)
+            continue
+        at = document.place(("flows", flow.name, "sink", "table"))
+        name = table_name(written, catalog, f"flow '{flow.name}'", at, found)
+        other = named.setdefault(name.lower(), flow.name)
+        if other != flow.name:
+            message = f"flows '{other}' and '{flow.name}' would both be the table '{name}'"
+            found.append(Diagnostic("E206", message, at, "give each its own name"))
+        out.append(replace(flow, sink=replace(flow.sink, table=name)))
+    return tuple(out)

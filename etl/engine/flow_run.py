@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.engine import generations
+from etl.engine import generations, registration
 from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock
 from etl.engine.provenance import last_committed
@@ -87,6 +87,8 @@ class FlowRun:
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
                         failure = self._attempt_until_done(decision, lock)
+            if failure is None and self._flow.sink.table is not None:
+                self._register()
         except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
             failure = self._translate(cause)
         for name, count in self._violations.items():
@@ -156,6 +158,7 @@ class FlowRun:
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
         session = handle.flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
+        registration.refuse_taken(session, self._flow, self._paths)
         prepared = prepare(
             self._spec,
             self._flow,
@@ -173,6 +176,11 @@ class FlowRun:
             if decision.rebuild == "batch" and self._mode == "stream" and not self._stop.is_set():
                 # The rebuild replaced the target in one commit; what arrived meanwhile follows as a stream.
                 self._drive_stream(prepared.unbounded(), session)
+
+    def _register(self) -> None:
+        """Tell the catalog of the target, where it may not know yet: catalogs in memory forget with each session."""
+        if self._sessions.at_hand() or not registration.is_registered(self._flow, self._paths):
+            registration.register(self._sessions.get().flow_session(self._flow.timezone), self._flow, self._paths)
 
     def _next_epoch(self, job: Job) -> int:
         committed = last_committed(job.paths.target)

@@ -167,6 +167,13 @@ def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, 
     return found
 
 
+def is_running() -> bool:
+    """Whether somebody has started a session in this process, whichever thread asks."""
+    from pyspark import SparkContext  # noqa: PLC0415  # only a process that has pyspark asks
+
+    return SparkContext._active_spark_context is not None  # noqa: SLF001  # no public way to ask without starting one
+
+
 def _running() -> SparkSession | None:
     """A session that somebody started in this process; asked from any thread, Spark's own answer is the thread's."""
     if "SPARK_REMOTE" in os.environ:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,16 @@ class Sessions:
 
                 self._handle = open_session(self._spec, app_name=self._app_name, short=self._short)
             return self._handle
+
+    def at_hand(self) -> bool:
+        """Whether there is a session already, this run's or the user's."""
+        if self._handle is not None:
+            return True
+        if "pyspark.sql" not in sys.modules:
+            return False
+        from etl.engine.session import is_running  # noqa: PLC0415  # pyspark is imported already
+
+        return is_running()
 
     def close(self) -> None:
         """End what was started."""
