@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 import etl
 from tests.changing_cases import Row, actual, land, model, write_project
 
-SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "1,2").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "1").split(",")]
 
 
 def some_events(dice: random.Random, count: int) -> list[Row | str]:
@@ -47,7 +47,7 @@ def test_what_changes_upstream_reaches_every_reader_whatever_the_split_and_the_m
     events: list[Row | str] = []
     notes: list[Row] = []
     modes = []
-    for arrival in range(4):
+    for arrival in range(3):
         for part in range(dice.randrange(1, 4)):
             new = some_events(dice, dice.randrange(1, 14))
             events += new
