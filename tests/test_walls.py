@@ -158,6 +158,12 @@ def test_no_room_imports_the_whole_house(imports: grimp.ImportGraph) -> None:
     assert imports.find_modules_that_directly_import("etl") == set()
 
 
+def test_importing_the_package_brings_nothing_heavy() -> None:
+    program = "import sys, etl\nsys.exit(' '.join({'pyspark', 'pydantic', 'yaml', 'click', 'rich', 'sqlglot'} & sys.modules.keys()) or 0)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_thinking_starts_without_pyspark() -> None:
     rooms = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

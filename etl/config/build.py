@@ -161,7 +161,9 @@ def _columns(parts: Given, name: str, model: grammar.Flow, found: list[Diagnosti
             try:
                 single = len(ddl.parse(f"c {item.type}")) == 1
             except ddl.DdlError as cause:
-                found.append(Diagnostic("E310", f"the type of column '{key}' of flow '{name}': {cause}", place))
+                found.append(
+                    Diagnostic(cause.code, f"the type of column '{key}' of flow '{name}': {cause}", place, cause.hint)
+                )
             else:
                 if not single:
                     found.append(Diagnostic("E310", f"'{item.type}' is more than one type", place, "write one type"))

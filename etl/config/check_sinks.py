@@ -27,8 +27,10 @@ _GO = {"rows": "rows go", "groups": "groups go", "full": "a full flow goes", "au
 def replaces_rows(flow: FlowSpec) -> bool:
     """Whether the flow's target sees rows change or go, as far as its text tells; `auto` may turn out to."""
     sink = flow.sink
-    known = flow.incremental in ("groups", "full") or sink.strategy in ("merge", "scd2", "replace", "overwrite")
-    return known or sink.takes == "full"
+    if flow.incremental in ("groups", "full") or sink.takes == "full":
+        return True
+    changing = sink.strategy in ("merge", "scd2", "replace", "overwrite")
+    return changing and sink.strategy in SINKS_OF[flow.incremental]  # one that does not fit is told at the flow itself
 
 
 def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from etl.config.document import Path_
     from etl.config.spec import PipelineSpec
 
+# Mistakes that stand on their own, whatever else a file should have said.
+_ALONE = frozenset({"E200", "E206", "E207", "E209", "E210", "E211", "E235", "E236", "E237", "E247"})
+
 
 def load(
     reference: str | Path,
@@ -119,9 +122,7 @@ def _look_further(values: Any, wrong: list[Diagnostic], given: Given, found: lis
         return
     spec, further = build(given, rest, ())
     # What a value that was left out would have said is not known, so only what stands on its own is reported.
-    found += [
-        item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in ("E200", "E207")
-    ]
+    found += [item for item in (*further, *check(spec, document)) if item.code[:2] == "E3" or item.code in _ALONE]
 
 
 def _in_order(found: list[Diagnostic], expanded: Expanded) -> list[Diagnostic]:

@@ -39,7 +39,7 @@ def loaded(project: Write, yaml: str = YAML) -> PipelineSpec:
 @pytest.mark.parametrize(
     ("old", "new", "code", "line", "said"),
     [
-        ("type: INT", "type: INTT", "E310", 10, "'INTT' is no type of Spark's"),
+        ("type: INT", "type: INTT", "E311", 10, "'INTT' is no type of Spark's"),
         ("type: INT", "type: 'INT, b INT'", "E310", 10, "is more than one type"),
         ("      V:", "      ID: {}\n      V:", "E107", 11, "do not differ by case"),
         ("sensitive: true", "sensitiv: true", "E103", 11, "in column 'V'"),

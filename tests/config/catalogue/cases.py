@@ -34,7 +34,7 @@ class Case:
 
 
 SQL, PYTHON, LIB = "pipelines/shop/clean.sql", "pipelines/shop/transforms.py", "lib/shared.py"
-BASE, LOCAL, TICKS = "conf/base.yml", "conf/local.yml", "pipelines/ticks/pipeline.yml"
+BASE, TICKS, REPORT = "conf/base.yml", "pipelines/ticks/pipeline.yml", "pipelines/report.yml"
 
 CASES = (
     # The file
@@ -80,7 +80,7 @@ CASES = (
     Case("a list where a mapping belongs", "E105", "{type: int, default: 1}", "[int, 1]"),
     Case("a yes where true belongs", "E105", "insert_only: true", "insert_only: yes"),
     Case("a number in quotes", "E105", "max_concurrent_flows: 2", 'max_concurrent_flows: "2"'),
-    Case("inputs that are a text", "E105", "    inputs: [clean]", "    inputs: clean"),
+    Case("inputs that are a text", "E105", "  latest:\n    inputs: [clean]", "  latest:\n    inputs: clean"),
     Case("defaults that are a list", "E105", "  flow: {tags: [gold]}", "  flow: [gold]"),
     Case("a name with capitals", "E107", "name: shop\n", "name: My-Shop\n"),
     Case("a flow with a name that is none", "E107", "  once:", "  1st_time:"),
@@ -132,7 +132,7 @@ CASES = (
     Case("rows of two changes", "E223", "{orders: changes, customers: snapshot}", "{orders: changes, customers: changes}"),
     Case("files and bytes", "E224", "rate_limit: {files: 100}", "rate_limit: {files: 100, bytes: 1000}"),
     Case("a batch of what comes once", "E225", "{mode: stream}", "{mode: batch}", TICKS),
-    Case("a merge without keys", "E231", "keys: [id], ", ""),
+    Case("a merge without keys", "E231", "merge, keys: [id], ", "merge, "),
     Case("a merge without an order", "E232", "insert_only: true, ", ""),
     Case("deletes of a merge that inserts", "E233", "insert_only: true,", "insert_only: true, delete_when: id < 0,"),
     Case("a key that is not stored", "E234", "except_columns: [quantity]", "except_columns: [customer]"),
@@ -143,6 +143,21 @@ CASES = (
     Case("a flow inside of another's place", "E246", "path: tables/once", "path: tables/shop/latest/once"),
     Case("a flow in the framework's place", "E247", "path: tables/once", "path: history/once"),
     Case("a source of the framework's own files", "E248", "    path: ${landing}/orders", "    path: ./storage/tables/shop/clean"),
+    Case("a name that is no table's", "E209", "table: raw.ledger", "table: raw.led ger"),
+    Case("a flow that is disabled", "E210", "    inputs: {customers: changes}", "    inputs: {later: changes}"),
+    Case("a pipeline that is not there", "E211", "{pipeline: shop, flow: clean}", "{pipeline: shopp, flow: clean}", REPORT),
+    Case("a flow that its pipeline has not", "E211", "{pipeline: shop, flow: clean}", "{pipeline: shop, flow: cleen}", REPORT),
+    Case("two schemas", "E226", 'schema: "id BIGINT, name STRING"', 'schema: "id BIGINT, name STRING", schema_file: names.ddl'),
+    Case("a schema's file that is not there", "E325", 'schema: "id BIGINT, name STRING"', "schema_file: names.ddl"),
+    Case("a history without an order", "E232", "sequence_by: [name], track: [name]", "track: [name]"),
+    Case("a history of its own key", "E234", "track: [name]", "track: [id]"),
+    Case("a primary key that the merge does not keep", "E238", "primary_key: [customer]", "primary_key: [id]"),
+    Case("a group of what is no changes input", "E240", "{groups: {country: country}}", "{groups: {country: {clean: country, orders: country}}}"),
+    Case("a group that counts", "E307", "{groups: {country: country}}", "{groups: {country: max(country)}}"),
+    Case("an append of what changes", "E241", "    inputs: [cheap]", "    inputs: [latest]"),
+    Case("a view with partitions", "E245", "{strategy: view}", "{strategy: view, partition_by: [id]}"),
+    Case("groups that append", "E203", "    columns: {country: {type: STRING, description: Where it went}}", "    sink: {strategy: append}"),
+    Case("a column with a type that is none", "E311", "{type: STRING, description", "{type: STRNG, description"),
     Case("another kind of path", "E900", "    path: ${landing}/orders", "    path: s3://bucket/orders"),
     # SQL
     Case("SQL that does not parse", "E300", "WHERE o.price > :share", "WHERE (o.price > :share", SQL),
@@ -152,7 +167,7 @@ CASES = (
     Case("a table that is no input", "E302", "LEFT JOIN customers AS c", "LEFT JOIN customer AS c", SQL),
     Case("a file read past the inputs", "E302", "FROM orders AS o", "FROM parquet.`/data/orders` AS o", SQL),
     Case("a marker that is no param", "E303", "WHERE o.price > :share", "WHERE o.price > :shares", SQL),
-    Case("an input that is not read", "E304", "    inputs: [clean]", "    inputs: {clean: changes, customers: snapshot}"),
+    Case("an input that is not read", "E304", "  latest:\n    inputs: [clean]", "  latest:\n    inputs: {clean: changes, customers: snapshot}"),
     Case("a value that would be code", "E305", "        WHERE quantity >= :least", "        WHERE quantity >= ${least}"),
     Case("an expression that does not parse", "E306", "{expr: quantity > 0,", "{expr: quantity > > 0,"),
     Case("an expression that closes its bracket", "E306", "{expr: quantity > 0,", "{expr: '1=1) OR (1=1',"),
