@@ -72,7 +72,7 @@ def test_spark_takes_the_queries_schemas_and_expressions_and_no_others(spark: Sp
     for text in SCHEMAS:
         parser.parseTableSchema(text)
     for text in NO_SCHEMAS:
-        with pytest.raises(Exception, match="== SQL ==|SQLSTATE"):
+        with pytest.raises(Exception, match=r"== SQL ==|SQLSTATE"):
             parser.parseTableSchema(text)
 
 
