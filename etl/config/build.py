@@ -72,7 +72,7 @@ def build(
         project=place.project,
         environment=parts.environment,
         storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
-        sources=tuple(build_source(parts, name, item, found) for name, item in model.sources.items()),
+        sources=tuple(build_source(parts, name, item, run.timezone, found) for name, item in model.sources.items()),
         flows=with_tables([flow for enabled, flow in flows if enabled], model, catalog, parts.document, found),
         disabled=tuple(flow for enabled, flow in flows if not enabled),
         params=tuple(parts.params.items()),

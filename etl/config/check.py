@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from etl.config.check_sinks import check_sink, replaces_rows
 from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.starts import check_starts
 from etl.config.views import check_view, inlined, is_view
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *wrong,
         *_flows(whole, document),
         *check_replays(whole, document),
+        *check_starts(whole),
         *_own_files(whole, document),
         *_targets(whole, document),
     ]

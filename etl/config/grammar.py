@@ -111,6 +111,18 @@ class RateLimit(Model):
     bytes: Positive | None = Field(None, description="About so many bytes.")
 
 
+class StartAt(Model):
+    """Where a source's beginning is, for a batch as for a stream; exactly one of the two."""
+
+    timestamp: Text | None = Field(
+        None,
+        description="Files changed, or versions committed, at that time or after: `2024-01-01 00:00:00`, in the run's time zone.",
+    )
+    version: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        None, description="delta, table: what this version of the table added, and later ones."
+    )
+
+
 class Source(Model):
     """An input from outside."""
 
@@ -135,6 +147,7 @@ class Source(Model):
     )
     flow: Name | None = Field(None, description="The flow of that `pipeline`, in the same environment.")
     rate_limit: RateLimit | None = Field(None, description="The most that one micro-batch takes; a batch takes all.")
+    start_at: StartAt | None = Field(None, description="Where its beginning is, in both modes (default: all of it).")
     for_each: ForEach | None = Field(
         None, description="`{region: [eu, us]}`: one source a value, named `<name>_eu`, `<name>_us`; `${region}` in it."
     )
@@ -339,7 +352,7 @@ class Environment(Model):
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"tests"}),
-    ("sources", "*"): frozenset({"start_at", "tags"}),
+    ("sources", "*"): frozenset({"tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"equality"}),
     ("flows", "*", "sink"): frozenset({"schema_evolution"}),
@@ -353,6 +366,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("params", "*"): Param,
     ("sources", "*"): Source,
     ("sources", "*", "rate_limit"): RateLimit,
+    ("sources", "*", "start_at"): StartAt,
     ("flows", "*"): Flow,
     ("flows", "*", "inputs", "*"): Input,
     ("flows", "*", "transform"): Transform,

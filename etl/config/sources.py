@@ -13,6 +13,7 @@ from etl.config.formats import FORMATS, Format, option_names, wrong_options
 from etl.config.links import open_link
 from etl.config.plugins import PluginProblem, find_format
 from etl.config.spec import RateLimitSpec, SourceSpec
+from etl.config.starts import start_of
 from etl.config.tables import table_name
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ OWNED_OPTIONS = {
 }
 
 
-def build_source(parts: Given, name: str, model: grammar.Source, found: list[Diagnostic]) -> SourceSpec:
+def build_source(parts: Given, name: str, model: grammar.Source, zone: str, found: list[Diagnostic]) -> SourceSpec:
     """The source of that name, and what is wrong with what was said of it."""
     document, path = parts.document, ("sources", name)
     if model.pipeline is not None or model.flow is not None:
@@ -73,6 +74,7 @@ def build_source(parts: Given, name: str, model: grammar.Source, found: list[Dia
     if wanted.place == "table" and model.table is not None:
         table = table_name(model.table, None, f"source '{name}'", document.place((*path, "table")), found)
     limit = model.rate_limit
+    started = start_of(parts, name, model, zone, found)
     return SourceSpec(
         name=name,
         format=model.format,
@@ -81,6 +83,8 @@ def build_source(parts: Given, name: str, model: grammar.Source, found: list[Dia
         options=tuple(sorted(_options(document, name, model.options, wanted, found).items())),
         on_malformed=model.on_malformed,
         rate_limit=RateLimitSpec(limit.files, limit.bytes) if limit else RateLimitSpec(),
+        start_ms=started.ms,
+        start_version=started.version,
         table=table,
         replays=wanted.replays,
         at=document.place(path, key=True),

@@ -50,6 +50,8 @@ class SourceSpec:
     options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # secrets among them
     on_malformed: OnMalformed = "fail"
     rate_limit: RateLimitSpec = RateLimitSpec()
+    start_ms: int | None = None  # start_at as an instant
+    start_version: int | None = None  # start_at as a version of a table
     table: str | None = None  # the name in the catalog of a source that is one of its tables
     replays: bool = True  # False: what it brought can never be read again
     of: tuple[str, str] | None = None  # the pipeline and the flow whose target it is

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
+from etl.config.starts import starts
 from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
 from etl.engine.flow_state import inputs_of
@@ -91,6 +92,7 @@ def judge(job: Job, session: SparkSession) -> Kind:
     _refuse_reserved(flow, output)
     contract.check(flow, output, session)
     _refuse_missing_groups(flow, output)
+    _refuse_half_a_table(job, found)
     if found.kind == "groups":
         return "groups"
     if found.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
@@ -114,6 +116,15 @@ def _marked(flow: FlowSpec, item: Input, frame: DataFrame) -> DataFrame:
     if flow.groups and item.spec.read == "changes":
         return classify_groups.marked(item.spec.name, frame, flow.groups)
     return classify.marked(item.spec.name, frame)
+
+
+def _refuse_half_a_table(job: Job, found: classify.Classified) -> None:
+    """A kind that reads its inputs whole cannot have a table that starts in its middle."""
+    for item in job.inputs if found.kind != "rows" else ():
+        if item.source.format in ("delta", "table") and starts(item.source.start_ms, item.source.start_version):
+            message = f"flow '{job.flow.name}' needs the whole of '{item.name}', which has a start_at, for its plan has {found.operator}"
+            hint = "a table's version does not tell its newer rows from the older: filter by a column in the transform"
+            raise ConfigurationError([Diagnostic("E202", message, item.spec.at, hint)])
 
 
 def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:

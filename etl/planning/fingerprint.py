@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config import ddl
 from etl.config.query import markers, normal, understood
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
+from etl.config.starts import starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,6 +134,11 @@ def _source(source: SourceSpec) -> dict[str, Any]:
         "options": dict(source.options),
         "on_malformed": source.on_malformed,
         **({"table": source.table} if source.table else {}),
+        **(
+            {"start_at": [source.start_ms, source.start_version]}
+            if starts(source.start_ms, source.start_version)
+            else {}
+        ),
     }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.config.starts import starts
 from etl.engine.checkpoints import decode
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.sources.pin import Pin
-from etl.errors import EnvironmentProblem
+from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class DeltaSource:
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         # An epoch may end within a version; what it does not tell yet is told by the next, and is read twice rather than late.
         version = pin.position.get("within", pin.position["version"])
+        if starts(self._spec.start_ms, self._spec.start_version):
+            return self._nothing(session, int(version))
         return session.read.format("delta").option("versionAsOf", str(version)).load(self._path)
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
@@ -76,6 +79,9 @@ class DeltaSource:
         if self._spec.feed:
             self._must_have_feed(session)
             return reader.option("readChangeFeed", "true").option("maxFilesPerTrigger", _ALL).load(self._path)
+        start = self._start()
+        if start is not None:
+            reader = reader.option("startingVersion", str(start))
         limit = self._spec.rate_limit
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
@@ -118,6 +124,38 @@ class DeltaSource:
         known = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
         if known.get(_FEED) != "true":
             session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({_FEED} = true)")
+
+    def _start(self) -> int | None:
+        """The first version that counts; None for the table as it is. Every later one must have added rows and no more."""
+        start, versions = self._spec.start_version, log_versions(self._path)
+        if self._spec.start_ms is not None:
+            later = (item for item in versions if read_commit(self._path, item).timestamp_ms >= self._spec.start_ms)
+            start = next(later, versions[-1] + 1 if versions else 0)
+        if start is None:
+            return None
+        if start not in versions:
+            reason = (
+                f"its newest version is {versions[-1]}" if start > versions[-1] else "its log no longer tells of it"
+            )
+            raise self._no_start(start, reason, "run again when there is more, or move start_at")
+        for version in versions[versions.index(start) :]:
+            if read_commit(self._path, version).removed:
+                raise self._no_start(
+                    start, f"version {version} changed or deleted rows", f"start after version {version}"
+                )
+        return start
+
+    def _no_start(self, start: int, reason: str, hint: str) -> EnvironmentProblem:
+        message = f"'{self._spec.name}' cannot be read from version {start} on: {reason}"
+        return EnvironmentProblem(message, where=str(self._spec.at) if self._spec.at.line else "", hint=hint)
+
+    def _nothing(self, session: SparkSession, upto: int) -> DataFrame:
+        """What a table that starts in its middle holds when nothing was streamed: nothing, or one has to look again."""
+        start = self._start()
+        added = [item for item in log_versions(self._path) if start is not None and start <= item <= upto]
+        if any(read_commit(self._path, item).added for item in added):
+            raise FlowFailed(f"'{self._spec.name}' was written to while it was read", hint="run again", transient=True)
+        return self.empty(session)
 
     def _newest(self) -> int:
         versions = log_versions(self._path)

@@ -57,6 +57,8 @@ class FileSource:
         now = self._relative(self._listing())
         if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
             return Drift("same")
+        if epoch is not None and log.has(epoch) and self._touched(log, epoch, now):
+            return Drift("rewritten", "files from before start_at were changed since", new=True)
         known = self._relative(self._remembered(log, epoch))
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
             return file_drift(known, now)
@@ -90,7 +92,10 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        return self._columns(reader.load(self._path if self._is_glob else self._pattern()))
+        found = reader.load(self._path if self._is_glob else self._pattern())
+        if self._spec.start_ms is not None:
+            found = found.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
+        return self._columns(found)
 
     def _pattern(self) -> str:
         """The path as a stream takes it. Spark makes a plain path its base path, which a file cannot be; a pattern it leaves alone."""
@@ -102,15 +107,15 @@ class FileSource:
 
     def misread(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = _of_epoch(log, epoch)
+        files = self._since_start(_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(_of_epoch(log, epoch)))
+        return advance_files(before, self._relative(self._since_start(_of_epoch(log, epoch))))
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
-        files = log.files(-1, int(offset["logOffset"])) if offset is not None else {}
+        files = self._since_start(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
         return Pin(files_position(self._relative(files)), files)
 
     def _schema(self) -> str:
@@ -160,7 +165,20 @@ class FileSource:
                 found.update(_walk(root))
             elif not _hidden(Path(root).name):
                 found[root] = _modified(Path(root).stat())
-        return found
+        return self._since_start(found)
+
+    def _since_start(self, files: Mapping[str, int]) -> dict[str, int]:
+        """The files that count: those that were changed at `start_at` or after it."""
+        start = self._spec.start_ms
+        return {name: modified for name, modified in files.items() if start is None or modified >= start}
+
+    def _touched(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
+        """Whether a file that Spark passed by as too old has been written anew: its stream never looks at a file twice."""
+        offset = log.offset(epoch)
+        if self._spec.start_ms is None or offset is None:
+            return False
+        seen = self._relative(log.files(-1, int(offset["logOffset"])))
+        return any(seen.get(name, modified) < self._spec.start_ms for name, modified in now.items())
 
     def _relative(self, files: Mapping[str, int]) -> dict[str, int]:
         prefix = self._path.rstrip("/") + "/"
