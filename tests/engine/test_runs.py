@@ -275,20 +275,6 @@ def test_a_flow_behind_a_failed_one_is_skipped(tmp_path: Path, monkeypatch: pyte
     assert result.status == "failed"
 
 
-def test_the_user_s_session_is_left_as_it_was(tmp_path: Path, spark: SparkSession) -> None:
-    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
-    spark.range(3).createOrReplaceTempView("mine")
-    before = spark.conf.getAll
-    put_project = small(tmp_path)
-    put(tmp_path, "a.csv", "1,x\n")
-    put_project.run(mode="stream")
-    assert spark.conf.getAll == before
-    assert [item.name for item in spark.catalog.listTables() if item.isTemporary] == ["mine"]
-    assert spark.table("mine").count() == 3
-    spark.catalog.dropTempView("mine")
-    spark.conf.unset("spark.sql.session.timeZone")
-
-
 def test_a_processing_time_trigger_goes_in_rounds_until_it_is_stopped(tmp_path: Path) -> None:
     from etl.operations.run import run
 

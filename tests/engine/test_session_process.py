@@ -134,46 +134,6 @@ except EtlError as cause:
     assert "no Delta jars" in done.stdout
 
 
-def test_under_spark_submit_the_submitters_session_is_used(tmp_path: Path) -> None:
-    import pyspark
-
-    from etl.engine.session_jars import jars
-    from etl.engine.session_java import find_java
-
-    program = tmp_path / "program.py"
-    program.write_text(
-        _OPEN
-        + """
-handle = open_session(SparkSpec(), app_name="x", short=True)
-handle.flow_session("UTC").range(5).write.format("delta").save(sys.argv[1])
-handle.close()
-print("owned", handle.owned, handle.spark.sparkContext.master, handle.spark.range(3).count())
-"""
-    )
-    submit = Path(pyspark.__file__).parent / "bin/spark-submit"
-    command = [
-        str(submit),
-        "--master",
-        "local[1]",
-        "--jars",
-        ",".join(map(str, jars(find_java().program))),
-        str(program),
-    ]
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run(
-        [*command, str(tmp_path / "table")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "owned False local[1] 3" in done.stdout
-    assert arrow(tmp_path / "table").num_rows == 5
-
-
 @pytest.mark.crash
 def test_a_killed_process_takes_its_jvm_along(tmp_path: Path) -> None:
     program = """
