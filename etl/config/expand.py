@@ -78,7 +78,7 @@ class _Expansion:
             else:
                 entries = self._entry(section, name, item)
             for key, value in entries.items():
-                if "for_each" in (item or ()) and (key in made or (key in items and key != name)):
+                if isinstance(item, dict) and "for_each" in item and (key in made or (key in items and key != name)):
                     at = self._document.place((section, name, "for_each"), key=True)
                     message = f"for_each of '{name}' makes '{key}', which is there already"
                     self._report("E119", message, at, "rename one of them")

@@ -81,6 +81,7 @@ CASES = (
     Case("a yes where true belongs", "E105", "insert_only: true", "insert_only: yes"),
     Case("a number in quotes", "E105", "max_concurrent_flows: 2", 'max_concurrent_flows: "2"'),
     Case("inputs that are a text", "E105", "  latest:\n    inputs: [clean]", "  latest:\n    inputs: clean"),
+    Case("a flow that is a number", "E105", "later: {inputs: [clean], enabled: false}", "later: 5"),
     Case("defaults that are a list", "E105", "  flow: {tags: [gold]}", "  flow: [gold]"),
     Case("a name with capitals", "E107", "name: shop\n", "name: My-Shop\n"),
     Case("a flow with a name that is none", "E107", "  once:", "  1st_time:"),
