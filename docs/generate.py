@@ -31,6 +31,9 @@ _ALIASES = {
     grammar.Trigger: "`available_now`, or a duration",
     grammar.ForEach: "name → list of values",
     grammar.Flag: "boolean",
+    grammar.Rows: "list of rows",
+    grammar.GivenRows: "list of rows, list of lists of rows, or a file",
+    grammar.ExpectedRows: "list of rows, or a mapping",
     grammar.Positive: "whole number above 0",
 }
 _BAR = r"\|"  # a bar that ends no cell
@@ -129,6 +132,8 @@ def _type(hint: Any) -> str:
         if hint == alias:
             return words
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}s"
     if origin is Annotated:
         return _type(arguments[0])
     if origin is Literal:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "quarantine": "Look at rows that were set aside.",
     "run": "Run a pipeline's flows.",
     "schema": "Print the JSON Schema of the YAML files, for editors.",
+    "test": "Run the tests that stand in pipeline files, in both modes.",
     "validate": "Check pipeline files, every mistake at once.",
 }
 
@@ -71,6 +72,6 @@ class _Lazy(click.Group):
 def main() -> None:
     """One declarative pipeline, run as a full batch or as a stream, into the same Delta tables.
 
-    Exit codes: 0 done, 1 a run or an audit failed, 2 wrong usage or configuration, 3 an expectation failed the run,
+    Exit codes: 0 done, 1 a run, an audit or a test failed, 2 wrong usage or configuration, 3 an expectation failed the run,
     4 the environment lacks something.
     """

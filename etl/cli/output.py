@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from etl.cli.complete import environments, pipelines, selectors
+from etl.config.diagnostics import Diagnostic
+from etl.config.project import find_project
+from etl.config.project import pipelines as pipelines_of
 from etl.config.secrets import redact, redacted
 from etl.errors import ConfigurationError, EtlError
 
@@ -77,6 +81,17 @@ def must_be_flows(spec: PipelineSpec, names: Sequence[str]) -> None:
         if spec.flow(name) is None:
             known = ", ".join(flow.name for flow in spec.flows)
             raise click.BadParameter(f"there is no flow '{name}'; the flows are: {known}", param_hint="--flow")
+
+
+def all_pipelines() -> tuple[str, ...]:
+    """Every pipeline of the project that the current folder is in."""
+    project = find_project(Path.cwd())
+    found = pipelines_of(project) if project else ()
+    if not found:
+        raise ConfigurationError(
+            [Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")]
+        )
+    return found
 
 
 def print_json(document: Any) -> None:

@@ -9,9 +9,9 @@ import click
 
 from etl.cli.complete import environments
 from etl.cli.complete import pipelines as known_pipelines
-from etl.cli.output import fail, load, mistakes_json, print_json, warn
+from etl.cli.output import all_pipelines, fail, load, mistakes_json, print_json, warn
 from etl.config.diagnostics import Diagnostic
-from etl.config.project import find_project, pipelines
+from etl.config.project import find_project
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def validate(
     wrong: list[Diagnostic] = []
     warned: list[Diagnostic] = []
     documents = []
-    for name in names or _all():
+    for name in names or all_pipelines():
         try:
             spec = load(name, environment, params)
         except ConfigurationError as cause:
@@ -91,16 +91,6 @@ def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:
     ]
     files = len({item.at.file for item in (*wrong, *warned)})
     return f"{' and '.join(counts)} in {files} {'file' if files == 1 else 'files'}"
-
-
-def _all() -> tuple[str, ...]:
-    project = find_project(Path.cwd())
-    found = pipelines(project) if project else ()
-    if not found:
-        raise ConfigurationError(
-            [Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")]
-        )
-    return found
 
 
 def _environments(but: str) -> list[Diagnostic]:

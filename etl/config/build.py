@@ -24,6 +24,7 @@ from etl.config.spec import (
     SparkSpec,
 )
 from etl.config.tables import with_tables
+from etl.config.tests import build_tests
 from etl.config.transforms import transform
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def build(
         tags=model.tags,
         references=tuple(sorted(parts.written.items(), key=str)),
     )
-    return spec, found
+    return replace(spec, tests=build_tests(parts, spec, model.tests, found)), found
 
 
 def _run(layers: Sequence[grammar.Run]) -> RunSpec:

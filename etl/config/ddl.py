@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from etl.config.diagnostics import did_you_mean
+from etl.config.types import Column, Type
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
 _COMMENT = re.compile(r"(`(?:[^`]|``)*`|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -60,15 +61,6 @@ class DdlError(ValueError):
         self.width = width
         self.code = code
         self.hint = hint or "columns are written: id BIGINT, name STRING, price DECIMAL(12, 2)"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name and its type as written, in lower case."""
-
-    name: str
-    type: str
-    offset: int = field(default=0, compare=False)  # where the name is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +128,21 @@ class _Reader:
                 return found
             self._expect(",")
 
-    def _type(self) -> str:
+    def _type(self) -> Type:
         token = self._take("a type")
         word = token.text.lower()
         if word == "array":
             self._expect("<")
             inner = self._type()
             self._expect(">")
-            return f"array<{inner}>"
+            return Type("array", inner=(inner,))
         if word == "map":
             self._expect("<")
             key = self._type()
             self._expect(",")
             value = self._type()
             self._expect(">")
-            return f"map<{key},{value}>"
+            return Type("map", inner=(key, value))
         if word == "struct":
             return self._struct()
         if word not in _SIMPLE or token.quoted:
@@ -161,24 +153,24 @@ class _Reader:
             )
             raise DdlError(f"'{token.text}' is no type of Spark's", token.at, len(token.text), code="E311", hint=hint)
         if word == "interval":
-            return self._interval(word)
+            return Type(self._interval(word))
         if word == "timestamp":
-            return self._zone(word)
+            return Type(self._zone(word))
         if word in ("geometry", "geography"):
-            return word + self._system(token)
-        return word + self._collation(word) + self._arguments(token)
+            return Type(word + self._system(token))
+        return Type(word + self._collation(word), self._arguments(token))
 
-    def _struct(self) -> str:
+    def _struct(self) -> Type:
         self._expect("<")
-        fields: list[str] = []
+        fields: list[Column] = []
         while not self._accept(">"):
             if fields:
                 self._expect(",")
             name = self._name()
             self._accept(":")
-            fields.append(f"{name.text.lower()}:{self._type()}")
+            fields.append(Column(name.text, self._type(), name.at))
             self._attributes()
-        return f"struct<{','.join(fields)}>"
+        return Type("struct", fields=tuple(fields))
 
     def _interval(self, word: str) -> str:
         """`INTERVAL DAY TO SECOND`: the second unit is a finer one of the same family."""
@@ -239,15 +231,15 @@ class _Reader:
         self._next += 1
         return f" collate {self._take('a collation').text.lower()}"
 
-    def _arguments(self, kind: _Token) -> str:
+    def _arguments(self, kind: _Token) -> tuple[int, ...]:
         """`(10, 2)`, within what Spark allows."""
         word = kind.text.lower()
         if not self._accept("("):
             if word in ("char", "character", "varchar"):
                 hint = f"{kind.text}(20), or STRING"
                 raise DdlError(f"{kind.text} lacks its length", kind.at, len(kind.text), code="E314", hint=hint)
-            return ""
-        numbers: list[str] = []
+            return ()
+        numbers: list[int] = []
         most = _ARGUMENTS.get(word, 0)
         if most == 0:
             raise DdlError(f"{kind.text} takes no numbers", kind.at, len(kind.text), code="E314", hint="leave them out")
@@ -255,10 +247,10 @@ class _Reader:
             token = self._take("a number")
             if not token.text.isdigit():
                 raise DdlError(f"a number belongs here, not '{token.text}'", token.at, len(token.text))
-            numbers.append(token.text)
+            numbers.append(int(token.text))
             if self._accept(")"):
-                self._bounds(kind, [int(number) for number in numbers], most)
-                return f"({','.join(numbers)})"
+                self._bounds(kind, numbers, most)
+                return tuple(numbers)
             self._expect(",")
 
     @staticmethod

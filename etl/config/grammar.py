@@ -86,6 +86,22 @@ ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length
 Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})]
 Flag = Annotated[bool, Field(strict=True)]  # `yes` and "true" are text
 Strategy = Annotated[str, AfterValidator(_strategy), WithJsonSchema({"enum": list(STRATEGIES), "type": "string"})]
+_ROWS: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
+_ARRIVALS = {"type": "array", "items": _ROWS}
+# Their shape is judged row by row, where each stands: see `tests`.
+Rows = Annotated[Any, WithJsonSchema(_ROWS)]
+GivenRows = Annotated[Any, WithJsonSchema({"anyOf": [_ROWS, _ARRIVALS, {"type": "string"}]})]
+ExpectedRows = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _ROWS,
+                {"type": "object", "properties": {"rows": _ROWS, "quarantine": _ROWS}, "additionalProperties": False},
+            ]
+        }
+    ),
+]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 
 
@@ -315,6 +331,28 @@ class Flow(Model):
     tags: Texts = Field((), description="For selectors: `tag:nightly`.")
 
 
+class Test(Model):
+    """Rows given to a flow, and the rows that must come of them; it runs as a batch and as a stream."""
+
+    name: Text = Field(description="A sentence that says what is shown.")
+    description: str = Field("", description="For people.")
+    flow: Name = Field(description="The flow that is tested, by itself.")
+    given: dict[str, GivenRows] = Field(
+        default_factory=dict,
+        description="Input → rows; columns left out are null, an input left out is an empty table. A list of lists: one arrival, so one epoch of a stream, each. A text: a csv, json or parquet file beside pipeline.yml.",
+    )
+    params: dict[Name, str | int | float | bool | None] = Field(
+        default_factory=dict, description="Other values of params, for this test."
+    )
+    expect: ExpectedRows | None = Field(
+        None,
+        description="The target's rows, in any order; columns that none of them names are not compared, and [] means no rows. Or `{rows: …, quarantine: …}`.",
+    )
+    quarantine: Rows | None = Field(
+        None, description="The rows set aside, compared likewise; `_etl_reason` says why. Not compared if left out."
+    )
+
+
 class Pipeline(Model):
     """pipeline.yml."""
 
@@ -328,6 +366,7 @@ class Pipeline(Model):
     sources: dict[Name, Source] = Field(default_factory=dict, description="The inputs from outside.")
     flows: Annotated[dict[Name, Flow], Field(min_length=1)] = Field(description="The queries.")
     run: Run = Field(default_factory=Run, description="Defaults of a run.")
+    tests: tuple[Test, ...] = Field((), description="What `etl test` and pytest run, in both modes.")
 
 
 class Spark(Model):
@@ -351,7 +390,6 @@ class Environment(Model):
 
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
-    (): frozenset({"tests"}),
     ("sources", "*"): frozenset({"tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"equality"}),
@@ -378,6 +416,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("flows", "*", "run", "retry"): Retry,
     ("run",): Run,
     ("run", "retry"): Retry,
+    ("tests", "*"): Test,
 }
 ENVIRONMENT_MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Environment,

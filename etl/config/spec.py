@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location
+from etl.config.rows import Written
 
 Scalar: TypeAlias = (
     str | int | float | bool | date | None
@@ -217,6 +218,32 @@ class FlowSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenSpec:
+    """What a test gives to one input: rows, as one arrival or several, or a file of them."""
+
+    dataset: str
+    arrivals: tuple[tuple[Written, ...], ...] = ()
+    file: str | None = None  # absolute
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class TestSpec:
+    """Rows given to a flow, and the rows that its target and its quarantine must hold then; None: not compared."""
+
+    __test__: ClassVar[bool] = False  # pytest takes every Test… for a class of tests
+
+    name: str
+    flow: str
+    given: tuple[GivenSpec, ...] = ()
+    params: tuple[tuple[str, Scalar], ...] = ()
+    expect: tuple[Written, ...] | None = None
+    quarantine: tuple[Written, ...] | None = None
+    description: str = ""
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class SparkSpec:
     """What conf/<env>.yml says of the session; `master` None = the local profile, or the submitter's choice."""
 
@@ -242,6 +269,7 @@ class PipelineSpec:
     spark: SparkSpec = SparkSpec()
     description: str = ""
     tags: tuple[str, ...] = ()
+    tests: tuple[TestSpec, ...] = field(default=(), compare=False, repr=False)
     references: tuple[tuple[tuple[str | int, ...], str], ...] = ()  # where a secret stands: the text as it was written
     disabled: tuple[FlowSpec, ...] = ()  # flows that are written, and take no part in anything
     views: tuple[FlowSpec, ...] = ()  # what is a view is no flow: it is part of the flows that read it

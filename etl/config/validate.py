@@ -50,7 +50,7 @@ _BOUNDS = {
 _EMPTY = frozenset({"string_too_short", "too_short"})
 _ANY = "*"
 _FORMS = {"[key]", "[text]", "[mapping]"}  # pydantic adds to a place: a key, or the form of a value
-_NAMED = {"params", "sources", "flows", "inputs", "expectations", "columns", "properties", "options", "conf"}
+_NAMED = {"params", "sources", "flows", "inputs", "expectations", "columns", "properties", "options", "conf", "tests"}
 
 
 def validate(
@@ -241,6 +241,8 @@ def _inside(path: Path_) -> str:
         "expectations": "expectation",
         "columns": "column",
     }
+    if path[:1] == ("tests",) and len(path) > 2:  # noqa: PLR2004  # a key of a test
+        return f" in test {int(path[1]) + 1}"
     for index in range(len(path) - 2, 0, -1):
         if path[index - 1] in names:
             return f" in {names[str(path[index - 1])]} '{path[index]}'"

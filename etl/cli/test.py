@@ -1,0 +1,131 @@
+"""`etl test`: the tests that stand in pipeline files, in both modes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.cli.output import all_pipelines, load, print_json, say
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.errors import Mistake
+    from etl.operations.difference import Difference
+    from etl.operations.test import TestResult
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[PIPELINE]...")
+@click.option(
+    "--select", "words", multiple=True, metavar="FLOW|NAME", help="Only the tests of a flow, or of that name."
+)
+@click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def test(
+    ctx: click.Context, names: tuple[str, ...], words: tuple[str, ...], environment: str, *, as_json: bool
+) -> None:
+    """Run the `tests:` of pipelines, each as a batch and as a stream: of the named ones, or of all in the project.
+
+    Nothing of the project's is written: rows and tables live in a temporary folder. Exit codes: 0 all passed, or there are no
+    tests; 1 a test failed; 2 a pipeline or a test is wrong; 4 the environment lacks something.
+    """
+    specs = _loaded(names or all_pipelines(), environment)
+    from etl.operations.test import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
+
+    tests = selected(specs, words)
+    done = run_tests(tests, told=(lambda _: None) if as_json else _tell)
+    found = {result.status for result in done}
+    if as_json:
+        status = next((word for word in ("error", "failed") if word in found), "passed")
+        print_json({"status": status, "tests": [_document(result) for result in done]})
+    else:
+        say(_summary(done))
+    ctx.exit(ConfigurationError.exit_code if "error" in found else 1 if "failed" in found else 0)
+
+
+def _loaded(names: Sequence[str], environment: str) -> list[Any]:
+    """The pipelines; ConfigurationError with the mistakes of all of them."""
+    specs: list[Any] = []
+    wrong: list[Mistake] = []
+    for name in names:
+        try:
+            specs.append(load(name, environment, ()))
+        except ConfigurationError as cause:
+            wrong += cause.diagnostics
+    if wrong:
+        raise ConfigurationError(wrong)
+    return specs
+
+
+def _tell(result: TestResult) -> None:
+    from etl.operations.difference_table import difference_text  # noqa: PLC0415  # see test
+
+    mark, colour = {"passed": ("ok    ", "green"), "failed": ("FAILED", "red"), "error": ("ERROR ", "red")}[
+        result.status
+    ]
+    head = click.style(mark, fg=colour)
+    say(f"{head} {result.pipeline}.{result.flow}: {result.name} [{result.mode}] {result.duration_s:.1f} s")
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    if result.status != "passed":
+        say(f"       {result.at}")
+    texts = [difference_text(item, colour=coloured) for item in result.differences]
+    for text in filter(None, (result.message, *texts)):
+        say("".join(f"       {line}\n" for line in text.splitlines()))
+
+
+def _summary(done: Sequence[TestResult]) -> str:
+    if not done:
+        return "there are no tests: write some under `tests:` in pipeline.yml"
+    counts = {word: sum(result.status == word for result in done) for word in ("passed", "failed", "error")}
+    said = [f"{count} {'in error' if word == 'error' else word}" for word, count in counts.items() if count]
+    tests = len({(result.pipeline, result.name) for result in done})
+    return f"{tests} {'test' if tests == 1 else 'tests'} in both modes: {', '.join(said)}"
+
+
+def _document(result: TestResult) -> dict[str, Any]:
+    return {
+        "pipeline": result.pipeline,
+        "name": result.name,
+        "flow": result.flow,
+        "mode": result.mode,
+        "status": result.status,
+        "duration_s": result.duration_s,
+        "file": result.at.file or None,
+        "line": result.at.line or None,
+        "difference": _difference(result),
+    }
+
+
+def _difference(result: TestResult) -> dict[str, Any] | None:
+    """Why a test did not pass; None where it did."""
+    if result.status == "passed":
+        return None
+    return {"message": result.message or None, "tables": [_table(item) for item in result.differences]}
+
+
+def _table(found: Difference) -> dict[str, Any]:
+    from etl.operations.difference_table import difference_text, value_text  # noqa: PLC0415  # see test
+
+    def row(given: Any) -> dict[str, str] | None:
+        if given is None:
+            return None
+        return {name: "***" if name in found.masked else value_text(given.get(name)) for name in found.columns}
+
+    return {
+        "of": found.of,
+        "equal": found.equal,
+        "different": found.different,
+        "missing": found.missing,
+        "unexpected": found.unexpected,
+        "rows": [
+            {"expected": row(pair.expected), "actual": row(pair.actual), "differing": list(pair.differing)}
+            for pair in found.pairs
+        ],
+        "text": difference_text(found),
+    }

@@ -1,0 +1,85 @@
+"""Rows compared: what is equal, which rows are put side by side, and how that looks."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from etl.operations.difference import compare
+from etl.operations.difference_table import difference_text, value_text
+
+
+def test_rows_are_equal_in_any_order_with_nan_null_maps_and_nearly_equal_floats() -> None:
+    left = [{"a": None, "b": math.nan, "c": {"x": 1, "y": 2}}, {"a": 1, "b": 0.1 + 0.2, "c": None}]
+    right = [{"a": 1, "b": 0.3, "c": None}, {"a": None, "b": math.nan, "c": {"y": 2, "x": 1}}]
+    assert compare(left, right, of="target", columns=["a", "b", "c"]) is None
+
+
+def test_how_often_a_row_is_there_counts() -> None:
+    found = compare([{"a": 1}], [{"a": 1}, {"a": 1}], of="target", columns=["a"])
+    assert found is not None
+    assert (found.equal, found.missing, found.unexpected) == (1, 0, 1)
+
+
+def test_values_of_different_kinds_are_not_equal() -> None:
+    for left, right in ((1, True), ("1", 1), (Decimal(1), Decimal(2)), (None, 0), (1.0, 1.0 + 1e-8)):
+        assert compare([{"a": left}], [{"a": right}], of="target", columns=["a"]) is not None
+
+
+def test_rows_of_one_key_are_put_side_by_side_and_their_differing_cells_marked() -> None:
+    expected = [{"id": 1, "who": "a", "n": 1}, {"id": 2, "who": "b", "n": 2}, {"id": 3, "who": "c", "n": 3}]
+    actual = [{"id": 1, "who": "a", "n": 1}, {"id": 2, "who": "B", "n": None}, {"id": 4, "who": "c", "n": 3}]
+    found = compare(expected, actual, of="target", columns=["id", "who", "n"], keys=["id"])
+    assert found is not None
+    assert difference_text(found) == (
+        "target: 1 as expected, 1 different, 1 missing, 1 unexpected (rows are matched by id)\n"
+        "            id  who  n\n"
+        "expected    2   »b«  »2«\n"
+        "actual      2   »B«  »null«\n"
+        "missing     3   c    3\n"
+        "unexpected  4   c    3"
+    )
+
+
+def test_without_keys_the_likest_rows_are_put_side_by_side() -> None:
+    expected = [{"a": 1, "b": 2, "c": 3}]
+    actual = [{"a": 9, "b": 9, "c": 3}, {"a": 1, "b": 2, "c": 4}]
+    found = compare(expected, actual, of="target", columns=["a", "b", "c"])
+    assert found is not None
+    assert [(pair.actual, pair.differing) for pair in found.pairs] == [(actual[1], ("c",)), (actual[0], ())]
+
+
+def test_on_a_terminal_cells_are_coloured_instead_of_marked() -> None:
+    found = compare([{"a": 1, "b": 1}], [{"a": 1, "b": 2}], of="target", columns=["a", "b"])
+    assert found is not None
+    text = difference_text(found, colour=True)
+    assert "\x1b[32m1\x1b[0m" in text
+    assert "\x1b[31m2\x1b[0m" in text
+    assert "»" not in text
+
+
+def test_of_a_wide_table_only_what_differs_is_shown_and_of_a_long_one_only_the_first_rows() -> None:
+    names = [f"c{number}" for number in range(12)]
+    expected = [{**dict.fromkeys(names, 1), "c0": number} for number in range(30)]
+    actual = [{**row, "c7": 2} for row in expected]
+    found = compare(expected, actual, of="target", columns=names, keys=["c0"])
+    assert found is not None
+    text = difference_text(found, most=3)
+    assert text.splitlines()[1].split() == ["c0", "c7"]
+    assert "… and 27 more rows that differ" in text
+    assert "not shown, since equal in all of these rows: c1, c2" in text
+
+
+def test_masked_columns_are_compared_and_not_shown() -> None:
+    found = compare(
+        [{"a": 1, "pin": "s3cret"}], [{"a": 1, "pin": "other"}], of="target", columns=["a", "pin"], masked=["pin"]
+    )
+    assert found is not None
+    assert "s3cret" not in difference_text(found)
+    assert "»***«" in difference_text(found)
+
+
+def test_texts_that_look_like_something_else_are_quoted() -> None:
+    assert [value_text(item) for item in (None, "null", "", " a", "a", True, Decimal("1E+2"), b"\xff", {"a": (1,)})] == [
+        "null", '"null"', '""', '" a"', "a", "true", "100", "0xff", "{a: [1]}",
+    ]  # fmt: skip
