@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config import ddl
 from etl.config.diagnostics import Diagnostic
 from etl.config.rows import as_json, guessed
-from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SourceSpec
+from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SinkSpec, SourceSpec
 from etl.config.tests import FILES, checked, reading, unwritable
 from etl.config.types import schema
 from etl.engine.sessions import Sessions
@@ -44,6 +44,15 @@ class Tried:
     target: TableRows | None = None
     quarantine: TableRows | None = None
     failure: Failure | None = None
+
+
+def by_itself(spec: PipelineSpec) -> PipelineSpec:
+    """The pipeline as its file says it: each view a flow of its own that others read; no target known to a catalog."""
+    flows = (
+        replace(flow, inputs=flow.reads or flow.inputs, views=(), reads=(), sink=replace(flow.sink, table=None))
+        for flow in spec.flows
+    )
+    return replace(spec, flows=(*flows, *(replace(view, sink=SinkSpec()) for view in spec.views)), views=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class Bench:
     def tried(
         self, spec: PipelineSpec, flow: FlowSpec, given: Sequence[GivenSpec], mode: Mode, *, quarantine: bool
     ) -> Tried:
-        """Run the flow over the given rows: a batch over all of them, or a stream that sees one arrival after the other.
+        """Run a flow of `by_itself(spec)` over the given rows: a batch over all of them, or a stream that sees one arrival after the other.
 
         Raises ConfigurationError where rows do not fit the columns of their input.
         """

@@ -12,7 +12,7 @@ from etl.config.diagnostics import NOWHERE, Diagnostic, Location, did_you_mean
 from etl.config.load import load
 from etl.config.tests import checked, reading
 from etl.errors import ConfigurationError, EnvironmentProblem
-from etl.operations.bench import Bench
+from etl.operations.bench import Bench, by_itself
 from etl.operations.difference import Difference, compare
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def run_test(bench: Bench, spec: PipelineSpec, test: TestSpec, mode: Mode) -> Te
 
     try:
         spec, test = with_params(spec, test)
+        spec = by_itself(spec)
         flow = spec.flow(test.flow)
         if flow is None:  # a checked spec has none such
             raise KeyError(test.flow)
