@@ -66,7 +66,7 @@ def test_a_block_is_read_with_its_arrivals_params_and_expectations(project: Writ
         ("given: {orders: [{id: 1, who", "given: {ordrs: [{id: 1, who", "E270", 16, "did you mean 'orders'?"),
         ("{id: 1, who: a}", "{id: 1, whom: a}", "E270", 16, "did you mean 'who'?"),
         ("{id: 1, who: a}", "{id: one, who: a}", "E271", 16, "'one' is no whole number, as BIGINT needs"),
-        ("{id: 1, who: a}", "{id: 9223372036854775808}", "E271", 16, "is beyond BIGINT"),
+        ("{id: 1, who: a}", "{id: '9223372036854775808'}", "E271", 16, "is beyond BIGINT"),
         ("{id: 1, who: a}", "{at: yesterday}", "E271", 16, "'yesterday' is no time such as"),
         ("{id: 1, who: a}", "{extra: {b: 1}}", "E270", 16, "there is no column 'b'"),
         ("{id: 1, who: a}", "{extra: 3}", "E271", 16, "'3' is no mapping"),
