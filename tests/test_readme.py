@@ -72,9 +72,15 @@ def test_the_commands_do_what_the_text_around_them_says(copy: Path) -> None:
     for command in COMMANDS:
         if command not in MAKE:
             said.append((command, shell(shlex.split(command), copy)))
-    batch, stream = (text for command, text in said if " run " in command)
+    batch, stream = (text for command, text in said if " run nyc_flights " in command)
     assert "nyc_flights: succeeded" in batch
     assert re.search(r"^flights_clean +succeeded +stream +2 ", stream, re.MULTILINE)
+    own = {command.split()[1]: text for command, text in said if "fleet" in command}
+    assert "planes: csv, 1 file" in own["init"]
+    assert "guessed from all 3,322 rows" in own["init"]
+    both = [text for command, text in said if " run fleet" in command]
+    assert re.search(r"^planes_clean +succeeded +batch +1 +3,322 +3,322 ", both[0], re.MULTILINE)
+    assert "unchanged" in both[1], "the batch has read the one file"
     audit = next(text for command, text in said if " audit " in command)
     assert "holds" in audit
     assert "unchanged" in shell([".venv/bin/etl", "run", "nyc_flights", "--env", "trial", "--mode", "stream"], copy)

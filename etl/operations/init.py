@@ -110,7 +110,7 @@ def init(folder: Path, *, name: str | None = None, origin: str | None = None, he
     if not _NAME.fullmatch(chosen):
         _refuse("E107", f"'{chosen}' is no name", "a name is of the form [a-z][a-z0-9_]*")
     sources = guess(origin, header=header) if origin is not None else ()
-    own = _guessed(root, chosen, sources) if sources else _example(chosen)
+    own = _guessed(root, chosen, sources) if sources else _own_rows(chosen)
     shared = {
         "conf/local.yml": ENVIRONMENT,
         ".gitignore": GITIGNORE,
@@ -148,7 +148,7 @@ def _write(root: Path, files: dict[str, str]) -> None:
         ) from cause
 
 
-def _example(name: str) -> dict[str, str]:
+def _own_rows(name: str) -> dict[str, str]:
     return {
         f"pipelines/{name}/pipeline.yml": PIPELINE.format(name=_name(name)),
         f"pipelines/{name}/orders_clean.sql": ORDERS_CLEAN,

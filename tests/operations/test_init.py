@@ -215,5 +215,15 @@ def test_over_nasty_files_the_first_run_reads_every_value_as_it_was_written(tmp_
         )
 
 
+@pytest.mark.spark
+def test_a_new_project_runs_at_once(tmp_path: Path) -> None:
+    init(tmp_path, name="shop")
+    result = run(load("shop", project=tmp_path))
+    assert [(flow.status, flow.counts.written, flow.counts.quarantined) for flow in result.flows] == [
+        ("succeeded", 4, 1),
+        ("succeeded", 4, 0),
+    ]
+
+
 def _plain(value: object) -> object:
     return str(value) if hasattr(value, "tzinfo") else value
