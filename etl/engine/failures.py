@@ -139,13 +139,6 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
             where,
             "bring the whole file again; nothing was written",
         )
-    if "native zStandard library not available" in text:
-        return Failure(
-            "environment",
-            f"flow '{flow.name}': this Spark cannot read zstd files{place_in}: Hadoop's native library is missing",
-            where,
-            "compress the files with gzip or bzip2, or use a Spark with Hadoop's native library",
-        )
     if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
         record = re.search(r"record parsing: ([^\n]*)", text)
         row = f": {record.group(1)[:300]}" if record and not sensitive(flow) else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
@@ -25,6 +26,7 @@ TWO = "id INT, v STRING"
 SOURCES: dict[str, tuple[str, dict[str, str | bytes], list[tuple[Any, ...]]]] = {
     "gz": (f"format: csv, schema: '{TWO}'", {"a.csv.gz": gzip.compress(b"1,x\n"), "b.csv": "2,y\n"}, [(1, "x"), (2, "y")]),
     "bz2": (f"format: json, schema: '{TWO}'", {"a.json.bz2": bz2.compress(b'{"id": 1, "v": "x"}\n')}, [(1, "x")]),
+    "zst": (f"format: csv, schema: '{TWO}'", {"a.csv.zst": pa.compress(b"1,x\n", codec="zstd", asbytes=True)}, [(1, "x")]),
     "orc": (f"format: orc, schema: '{TWO}'", {}, [(1, "x"), (2, None)]),
     "lines": ("format: text", {"a.txt": "one\r\ntwo\n\n", "b b%20é.txt": "three"}, [("",), ("one",), ("three",), ("two",)]),
     "whole": ("format: text, options: {wholetext: true}", {"a.txt": "one\ntwo\n"}, [("one\ntwo\n",)]),
@@ -142,6 +144,7 @@ sources:
   swapped: {format: csv, path: landing/swapped, schema: "id INT, v STRING", options: {header: true}}
   zipped: {format: csv, path: landing/zipped, schema: "id INT, v STRING"}
   uneven: {format: csv, path: landing/uneven, schema: "id INT, dt STRING"}
+  cut: {format: json, path: landing/cut, schema: "id INT, v STRING", on_malformed: drop}
 flows:
   swapped_rows: {inputs: [swapped], incremental: rows}
   swapped_full: {inputs: [swapped], incremental: full}
@@ -149,24 +152,33 @@ flows:
   zipped_full: {inputs: [zipped], incremental: full}
   uneven_rows: {inputs: [uneven], incremental: rows}
   uneven_full: {inputs: [uneven], incremental: full}
+  cut_rows: {inputs: [cut], incremental: rows}
+  cut_full: {inputs: [cut], incremental: full}
 """
 
 
 def test_what_would_be_misread_is_refused_in_both_modes_and_named(tmp_path: Path) -> None:
-    for name, text in (
-        ("swapped/a.csv", "v,id\n1,2\n"),
-        ("zipped/a.zip", "PK"),
-        ("uneven/a.csv", "1,x\n"),
-        ("uneven/dt=1/b.csv", "2\n"),
+    whole = gzip.compress(b"".join(b'{"id": %d, "v": "%x"}\n' % (n, n * 7919) for n in range(5000)))
+    for name, content in (
+        ("swapped/a.csv", b"v,id\n1,2\n"),
+        ("zipped/a.zip", b"PK"),
+        ("uneven/a.csv", b"1,x\n"),
+        ("uneven/dt=1/b.csv", b"2\n"),
+        ("cut/a.json.gz", whole[: len(whole) // 2]),
     ):
         place = tmp_path / "landing" / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_bytes(content)
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "broken.yml").write_text(BROKEN, encoding="utf-8")
     flows = {flow.flow: flow for flow in etl.load(tmp_path / "pipelines" / "broken.yml").run(mode="stream").flows}
     for kind in ("rows", "full"):
-        for name, said in (("swapped", "header"), ("zipped", "ZIP archives"), ("uneven", "dt=…")):
+        for name, said in (
+            ("swapped", "header"),
+            ("zipped", "ZIP archives"),
+            ("uneven", "dt=…"),
+            ("cut", "damaged or cut off"),
+        ):
             failure = flows[f"{name}_{kind}"].failure
             assert failure is not None
             assert said in failure.message, failure
