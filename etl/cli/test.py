@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.complete import environments, pipelines
 from etl.cli.output import all_pipelines, load, print_json, say
 from etl.errors import ConfigurationError
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[PIPELINE]...")
+@click.argument("names", nargs=-1, metavar="[PIPELINE]...", shell_complete=pipelines)
 @click.option(
     "--select", "words", multiple=True, metavar="FLOW|NAME", help="Only the tests of a flow, or of that name."
 )
-@click.option("--env", "environment", default="local", show_default=True, help="conf/<env>.yml.")
+@click.option(
+    "--env", "environment", default="local", show_default=True, help="conf/<env>.yml.", shell_complete=environments
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def test(

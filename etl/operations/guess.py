@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class ColumnGuess:
     type: str
     output: str
     nulls: bool = True  # whether any was seen, or may be there
+    example: str | None = None  # a value as text
 
     @property
     def quoted(self) -> str:
@@ -69,14 +70,8 @@ def guess(path: str, *, header: bool | None = None) -> tuple[SourceGuess, ...]:
     unique = []
     for item in sources:
         name = _unique(item.name, names)
-        unique.append(item if name == item.name else _renamed(item, name))
+        unique.append(replace(item, name=name))
     return tuple(unique)
-
-
-def _renamed(item: SourceGuess, name: str) -> SourceGuess:
-    return SourceGuess(
-        name, item.format, item.path, item.options, item.columns, item.files, item.rows, item.whole, item.notes
-    )
 
 
 def plain(name: str) -> bool:
@@ -171,11 +166,11 @@ def _csv_source(
     if only:
         for name, seen in partitions(found).items():
             names.append(name)
-            values.append(_seen(seen))
+            values.append(replace(_seen(seen), example=None))  # a row of a test stands in no folder
             notes.append(f"'{name}' comes from the names of folders")
     outputs = _outputs(names, notes)
     columns = tuple(
-        ColumnGuess(name, item.type(), output, nulls=bool(item.empty or item.tokens))
+        ColumnGuess(name, item.type(), output, nulls=bool(item.empty or item.tokens), example=item.example)
         for name, item, output in zip(names, values, outputs, strict=True)
     )
     group = found.files if only else tuple(file for file, *_ in items)
@@ -300,7 +295,8 @@ def _json_source(found: Found, items: list[tuple[str, guess_json.JsonSample, boo
                 nulls.append("" in seen)
                 notes.append(f"'{name}' comes from the names of folders")
     outputs = _outputs(names, notes)
-    columns = tuple(ColumnGuess(*item) for item in zip(names, types, outputs, nulls, strict=True))
+    examples = [root.fields[name].example if name in root.fields else None for name in names]
+    columns = tuple(ColumnGuess(*item) for item in zip(names, types, outputs, nulls, examples, strict=True))
     group = found.files if only else tuple(file for file, *_ in items)
     whole = all(whole for *_, whole in items) and len(found.sampled) == len(found.files)
     return SourceGuess(

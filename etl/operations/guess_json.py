@@ -24,6 +24,7 @@ class Node:
     items: Node | None = None
     arrays: int = 0
     nulls: int = 0
+    example: str | None = None
 
     def add(self, value: Any) -> None:
         """Look at one value."""
@@ -45,13 +46,18 @@ class Node:
         self.scalars += 1
         if isinstance(value, str):
             self.texts += 1
+            self.example = value if self.example is None and value else self.example
             # Spark parses dates out of JSON text, but no numbers and no booleans.
             kind = Values()
             kind.add(value)
             self.values.forms |= {"text"} if kind.type() not in ("DATE", "TIMESTAMP") else kind.forms
         else:
             self.others += 1
-            self.values.add(str(value).lower() if isinstance(value, bool) else str(value))
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            self.values.add(text)
+            self.example = (
+                text if self.example is None and text[-1:].isalnum() and "n" not in text.lower() else self.example
+            )
 
     def type(self) -> str:
         """Spark's type for all that was seen; text where kinds are mixed, which Spark reads as JSON text."""
@@ -145,6 +151,7 @@ def _merge(into: Node, other: Node) -> None:
         setattr(into, name, getattr(into, name) + getattr(other, name))
     for name in ("largest", "whole_digits", "scale"):
         setattr(into.values, name, max(getattr(into.values, name), getattr(other.values, name)))
+    into.example = into.example if into.example is not None else other.example
     into.values.exponent |= other.values.exponent
     for key, node in other.fields.items():
         _merge(into.fields.setdefault(key, Node()), node)

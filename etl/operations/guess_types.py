@@ -72,6 +72,7 @@ class Values:
     exponent: bool = False
     zeros: bool = False
     decimal_comma: bool = False
+    example: str | None = None  # the first value that is no null
     other_date: bool = False
 
     def add(self, text: str, *, quoted: bool = False) -> None:
@@ -88,6 +89,8 @@ class Values:
         if kind != "text" and bare != text:
             self.padded = True
         self.forms.add(kind)
+        if self.example is None and kind != "special" and (kind != "text" or bare == text):
+            self.example = bare
         if kind in ("int", "number"):
             self._measure(bare)
         elif kind == "text":

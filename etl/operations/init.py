@@ -18,6 +18,7 @@ from etl.operations.guess import NO_TEXT, guess, identifier, plain
 if TYPE_CHECKING:
     from etl.operations.guess import ColumnGuess, SourceGuess
 
+_MOST_TESTED = 6  # columns
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLAIN_PATH = re.compile(r"\.?/[A-Za-z0-9_./*-]*")
 
@@ -59,6 +60,25 @@ flows:
     inputs: [orders_clean]
     transform:
       sql: SELECT day, country, count(*) AS orders, sum(amount) AS amount FROM orders_clean GROUP BY day, country
+
+tests:
+  - name: an order that costs nothing is set aside
+    flow: orders_clean
+    given:
+      orders:
+        - {{order_id: 1, ordered_at: 2024-03-04 08:12:00, customer: ada, amount: 59.90}}
+        - {{order_id: 2, ordered_at: 2024-03-04 09:30:00, customer: bo, amount: 0}}
+    expect: [{{order_id: 1, day: 2024-03-04}}]
+    quarantine: [{{order_id: 2, _etl_reason: positive}}]
+  - name: a late order joins the day that it belongs to
+    flow: by_country
+    given:
+      orders_clean:
+        - [{{day: 2024-03-04, country: NL, amount: 10}}, {{day: 2024-03-05, country: NL, amount: 1}}]
+        - [{{day: 2024-03-04, country: NL, amount: 5}}] # a second arrival: in a stream, an epoch of its own
+    expect:
+      - {{day: 2024-03-04, country: NL, orders: 2, amount: 15}}
+      - {{day: 2024-03-05, country: NL, orders: 1, amount: 1}}
 """
 
 ORDERS_CLEAN = """\
@@ -80,6 +100,7 @@ README = """\
 A [Twilight](pipelines/{name}/pipeline.yml) pipeline: the same definition runs as a batch or as a stream, into the same Delta tables.
 
     etl validate            # every mistake at once, without Spark
+    etl test                # the tests in pipeline.yml, each as a batch and as a stream
     etl plan {name}{pad}  # what a run would do, and why
     etl run {name}
     etl run {name} --mode stream    # only what is new since
@@ -169,6 +190,8 @@ def _guessed(root: Path, name: str, sources: tuple[SourceGuess, ...]) -> dict[st
     lines += ["", "flows:"]
     for index, item in enumerate(sources):
         lines += [""] * (index > 0) + _flow(item)
+    tests = [line for item in sources for line in _test(item)]
+    lines += ["", "tests:", *tests] if tests else []
     return {f"pipelines/{name}/pipeline.yml": "\n".join(lines) + "\n"}
 
 
@@ -203,6 +226,33 @@ def _flow(item: SourceGuess) -> list[str]:
             f"      has_{identifier(whole.output) or 'value'}: {{expr: {rule}, on_violation: warn}}",
         ]
     return lines
+
+
+def _test(item: SourceGuess) -> list[str]:
+    """A row like those that were looked at, given and expected: a test to begin with."""
+    shown = [(column, _example(column)) for column in item.columns]
+    some = [(column, value) for column, value in shown if value][:_MOST_TESTED]
+    if not some:
+        return []
+    given = ", ".join(f"{json.dumps(column.name)}: {value}" for column, value in some)
+    expected = ", ".join(f"{json.dumps(column.output)}: {value}" for column, value in some)
+    return [
+        f"  - name: a row of {item.name} arrives as it is",
+        f"    flow: {item.name}_clean",
+        f"    given: {{{item.name}: [{{{given}}}]}}",
+        f"    expect: [{{{expected}}}]",
+    ]
+
+
+def _example(column: ColumnGuess) -> str:
+    """A value of the column in YAML; empty where none was seen that can be written in a line."""
+    if column.example is None or not column.example.isprintable():
+        return ""
+    if column.type in ("INT", "BIGINT", "DOUBLE", "BOOLEAN"):
+        return column.example.lower()
+    if column.type in ("STRING", "DATE", "TIMESTAMP") or column.type.startswith("DECIMAL"):
+        return json.dumps(column.example.replace("$", "$$"), ensure_ascii=False)
+    return ""
 
 
 def _selected(column: ColumnGuess) -> str:

@@ -94,7 +94,8 @@ def _node(spec: PipelineSpec, flow: FlowSpec, kind: Literal["flow", "view"], *, 
     details: list[tuple[str, str | int]] = [("incremental", flow.incremental)] if kind == "flow" else []
     if kind == "flow" and flow.sink.strategy is not None:
         details.append(("strategy", flow.sink.strategy))
-    details += [("transform", transform), ("expectations", len(flow.expectations))]
+    tests = sum(test.flow == flow.name for test in spec.tests)
+    details += [("transform", transform), ("expectations", len(flow.expectations)), ("tests", tests)]
     if flow.description:
         details.append(("description", flow.description))
     tags = tuple(dict.fromkeys((*spec.tags, *flow.tags)))

@@ -44,6 +44,7 @@ def offered(folder: Path, line: str) -> list[str]:
         ("etl run sh", ["shop"]),
         ("etl run x", []),
         ("etl validate ", ["shop"]),
+        ("etl test s", ["shop"]),
         ("etl run shop --env ", ["local", "prod"]),
         ("etl run shop --select l", ["latest", "living"]),
         ("etl run shop --select +to", ["+totals"]),

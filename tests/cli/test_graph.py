@@ -43,7 +43,7 @@ def test_json_has_every_source_flow_and_edge(shop: Path) -> None:
     }
     clean = next(node for node in document["nodes"] if node["name"] == "clean")
     assert clean == {
-        "name": "clean", "type": "flow", "selected": True, "incremental": "rows", "transform": "sql", "expectations": 2,
+        "name": "clean", "type": "flow", "selected": True, "incremental": "rows", "transform": "sql", "expectations": 2, "tests": 0,
     }  # fmt: skip
 
 

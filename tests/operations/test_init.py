@@ -21,6 +21,7 @@ from etl.config.load import load
 from etl.errors import ConfigurationError
 from etl.operations.init import init
 from etl.operations.run import run
+from etl.operations.test import run_tests, selected
 from tests.independent import rows
 
 
@@ -216,13 +217,20 @@ def test_over_nasty_files_the_first_run_reads_every_value_as_it_was_written(tmp_
 
 
 @pytest.mark.spark
-def test_a_new_project_runs_at_once(tmp_path: Path) -> None:
+def test_a_new_project_runs_at_once_and_its_own_tests_pass(tmp_path: Path) -> None:
     init(tmp_path, name="shop")
-    result = run(load("shop", project=tmp_path))
+    (tmp_path / "people.csv").write_text('Full Name,born,"pay; $"\nAnna,1990-01-02,1234.50\n', encoding="utf-8")
+    init(tmp_path, name="own", origin=str(tmp_path / "people.csv"))
+    shop, own = load("shop", project=tmp_path), load("own", project=tmp_path)
+    result = run(shop)
     assert [(flow.status, flow.counts.written, flow.counts.quarantined) for flow in result.flows] == [
         ("succeeded", 4, 1),
         ("succeeded", 4, 0),
     ]
+    tests = [*shop.tests, *own.tests]
+    assert len(tests) == 3
+    done = run_tests(selected([shop, own], ()), told=lambda _: None)
+    assert [item.status for item in done] == ["passed"] * 6
 
 
 def _plain(value: object) -> object:
