@@ -233,6 +233,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         delete_when=model.delete_when,
         except_columns=model.except_columns,
         track=model.track,
+        schema_evolution=model.schema_evolution,
         partition_by=model.partition_by,
         cluster_by=model.cluster_by,
         properties=tuple(sorted(model.properties.items())),

@@ -61,6 +61,13 @@ def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
         )
     if sink.strategy in _KEYED:
         yield from _keyed(flow, document)
+    if sink.schema_evolution != "fail" and sink.takes is not None:
+        yield Diagnostic(
+            "E204",
+            f"flow '{flow.name}': schema_evolution is for the built-in strategies; {sink.strategy} knows its own target",
+            document.place((*path, "schema_evolution"), key=True),
+            "leave it out",
+        )
     for key, (value, strategies) in _settings(sink).items():
         if value and sink.strategy not in strategies:
             yield Diagnostic(

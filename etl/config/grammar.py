@@ -241,6 +241,10 @@ class Sink(Model):
     delete_when: Text | None = Field(None, description="merge, scd2: a row for which this holds ends its key.")
     except_columns: Texts = Field((), description="merge, scd2: columns that decide but are not stored.")
     track: Texts = Field((), description="scd2: a change of these makes a new version (default: of any stored column).")
+    schema_evolution: Literal["fail", "add_columns"] = Field(
+        "fail",
+        description="Columns that the transform gains while the definition stays: fail before anything is written, or add them; old rows hold NULL.",
+    )
     partition_by: Texts = Field((), description="Columns of the target's folders.")
     cluster_by: Texts = Field((), description="Columns of liquid clustering.")
     properties: dict[str, Option] = Field(default_factory=dict, description="Delta table properties, at creation.")
@@ -393,7 +397,6 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*"): frozenset({"tags"}),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("flows", "*"): frozenset({"equality"}),
-    ("flows", "*", "sink"): frozenset({"schema_evolution"}),
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),

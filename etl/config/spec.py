@@ -26,6 +26,7 @@ OnChange = Literal["keep", "recompute"]
 Incremental = Literal["rows", "groups", "full", "auto"]
 Strategy: TypeAlias = str  # a built-in one, or a plug-in's
 Mode = Literal["batch", "stream"]
+SchemaEvolution = Literal["fail", "add_columns"]
 
 
 def _at() -> Location:
@@ -149,6 +150,7 @@ class SinkSpec:
     delete_when: str | None = None
     except_columns: tuple[str, ...] = ()
     track: tuple[str, ...] = ()  # scd2: a change of these makes a new version; empty: of any column
+    schema_evolution: SchemaEvolution = "fail"
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()

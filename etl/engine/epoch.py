@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.masking import sensitive
 from etl.engine import expectations, generations, quarantine
+from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
 from etl.engine.kinds import KINDS
 from etl.engine.output import Span
@@ -62,6 +63,8 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
     span = _span(job, committed, n, streams=arrived is not None)
     output = KINDS[job.kind](job, session, span, arrived)
     checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
+    if span.frm is not None:
+        evolve(job, session, output.rows)
     stamp = Provenance(
         job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
     )

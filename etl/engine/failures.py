@@ -33,7 +33,7 @@ _PERMANENT_JAVA = re.compile(
 _TRANSIENT = re.compile(
     r"\b(IOException|FileNotFoundException|FileAlreadyExistsException|NoSuchFileException|ConnectException|SocketException"
     r"|SocketTimeoutException|TimeoutException|Concurrent\w*Exception|FetchFailedException|ExecutorLostFailure|TaskResultLost"
-    r"|DELTA_CONCURRENT_\w+|OutOfMemoryError|Mkdirs failed|No space left on device|Not a directory)\b"
+    r"|DELTA_CONCURRENT_\w+|DELTA_SCHEMA_CHANGED\w*|OutOfMemoryError|Mkdirs failed|No space left on device|Not a directory)\b"
 )
 _STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
 _EXPECTATION = re.compile(r"\[" + FAILED + r":([^\]]+)\] (.*)")

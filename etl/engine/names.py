@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
 
+VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
+"""What scd2 adds to the columns of its rows."""
+
+
 def quoted(name: str) -> str:
     """A column's name as SQL."""
     return "`" + name.replace("`", "``") + "`"

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.commit import committed_epoch, stamped, with_properties
-from etl.engine.names import assigned, columns, listed, quoted, table
+from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
 from etl.engine.sinks.merge import refuse_unknown_columns, winners
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from etl.engine.output import Replaces
     from etl.engine.provenance import Provenance
 
-ADDED = ("valid_from", "valid_to", "is_current")
 _NEW = "_etl_observations"
 _START, _END = "_etl_start", "_etl_end"
 
@@ -93,7 +92,7 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     turns = marked.filter(F.col(_START) | F.col(_END))
     until = F.lead(columns([since])[0]).over(in_order)
     versions = turns.withColumns({"valid_from": columns([since])[0], "valid_to": until}).filter(F.col(_START))
-    return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *ADDED)
+    return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
 
 
 def _create(job: Job, session: SparkSession, observations: DataFrame, stamp: Provenance, tally: Tally) -> int:
@@ -143,7 +142,7 @@ def _remembered(job: Job, session: SparkSession, touched: DataFrame) -> DataFram
 
 
 def _refuse_added(job: Job, rows: DataFrame) -> None:
-    taken = [name for name in rows.columns if name.lower() in ADDED]
+    taken = [name for name in rows.columns if name.lower() in VERSION_COLUMNS]
     if taken:
         message = f"the transform of flow '{job.flow.name}' returns a column '{taken[0]}', which scd2 adds by itself"
         raise ConfigurationError([Diagnostic("E345", message, job.flow.sink.at, "rename it, or leave it out")])
