@@ -64,8 +64,15 @@ class _Input:
     file: str | None = None  # the user's own, in their stead
 
 
-_LITTLE = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-"""For a few rows compiling a query costs more than it gives. The user's own settings are laid over it."""
+_LITTLE = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.stats.collect": "false",
+}
+"""For a few rows compiling and re-planning a query costs more than it gives. The user's own settings are laid over these."""
 
 
 class Bench:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TestStatus: TypeAlias = Literal["passed", "failed", "error"]
 
-_OURS = ("_etl_generation", "_etl_epoch")  # differ between the modes
+OURS = ("_etl_generation", "_etl_epoch")
+"""The columns of a quarantine that differ between the modes: when a row was set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _told(failure: Failure) -> str:
 
 
 def _difference(flow: FlowSpec, rows: Sequence[Written], table: TableRows | None, of: str) -> Difference | None:
-    columns = [column for column in table.columns if column.name not in _OURS] if table is not None else []
+    columns = [column for column in table.columns if column.name not in OURS] if table is not None else []
     actual = table.rows if table is not None else ()
     if table is None and not rows:
         return None

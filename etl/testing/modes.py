@@ -1,0 +1,126 @@
+"""`assert_equal_modes`: the same rows by one batch and by streams that see them in other portions and another order."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.load import load
+from etl.config.rows import Written, plain
+from etl.config.spec import GivenSpec
+from etl.errors import ConfigurationError, RunError
+from etl.operations.bench import by_itself
+from etl.operations.difference import Difference, compare
+from etl.operations.difference_table import difference_text
+from etl.operations.test import OURS, masked
+from etl.testing.shared import bench
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from etl.config.spec import FlowSpec
+    from etl.engine.table_rows import TableRows
+    from etl.operations.bench import Tried
+
+    Rows = Sequence[Mapping[str, Any]]
+    Given = Mapping[str, Rows | Sequence[Rows]]
+
+
+def assert_equal_modes(
+    pipeline: str | Path,
+    *,
+    flow: str,
+    given: Given,
+    arrivals: Sequence[int] = (1, 3),
+    params: Mapping[str, Any] | None = None,
+    env: str = "local",
+) -> None:
+    """Assert that a flow makes the same target and quarantine of `given` in both modes, however the rows arrive.
+
+    `given`: input → rows as in `tests:`, or a list of arrivals. Rows of inputs that are read as changes are shuffled (the same
+    way each time) and streamed in as many arrivals as each number of `arrivals` says; arrivals that are given are streamed as they are.
+    Raises AssertionError with the rows that differ, ConfigurationError for what does not fit, and RunError where the flow fails.
+    """
+    __tracebackhide__ = True  # pytest shows the caller's line and the rows
+    spec = by_itself(load(pipeline, environment=env, params=dict(params or {})))
+    found = spec.flow(flow)
+    if found is None:
+        known = [item.name for item in spec.flows]
+        hint = did_you_mean(flow, known) or f"there are: {', '.join(known)}"
+        raise ConfigurationError(
+            [Diagnostic("E270", f"there is no flow '{flow}' in pipeline '{spec.name}'", hint=hint)]
+        )
+    rows = _given(found, given)
+    place = bench(spec.spark)
+    batch = _good(found, place.tried(spec, found, rows, "batch", quarantine=True))
+    changes = {item.dataset for item in found.inputs if item.read == "changes"}
+    splits = [
+        (f"{count} arrivals", [_dealt(item, count) if item.dataset in changes else item for item in rows])
+        for count in arrivals
+    ]
+    if any(len(item.arrivals) > 1 for item in rows):
+        splits.insert(0, ("the arrivals as given", rows))
+    for words, split in splits:
+        stream = _good(found, place.tried(spec, found, split, "stream", quarantine=True))
+        differing = [
+            text
+            for of, one, other in (
+                ("target", batch.target, stream.target),
+                ("quarantine", batch.quarantine, stream.quarantine),
+            )
+            if (text := _told(found, of, one, other))
+        ]
+        if differing:
+            head = f"flow '{flow}': a stream in {words} (actual) is not equal to one batch (expected)"
+            raise AssertionError("\n".join([head, *differing]))
+
+
+def _given(flow: FlowSpec, given: Given) -> list[GivenSpec]:
+    known = {item.name: item.dataset for item in flow.inputs} | {item.dataset: item.dataset for item in flow.inputs}
+    found = []
+    for name, rows in given.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or f"its inputs are: {', '.join(item.name for item in flow.inputs)}"
+            raise ConfigurationError([Diagnostic("E270", f"flow '{flow.name}' has no input '{name}'", hint=hint)])
+        nested = bool(rows) and all(isinstance(item, list | tuple) for item in rows)
+        arrivals: Any = rows if nested else [rows]
+        found.append(GivenSpec(known[name], tuple(tuple(plain(dict(row)) for row in arrival) for arrival in arrivals)))
+    return found
+
+
+def _dealt(given: GivenSpec, count: int) -> GivenSpec:
+    """The rows in another order, over `count` arrivals, of which some may be empty."""
+    dice = random.Random(count)  # noqa: S311  # the same split each time, and no secret
+    rows = [row for arrival in given.arrivals for row in arrival]
+    dice.shuffle(rows)
+    portions: list[list[Written]] = [[] for _ in range(count)]
+    for row in rows:
+        dice.choice(portions).append(row)
+    return GivenSpec(given.dataset, tuple(map(tuple, portions)))
+
+
+def _good(flow: FlowSpec, tried: Tried) -> Tried:
+    if tried.failure is not None:
+        found = tried.failure
+        raise RunError(f"flow '{flow.name}' failed: {found.message}", where=found.where, hint=found.hint)
+    return tried
+
+
+def _told(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | None) -> str:
+    if batch is None or stream is None:
+        return "" if batch is stream else f"{of}: only one of the modes has made it"
+    names = [column.name for column in batch.columns if column.name not in OURS]
+    others = [column.name for column in stream.columns if column.name not in OURS]
+    if names != others:
+        return f"{of}: its columns are {', '.join(names)} after a batch, and {', '.join(others)} after a stream"
+    found: Difference | None = compare(
+        batch.rows,
+        stream.rows,
+        of=of,
+        columns=names,
+        keys=flow.primary_key or flow.sink.keys,
+        masked=masked(flow, names),
+    )
+    return difference_text(found) if found is not None else ""
