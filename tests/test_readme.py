@@ -78,6 +78,7 @@ def test_the_commands_do_what_the_text_around_them_says(copy: Path) -> None:
     own = {command.split()[1]: text for command, text in said if "fleet" in command}
     assert "planes: csv, 1 file" in own["init"]
     assert "guessed from all 3,322 rows" in own["init"]
+    assert "N10156" in own["preview"]
     assert "2 passed" in own["test"]
     both = [text for command, text in said if " run fleet" in command]
     assert re.search(r"^planes_clean +succeeded +batch +1 +3,322 +3,322 ", both[0], re.MULTILINE)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "history": "Show what each run committed.",
     "init": "Write a small project, or a pipeline over your own files.",
     "plan": "Show what a run would do.",
+    "preview": "Show a sample of what a flow would write.",
     "quarantine": "Look at rows that were set aside.",
     "run": "Run a pipeline's flows.",
     "schema": "Print the JSON Schema of the YAML files, for editors.",

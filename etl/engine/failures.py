@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.config.masking import sensitive
@@ -59,6 +60,19 @@ class StopRequested(Exception):  # not an error: the run was asked to end
 def translate(cause: BaseException, flow: FlowSpec) -> Failure:
     """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it."""
     return redacted(_translate(cause, flow))
+
+
+@contextmanager
+def translated(flow: FlowSpec) -> Iterator[None]:
+    """Whatever the body raises, raised as an error that a person can read."""
+    try:
+        yield
+    except EtlError:
+        raise
+    except Exception as cause:
+        found = translate(cause, flow)
+        kind = ExpectationFailed if found.kind == "expectation" else FlowFailed
+        raise kind(found.message, where=found.where, hint=found.hint) from cause
 
 
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:

@@ -19,6 +19,8 @@ from etl.planning import sql
 from etl.planning.plan import STRATEGIES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
@@ -52,21 +54,8 @@ def prepare(
     paths = FlowPaths.of(spec, flow)
     complete = mode == "batch" or decision.rebuild == "batch"
     found = read_generation(paths, decision.generation) if decision.action == "resume" else None
-    draft = Job(
-        pipeline=spec.name,
-        flow=flow,
-        inputs=inputs_of(spec, flow),
-        kind=found.kind if found else "full",
-        strategy="overwrite",
-        paths=paths,
-        generation=Generation(decision.generation, paths.generation(decision.generation), fingerprint, "full", run_id),
-        run_id=run_id,
-        fingerprint=fingerprint,
-        params=tuple(spec.params_of(flow).items()),
-        folder=str(spec.folder),
-        project=str(spec.project),
-        last_epoch=0 if complete else None,
-    )
+    opened = Generation(decision.generation, paths.generation(decision.generation), fingerprint, "full", run_id)
+    draft = replace(draft_of(spec, flow, opened), last_epoch=0 if complete else None)
     if decision.action == "resume":
         if found is None:
             raise FlowFailed(
@@ -81,10 +70,37 @@ def prepare(
     return Prepared(job, limited=not complete)
 
 
-def judge(job: Job, session: SparkSession) -> Kind:
-    """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run."""
-    flow = job.flow
-    empty = {item.name: open_source(item.source).empty(session) for item in job.inputs}
+def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
+    """What can be said of the flow's job before its plan is judged: as if everything were computed anew."""
+    return Job(
+        pipeline=spec.name,
+        flow=flow,
+        inputs=inputs_of(spec, flow),
+        kind="full",
+        strategy="overwrite",
+        paths=FlowPaths.of(spec, flow),
+        generation=generation,
+        run_id=generation.opened_by,
+        fingerprint=generation.fingerprint,
+        params=tuple(spec.params_of(flow).items()),
+        folder=str(spec.folder),
+        project=str(spec.project),
+        last_epoch=0,
+    )
+
+
+def judge(job: Job, session: SparkSession, given: Mapping[str, DataFrame] | None = None) -> Kind:
+    """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run.
+
+    `given`: frames with the columns of inputs that need not be there yet.
+    """
+    flow, known = job.flow, given or {}
+    empty = {
+        item.name: session.createDataFrame([], known[item.name].schema)
+        if item.name in known
+        else open_source(item.source).empty(session)
+        for item in job.inputs
+    }
     frames = {item.name: _marked(flow, item, empty[item.name]) for item in job.inputs}
     output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)

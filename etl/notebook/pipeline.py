@@ -11,6 +11,7 @@ from etl.markup import card, code, element, folded, quiet, table
 from etl.notebook.progress import progress
 from etl.operations.audit import AuditResult, audit
 from etl.operations.plan import plan
+from etl.operations.preview import preview
 from etl.operations.run import run
 from etl.record.history import History, history
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from etl.config.spec import Mode, PipelineSpec
     from etl.planning.events import RunResult
     from etl.planning.plan import Plan
+    from etl.planning.preview import PreviewResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class Pipeline:
                 allow_history_loss=allow_history_loss,
                 emit=emit,
             )
+
+    def preview(self, flow: str, *, limit: int = 20) -> PreviewResult:
+        """A sample of what a flow would write; nothing is written, and an active session is left as it was."""
+        return preview(self.spec, flow, limit=limit)
 
     def audit(self) -> AuditResult:
         """Prove the tables' invariants from their own logs."""

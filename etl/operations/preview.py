@@ -1,0 +1,49 @@
+"""`etl preview`: a sample of what a flow would write. Nothing is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.views import readers
+from etl.engine.failures import translated
+from etl.engine.sessions import Sessions
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.planning.preview import PreviewResult
+
+
+def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
+    """At most `limit` rows of the flow's output over a sample of its inputs.
+
+    Raises ConfigurationError where there is no such flow, and what a run of it would raise.
+    """
+    wanted = _flow(spec, flow)
+    sessions = Sessions(spec.spark, app_name=f"etl preview {spec.name}", short=True)
+    try:
+        from etl.engine.preview import Preview  # noqa: PLC0415  # pyspark only where there is a flow to look at
+
+        session = sessions.get().flow_session(wanted.timezone, secret_options=spec.secret_options)
+        with translated(wanted):
+            return Preview(spec, session).of(wanted, limit)
+    finally:
+        sessions.close()
+
+
+def _flow(spec: PipelineSpec, name: str) -> FlowSpec:
+    found = spec.flow(name)
+    if found is not None:
+        return found
+    within = readers(spec, name)
+    known = [flow.name for flow in spec.flows]
+    if within:
+        message, hint = (
+            f"'{name}' is a view and makes no rows of its own",
+            f"preview a flow that reads it: {', '.join(within)}",
+        )
+    else:
+        message = f"there is no flow '{name}' in pipeline '{spec.name}'"
+        hint = did_you_mean(name, known) or f"the flows are: {', '.join(known)}"
+    raise ConfigurationError([Diagnostic("E250", message, hint=hint)])
