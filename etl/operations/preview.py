@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.views import readers
-from etl.engine.failures import translated
 from etl.engine.sessions import Sessions
 from etl.errors import ConfigurationError
 
@@ -23,7 +22,8 @@ def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
     wanted = _flow(spec, flow)
     sessions = Sessions(spec.spark, app_name=f"etl preview {spec.name}", short=True)
     try:
-        from etl.engine.preview import Preview  # noqa: PLC0415  # pyspark only where there is a flow to look at
+        from etl.engine.failures import translated  # noqa: PLC0415  # pyspark only where there is a flow to look at
+        from etl.engine.preview import Preview  # noqa: PLC0415
 
         session = sessions.get().flow_session(wanted.timezone, secret_options=spec.secret_options)
         with translated(wanted):
