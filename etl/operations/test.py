@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, did_you_mean
 from etl.config.load import load
+from etl.config.masking import sensitive
 from etl.config.tests import checked, reading
 from etl.errors import ConfigurationError, EnvironmentProblem
 from etl.operations.bench import Bench, by_itself
@@ -155,17 +156,12 @@ def _difference(flow: FlowSpec, rows: Sequence[Written], table: TableRows | None
         raise ConfigurationError(wrong)
     named = {name for row in expected for name in row}
     compared = [column.name for column in columns if column.name in named or not expected]
+    hidden = sensitive(flow)
     return compare(
         expected,
         actual,
         of=of,
         columns=compared,
         keys=flow.primary_key or flow.sink.keys,
-        masked=masked(flow, compared),
+        masked=[name for name in compared if name.lower() in hidden],
     )
-
-
-def masked(flow: FlowSpec, columns: Sequence[str]) -> frozenset[str]:
-    """Those of `columns` whose values are nobody's to see."""
-    hidden = {column.name.lower() for column in flow.columns if column.sensitive}
-    return frozenset(name for name in columns if name.lower() in hidden)
