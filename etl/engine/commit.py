@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
+FEED = "delta.enableChangeDataFeed"
+"""The property of a table that makes it tell which rows came and went."""
+
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 
 

@@ -43,6 +43,7 @@ class Job:
     params: tuple[tuple[str, Scalar], ...]
     folder: str  # of the pipeline, where its Python modules lie
     project: str
+    followed: bool  # whether a flow of the pipeline reads the target's changes
     last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more
 
     @property

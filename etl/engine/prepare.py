@@ -85,6 +85,9 @@ def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
         params=tuple(spec.params_of(flow).items()),
         folder=str(spec.folder),
         project=str(spec.project),
+        followed=any(
+            item.dataset == flow.name and item.read == "changes" for other in spec.flows for item in other.inputs
+        ),
         last_epoch=0,
     )
 

@@ -10,7 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from tests.changing_cases import Row, actual, land, model, write_project
+from tests.changing_cases import FLOWS, Row, actual, land, model, write_project
+from tests.independent import stamps
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "1").split(",")]
 
@@ -64,5 +65,7 @@ def test_what_changes_upstream_reaches_every_reader_whatever_the_split_and_the_m
         for name, expected in wanted.items():
             assert found[name] == expected, (seed, modes, name)
     assert etl.load("chain").audit().holds
+    for flow in FLOWS:  # every commit says where it came from, that of a feed's beginning among them
+        assert all(stamps(tmp_path / ".etl" / "local" / "tables" / "chain" / flow)), flow
     assert etl.load("chain").run(mode="stream").status == "unchanged"
     assert etl.load("chain").run(mode="batch").status == "unchanged"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.starts import starts
 from etl.engine.checkpoints import decode
+from etl.engine.commit import FEED
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem, FlowFailed
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from etl.engine.checkpoints import SourceLog
 
 _ALL = str(2**31 - 1)
-_FEED = "delta.enableChangeDataFeed"
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 """What Delta's change feed adds to the columns of a table."""
 
@@ -122,8 +122,8 @@ class DeltaSource:
         """Have the table write its change feed from now on. What came before is the feed's first snapshot."""
         table = "delta.`" + self._path.replace("`", "``") + "`"
         known = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
-        if known.get(_FEED) != "true":
-            session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({_FEED} = true)")
+        if known.get(FEED) != "true":
+            session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({FEED} = true)")
 
     def _start(self) -> int | None:
         """The first version that counts; None for the table as it is. Every later one must have added rows and no more."""
