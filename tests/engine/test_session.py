@@ -32,8 +32,9 @@ def test_a_session_is_found_from_any_thread(spark: SparkSession) -> None:
     assert spark.range(3).count() == 3
 
 
-def test_a_flows_session_has_settings_and_views_of_its_own(spark: SparkSession) -> None:
+def test_a_flows_session_has_settings_and_views_of_its_own(request: pytest.FixtureRequest, spark: SparkSession) -> None:
     handle = open_session(SparkSpec(), app_name="flows", short=True)
+    request.addfinalizer(handle.close)
     zone = spark.conf.get("spark.sql.session.timeZone")
     one, other = handle.flow_session("Asia/Tokyo"), handle.flow_session("UTC")
     one.range(1).createOrReplaceTempView("mine")
@@ -43,17 +44,21 @@ def test_a_flows_session_has_settings_and_views_of_its_own(spark: SparkSession) 
     assert not other.catalog.tableExists("mine")
 
 
-def test_a_flows_session_pins_what_its_results_depend_on(spark: SparkSession) -> None:
+def test_a_flows_session_pins_what_its_results_depend_on(request: pytest.FixtureRequest, spark: SparkSession) -> None:
     spark.conf.set("spark.sql.ansi.enabled", "false")
     try:
-        session = open_session(SparkSpec(), app_name="flows", short=True).flow_session("UTC")
+        handle = open_session(SparkSpec(), app_name="flows", short=True)
+        request.addfinalizer(handle.close)
+        session = handle.flow_session("UTC")
         assert session.conf.get("spark.sql.ansi.enabled") == "true"
     finally:
         spark.conf.set("spark.sql.ansi.enabled", "true")
 
 
-def test_the_jvms_pid_is_a_running_javas(spark: SparkSession) -> None:
-    pid = open_session(SparkSpec(), app_name="pid", short=True).jvm_pid()
+def test_the_jvms_pid_is_a_running_javas(request: pytest.FixtureRequest, spark: SparkSession) -> None:
+    handle = open_session(SparkSpec(), app_name="pid", short=True)
+    request.addfinalizer(handle.close)
+    pid = handle.jvm_pid()
     assert "java" in Path(f"/proc/{pid}/cmdline").read_text()
 
 

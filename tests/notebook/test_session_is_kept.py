@@ -93,6 +93,7 @@ def found(spark: SparkSession) -> dict[str, Any]:
         "functions": len(spark.catalog.listFunctions()),
         "cached": spark.catalog.isCached("orders"),
         "rows of a view": spark.table("orders").collect(),
+        "active": SparkSession.getActiveSession(),
         "streams": spark.streams.active,
         "tags": spark.getTags(),
         "path": list(sys.path),
