@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test lint bench bench-validate messages docs
+.PHONY: all help demo test attack lint bench bench-validate messages docs
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -35,6 +35,9 @@ demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a st
 
 test: .venv/.ready ## every test, the quick ones first
 	@$(BIN)/pytest
+
+attack: .venv/.ready ## generated pipelines against the model, for HOURS=1; goes on where it was stopped
+	@$(BIN)/python -m tests.attack --hours $(or $(HOURS),1)
 
 lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/ruff check .

@@ -1,0 +1,45 @@
+"""The rules of the kinds and sinks by themselves, in plain Python: portions in any order end where one batch ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.generated.flows import Cell, Dice, histogram, legal_cells
+from tests.generated.incremental import streamed
+
+PIPELINES = 1_000
+FLOWS = 10
+
+
+@pytest.mark.property
+def test_ten_thousand_flows_fed_in_portions_end_where_one_batch_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen: Counter[Cell] = Counter()
+    cases = 0
+    for seed in range(PIPELINES):
+        dice = Dice(seed, chosen)
+        pipeline = dice.pipeline(FLOWS)
+        events = dice.events(dice.random.randrange(1, 40))
+        found = streamed(pipeline, dice.dealt(events, dice.random.randrange(1, 6)))
+        for name, expected in pipeline.model(events).items():
+            assert found[name] == expected, (seed, name, pipeline.yaml())
+        chosen = dice.chosen
+        cases += len(pipeline.flows)
+    with capsys.disabled():
+        print(f"\n{cases} flows of the model, seeds 0 to {PIPELINES - 1}\n{histogram(chosen)}")
+    assert cases >= 10_000
+    assert not [cell for cell in legal_cells() if chosen[cell] == 0]
+
+
+@pytest.mark.property
+def test_a_model_that_forgets_a_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the comparison blind, it would not see that rows which went are not taken back."""
+    monkeypatch.setattr("tests.generated.incremental.net_change", lambda before, now: (now[len(before) :], []))
+    differing = 0
+    for seed in range(40):
+        dice = Dice(seed)
+        pipeline = dice.pipeline(FLOWS)
+        events = dice.events(25)
+        differing += streamed(pipeline, dice.dealt(events, 4)) != pipeline.model(events)
+    assert differing > 20
