@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from etl.cli import main as command_line
-from etl.config import grammar
+from etl.config import grammar, grammar_values
 from etl.config.codes import CODES
 from etl.config.formats import FORMATS
 from etl.config.json_schema import SCHEMAS
@@ -21,20 +21,20 @@ from etl.config.strategies import STRATEGIES
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/generate.py (`make docs`); edit the code it reads, not this file. -->"
 _ALIASES = {
-    grammar.Name: "name",
-    grammar.Text: "text",
-    grammar.Texts: "text, or list of texts",
-    grammar.Duration: "duration",
-    grammar.Option: "text, number or boolean",
-    grammar.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
-    grammar.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
-    grammar.Trigger: "`available_now`, or a duration",
-    grammar.ForEach: "name → list of values",
-    grammar.Flag: "boolean",
-    grammar.Rows: "list of rows",
-    grammar.GivenRows: "list of rows, list of lists of rows, or a file",
-    grammar.ExpectedRows: "list of rows, or a mapping",
-    grammar.Positive: "whole number above 0",
+    grammar_values.Name: "name",
+    grammar_values.Text: "text",
+    grammar_values.Texts: "text, or list of texts",
+    grammar_values.Duration: "duration",
+    grammar_values.Option: "text, number or boolean",
+    grammar_values.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
+    grammar_values.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
+    grammar_values.Trigger: "`available_now`, or a duration",
+    grammar_values.ForEach: "name → list of values",
+    grammar_values.Flag: "boolean",
+    grammar_values.Rows: "list of rows",
+    grammar_values.GivenRows: "list of rows, list of lists of rows, or a file",
+    grammar_values.ExpectedRows: "list of rows, or a mapping",
+    grammar_values.Positive: "whole number above 0",
 }
 _BAR = r"\|"  # a bar that ends no cell
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "boolean"}

@@ -23,7 +23,12 @@ LONGEST = 450
 BANNED = {"step", "task", "manager", "helper", "utils", "context", "writer"}
 JVM = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "sparkContext", "SparkContext", "rdd", "RDD"}
 SILENCE = re.compile(r"#\s*(noqa|type:\s*ignore|pragma)")
-MAY_WRITE = {"etl/engine/quarantine.py", "etl/engine/replacement.py", "etl/engine/session_training.py"}  # and the sinks
+MAY_WRITE = {
+    "etl/engine/quarantine.py",
+    "etl/engine/replacement.py",
+    "etl/engine/session_training.py",
+    "etl/engine/dealt_tables.py",
+}  # and the sinks; the last two into folders thrown away
 
 
 def parsed(file: Path) -> ast.Module:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "schema": "Print the JSON Schema of the YAML files, for editors.",
     "test": "Run the tests that stand in pipeline files, in both modes.",
     "validate": "Check pipeline files, every mistake at once.",
+    "verify": "Prove on rows that batch and stream make the same tables.",
 }
 
 
@@ -73,6 +74,6 @@ class _Lazy(click.Group):
 def main() -> None:
     """One declarative pipeline, run as a full batch or as a stream, into the same Delta tables.
 
-    Exit codes: 0 done, 1 a run, an audit or a test failed, 2 wrong usage or configuration, 3 an expectation failed the run,
+    Exit codes: 0 done, 1 a run, an audit, a test or a verification failed, 2 wrong usage or configuration, 3 an expectation failed the run,
     4 the environment lacks something.
     """

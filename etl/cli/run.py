@@ -82,7 +82,7 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
     if "stream" not in modes:
         raise click.UsageError("--trigger is for --mode stream; a batch runs once")
     if trigger != "available_now":
-        from etl.config.grammar import seconds  # noqa: PLC0415  # only where there is one to check
+        from etl.config.grammar_values import seconds  # noqa: PLC0415  # only where there is one to check
 
         try:
             if seconds(trigger) <= 0:

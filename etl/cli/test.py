@@ -109,10 +109,11 @@ def _difference(result: TestResult) -> dict[str, Any] | None:
     """Why a test did not pass; None where it did."""
     if result.status == "passed":
         return None
-    return {"message": result.message or None, "tables": [_table(item) for item in result.differences]}
+    return {"message": result.message or None, "tables": [table_document(item) for item in result.differences]}
 
 
-def _table(found: Difference) -> dict[str, Any]:
+def table_document(found: Difference) -> dict[str, Any]:
+    """A difference as JSON; masked columns show nothing."""
     from etl.operations.difference_table import difference_text, value_text  # noqa: PLC0415  # see test
 
     def row(given: Any) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from etl.config import ddl, grammar, groups, query
+from etl.config import ddl, equality, grammar, groups, query
 from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
@@ -138,6 +138,7 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         expectations=tuple(expectations),
         columns=_columns(parts, name, model, found),
         primary_key=model.primary_key,
+        equality=equality.build(document, name, model, found),
         sink=_sink(parts, name, model.sink, found),
         description=model.description,
         tags=model.tags,

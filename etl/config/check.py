@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from etl.config.check_sinks import check_sink, replaces_rows
 from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.equality import check_equality
 from etl.config.starts import check_starts
 from etl.config.views import check_view, inlined, is_view
 
@@ -110,6 +111,7 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
                 yield from _input(spec, flow, item)
         yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
+        yield from check_equality(spec, flow, document)
 
 
 def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:

@@ -127,6 +127,30 @@ class ColumnSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """How far the numbers of a column may be apart and still be equal; either is enough, None is not said."""
+
+    column: str
+    rel: float | None = None
+    abs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EqualitySpec:
+    """How a flow's rows are compared where that is not exactly; it never changes a row."""
+
+    ignore: tuple[str, ...] = ()  # columns that may differ
+    near: tuple[Near, ...] = ()
+    unordered: tuple[str, ...] = ()  # the author answers that order does not matter in them
+    at: Location = _at()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that is named."""
+        return (*self.ignore, *(item.column for item in self.near), *self.unordered)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupSpec:
     """One column of a flow's groups: its name in the output, and what it is of a row of each changes input."""
 
@@ -203,6 +227,7 @@ class FlowSpec:
     retry: RetrySpec = RetrySpec()
     columns: tuple[ColumnSpec, ...] = ()
     primary_key: tuple[str, ...] = ()
+    equality: EqualitySpec = EqualitySpec()
     family: str = ""  # the name as written, where a `for_each` has made several flows of it
     variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
     views: tuple[FlowSpec, ...] = ()  # the views that are part of this flow, each after those it reads

@@ -49,8 +49,20 @@ _BOUNDS = {
 }
 _EMPTY = frozenset({"string_too_short", "too_short"})
 _ANY = "*"
-_FORMS = {"[key]", "[text]", "[mapping]"}  # pydantic adds to a place: a key, or the form of a value
-_NAMED = {"params", "sources", "flows", "inputs", "expectations", "columns", "properties", "options", "conf", "tests"}
+_FORMS = {"[key]", "[text]", "[list]", "[mapping]"}  # pydantic adds to a place: a key, or the form of a value
+_NAMED = {
+    "params",
+    "sources",
+    "flows",
+    "inputs",
+    "expectations",
+    "columns",
+    "equality",
+    "properties",
+    "options",
+    "conf",
+    "tests",
+}
 
 
 def validate(

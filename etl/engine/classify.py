@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine import classify_groups
+from etl.engine import classify_groups, classify_values
 from etl.engine.session_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
 
@@ -37,11 +37,6 @@ _ROWWISE = {
     "WithCTE",
     "CTERelationDef",
 }
-_VOLATILE = {
-    "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
-    "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
-    "CurrentBatchTimestamp", "CurrentUser",
-}  # fmt: skip
 _CONSTANT = {"LocalRelation", "OneRowRelation", "Range", "LogicalRDD", "CTERelationRef", "EmptyRelation"}
 
 
@@ -64,7 +59,11 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     `changes`: the inputs read as changes. `files`: where each undeclared kind of table is best declared, for the hint.
     """
     plan = analysed_plan(output)
-    found = [*_undeclared(plan, flow, files), *_volatile(plan, flow)]
+    found = [
+        *_undeclared(plan, flow, files),
+        *classify_values.volatile(plan, flow),
+        *classify_values.ordered(plan, flow),
+    ]
     if found:
         raise ConfigurationError(found)
     if flow.incremental == "groups":
@@ -182,23 +181,3 @@ def _undeclared(plan: PlanNode, flow: FlowSpec, files: Mapping[str, str]) -> lis
 
     look(plan)
     return list(found.values())
-
-
-def _volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
-    names: dict[str, None] = {}
-    for node in plan.walk():
-        for expression in node.expressions:
-            name = str(expression["class"])
-            if name in _VOLATILE:
-                names[name] = None
-            elif name == "PythonUDF" and expression.get("udfDeterministic") is False:
-                names[f"the non-deterministic function {expression.get('name')}"] = None
-    return [
-        Diagnostic(
-            "E262",
-            f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal",
-            flow.at,
-            "take the value from the data, or pass it as a param",
-        )
-        for name in names
-    ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.equality import unknown_names
 from etl.config.masking import MASK
 from etl.errors import ConfigurationError
 
@@ -40,6 +41,7 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
         if name.lower() not in types:
             message = f"primary_key of flow '{flow.name}' names '{name}', which the transform does not return"
             found.append(Diagnostic("E345", message, flow.at, did_you_mean(name, output.columns) or returned))
+    found += unknown_names(flow, output.columns)
     if found:
         raise ConfigurationError(found)
 

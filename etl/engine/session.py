@@ -35,6 +35,7 @@ class SessionHandle:
     spark: SparkSession
     owned: bool
     local: bool
+    settings: tuple[tuple[str, str], ...] = ()  # of each flow's own session
     _gateway: Gateway | None = None
     _scratch: str | None = None
 
@@ -44,7 +45,7 @@ class SessionHandle:
         `secret_options`: the options of readers that Spark's UI and event log must not show.
         """
         session = self.spark.newSession()
-        for name, value in session_profile.PINNED.items():
+        for name, value in (*self.settings, *session_profile.PINNED.items()):
             session.conf.set(name, value)
         for name in session_profile.UNSET:
             session.conf.unset(name)

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 class Sessions:
     """Opens the session at the first call, and closes it if it was opened and is ours."""
 
-    def __init__(self, spec: SparkSpec, *, app_name: str, short: bool) -> None:
-        self._spec, self._app_name, self._short = spec, app_name, short
+    def __init__(
+        self, spec: SparkSpec, *, app_name: str, short: bool, settings: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """`settings`: what each flow's own session is set to beside what is pinned."""
+        self._spec, self._app_name, self._short, self._settings = spec, app_name, short, settings
         self._lock = threading.Lock()
         self._handle: SessionHandle | None = None
 
@@ -26,6 +29,7 @@ class Sessions:
                 from etl.engine.session import open_session  # noqa: PLC0415  # pyspark only for a run that has work
 
                 self._handle = open_session(self._spec, app_name=self._app_name, short=self._short)
+                self._handle.settings = self._settings
             return self._handle
 
     def at_hand(self) -> bool:

@@ -42,12 +42,18 @@ def columns_of(frame: DataFrame) -> tuple[Column, ...]:
     return of_json(frame.schema.jsonValue()["fields"])
 
 
+def as_text(frame: DataFrame) -> DataFrame:
+    """Each row as JSON, exact, in one column `row`.
+
+    As JSON and not as Python objects of pyspark's, which turn instants into this process's own time zone.
+    """
+    return frame.select(F.to_json(F.struct(*(F.col(quoted(name)) for name in frame.columns)), _EXACT).alias("row"))
+
+
 def rows_of(frame: DataFrame) -> TableRows:
     """All of the frame's rows, in memory."""
     columns = columns_of(frame)
-    # As JSON and not as Python objects of pyspark's, which turn instants into this process's own time zone.
-    whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in frame.columns)), _EXACT)
-    return TableRows(columns, tuple(_row(text[0], columns) for text in frame.select(whole).collect()))
+    return TableRows(columns, tuple(of_text(text[0], columns) for text in as_text(frame).collect()))
 
 
 class TableReader:
@@ -102,7 +108,8 @@ def _log(table: str) -> _Log | None:
     return _Log(columns, tuple(str(Path(table, unquote(name))) for name in files))
 
 
-def _row(text: str, columns: tuple[Column, ...]) -> dict[str, Any]:
+def of_text(text: str, columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The row that `as_text` has written."""
     found = json.loads(text, parse_float=Decimal)
     return {column.name: _value(found.get(column.name), column) for column in columns}
 

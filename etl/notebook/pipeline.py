@@ -13,6 +13,7 @@ from etl.operations.audit import AuditResult, audit
 from etl.operations.plan import plan
 from etl.operations.preview import preview
 from etl.operations.run import run
+from etl.operations.verify import Asked, VerifyResult, verify
 from etl.record.history import History, history
 
 if TYPE_CHECKING:
@@ -75,6 +76,20 @@ class Pipeline:
     def audit(self) -> AuditResult:
         """Prove the tables' invariants from their own logs."""
         return audit(self.spec)
+
+    def verify(
+        self,
+        *,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        splits: int = 3,
+        seed: int = 0,
+        rows: int | None = None,
+        generated: bool = False,
+    ) -> VerifyResult:
+        """Whether every flow comes out the same however its rows arrive; the pipeline's own storage is never touched."""
+        asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
+        return verify(self.spec, asked, include=select, exclude=exclude)
 
     def history(self, *, flows: Sequence[str] = ()) -> History:
         """What each run committed, newest first, from the tables' own logs."""

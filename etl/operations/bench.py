@@ -64,7 +64,7 @@ class _Input:
     file: str | None = None  # the user's own, in their stead
 
 
-_LITTLE = {
+LITTLE = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
@@ -79,7 +79,7 @@ class Bench:
     """One session and one folder for any number of trials, from any number of threads; `close` ends both."""
 
     def __init__(self, spec: SparkSpec) -> None:
-        spec = replace(spec, conf=tuple({**_LITTLE, **dict(spec.conf)}.items()))
+        spec = replace(spec, conf=tuple({**LITTLE, **dict(spec.conf)}.items()))
         self._sessions = Sessions(spec, app_name="etl test", short=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="twilight-test-"))
         self._lock = threading.Lock()

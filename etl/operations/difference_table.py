@@ -27,8 +27,8 @@ def difference_text(found: Difference, *, colour: bool = False, most: int = MOST
     for pair in found.pairs[:most]:
         lines += _lines(pair, columns, found.masked)
     text = [_counts(found), *_table(lines, colour=colour)]
-    if len(found.pairs) > most:
-        text.append(f"… and {len(found.pairs) - most} more rows that differ")
+    if len(found.pairs) > most or found.beyond:
+        text.append(f"… and {max(0, len(found.pairs) - most) + found.beyond} more rows that differ")
     if left_out:
         text.append(f"not shown, since equal in all of these rows: {', '.join(left_out)}")
     return "\n".join(text)

@@ -39,20 +39,22 @@ def run(
     allow_history_loss: bool = False,
     emit: Callable[[Event], None] = lambda _: None,
     stop: threading.Event | None = None,
+    sessions: Sessions | None = None,
 ) -> RunResult:
     """Run a pipeline's flows, each in `mode` or its own, and tell what they did; a failure is in the result, not raised.
 
     Streams with an interval for their trigger go in rounds until `stop` is set; a stop, here as in a batch, takes effect at the
-    end of the epoch under way.
+    end of the epoch under way. `sessions`: the caller's, who closes them.
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
     chosen = mode or spec.run.mode
-    sessions = Sessions(spec.spark, app_name=f"etl {spec.name}", short=_bytes(spec) < _SHORT_BYTES)
+    used = sessions or Sessions(spec.spark, app_name=f"etl {spec.name}", short=is_little(spec))
     try:
-        planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=sessions)
+        planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=used)
         _must_be_writable(spec)
     except BaseException:
-        sessions.close()
+        if used is not sessions:
+            used.close()
         raise
     emit = _redacting(emit)
     stopping = stop or threading.Event()
@@ -61,9 +63,10 @@ def run(
     started, began = datetime.now(UTC), time.monotonic()
     emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
     try:
-        flows = run_rounds(planned, order, trigger=trigger, sessions=sessions, emit=emit, stop=stopping)
+        flows = run_rounds(planned, order, trigger=trigger, sessions=used, emit=emit, stop=stopping)
     finally:
-        sessions.close()
+        if used is not sessions:
+            used.close()
     result = redacted(
         RunResult(
             run_id=run_id,
@@ -109,8 +112,12 @@ def _must_be_writable(spec: PipelineSpec) -> None:
         )
 
 
+def is_little(spec: PipelineSpec) -> bool:
+    """Whether there is so little to read that the JVM is tuned to start soon; also where that cannot be told cheaply."""
+    return _bytes(spec) < _SHORT_BYTES
+
+
 def _bytes(spec: PipelineSpec) -> int:
-    """About how much there is to read, to choose how the JVM is tuned; 0 where that cannot be told cheaply."""
     total = 0
     for source in spec.sources:
         if not source.path:

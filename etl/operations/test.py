@@ -164,4 +164,5 @@ def _difference(flow: FlowSpec, rows: Sequence[Written], table: TableRows | None
         columns=compared,
         keys=flow.primary_key or flow.sink.keys,
         masked=[name for name in compared if name.lower() in hidden],
+        equality=flow.equality,
     )

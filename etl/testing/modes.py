@@ -123,5 +123,6 @@ def _told(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | 
         columns=names,
         keys=flow.primary_key or flow.sink.keys,
         masked=[name for name in names if name.lower() in sensitive(flow)],
+        equality=flow.equality,
     )
     return difference_text(found) if found is not None else ""

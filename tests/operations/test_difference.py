@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from etl.config.spec import EqualitySpec, Near
 from etl.operations.difference import compare
 from etl.operations.difference_table import difference_text, value_text
 
@@ -83,3 +84,31 @@ def test_texts_that_look_like_something_else_are_quoted() -> None:
     assert [value_text(item) for item in (None, "null", "", " a", "a", True, Decimal("1E+2"), b"\xff", {"a": (1,)})] == [
         "null", '"null"', '""', '" a"', "a", "true", "100", "0xff", "{a: [1]}",
     ]  # fmt: skip
+
+
+def test_equality_says_which_columns_do_not_count_how_near_numbers_are_and_what_has_no_order() -> None:
+    left = [{"id": 1, "at": 1, "a": 1.0, "b": Decimal("10.00"), "c": 100, "d": [1, 2, 2]}]
+    right = [{"id": 1, "at": 2, "a": 1.001, "b": Decimal("10.01"), "c": 101, "d": [2, 1, 2]}]
+    said = EqualitySpec(
+        ignore=("AT",), near=(Near("a", rel=1e-2), Near("b", abs=0.01), Near("C", abs=1)), unordered=("d",)
+    )
+    names = ["id", "at", "a", "b", "c", "d"]
+    assert compare(left, right, of="target", columns=names, equality=said) is None
+    found = compare(left, right, of="target", columns=names, keys=["id"])
+    assert found is not None
+    assert found.pairs[0].differing == ("at", "a", "b", "c", "d")
+    closer = EqualitySpec(near=(Near("b", abs=0.001), Near("c", rel=0.001)), unordered=("d",))
+    found = compare(
+        left, [{**right[0], "d": [1, 1, 2]}], of="target", columns=["id", "b", "c", "d"], keys=["id"], equality=closer
+    )
+    assert found is not None
+    assert found.pairs[0].differing == ("b", "c", "d")
+
+
+def test_of_very_many_differing_rows_the_first_of_each_side_are_put_side_by_side() -> None:
+    rows = [{"id": number, "n": 0} for number in range(50)]
+    others = [{"id": number, "n": 1} for number in reversed(range(50))]
+    found = compare(rows, others, of="target", columns=["id", "n"], keys=["id"], most=10)
+    assert found is not None
+    assert (found.different, found.missing, found.beyond) == (10, 0, 40)
+    assert "… and 47 more rows that differ" in difference_text(found, most=3)

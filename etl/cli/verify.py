@@ -1,0 +1,197 @@
+"""`etl verify`: whether a pipeline's flows come out the same however their rows arrive."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.cli.complete import selectors
+from etl.cli.output import load, pipeline_options, print_json, say
+from etl.cli.test import table_document
+
+if TYPE_CHECKING:
+    from etl.operations.verify import FlowVerdict, VerifyResult
+
+_EXITS = {"environment": 4, "configuration": 2}
+_MARKS = {
+    "equal": ("ok    ", "green"),
+    "differs": ("DIFFERS", "red"),
+    "differs from itself": ("DIFFERS", "red"),
+    "failed": ("FAILED", "red"),
+    "not judged": ("-     ", "yellow"),
+}
+
+
+@click.command()
+@pipeline_options
+@click.option(
+    "--select", multiple=True, metavar="SELECTOR", help="flow, +flow, flow+ or tag:nightly.", shell_complete=selectors
+)
+@click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave flows out.", shell_complete=selectors)
+@click.option("--splits", type=click.IntRange(0, 1000), default=3, show_default=True, help="Random trials.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The first trial's; the next ones count on from it."
+)
+@click.option(
+    "--rows",
+    "--sample",
+    "rows",
+    type=click.IntRange(1),
+    help="Of each input whose rows arrive, the first so many; with --generated, how many.",
+)
+@click.option("--generated", is_flag=True, help="Rows made up from the sources' schemas instead of their own.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    pipeline: str,
+    environment: str,
+    params: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    splits: int,
+    seed: int,
+    rows: int | None,
+    *,
+    generated: bool,
+    as_json: bool,
+) -> None:
+    """Compare one batch with random splits, orders and switches of mode, in storage that is thrown away.
+
+    A second batch, over the same rows in another order and other partitions, tells a transform that differs from itself. Flows
+    above the selected ones are verified, too. Snapshots are held fixed. The same seed brings the same trials. Exit codes: 0 equal, 1
+    a flow differs or fails, 2 wrong usage or configuration, 4 the environment lacks something.
+    """
+    from etl.operations.verify import Asked  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.verify import verify as carry_out  # noqa: PLC0415
+
+    spec = load(pipeline, environment, params)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the scratch folder is removed
+    asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
+    result = carry_out(
+        spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
+    )
+    again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
+    if as_json:
+        print_json(document(result, again))
+    else:
+        say(text(result, again, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    ctx.exit(_exit(result))
+
+
+def command_of(
+    pipeline: str,
+    *,
+    environment: str = "local",
+    params: tuple[str, ...] = (),
+    rows: int | None = None,
+    generated: bool = False,
+) -> Command:
+    """The command as it was said, without what each replay says for itself."""
+    said = ["--env", environment] if environment != "local" else []
+    said += [part for item in params for part in ("--param", item)]
+    said += ["--rows", str(rows)] if rows is not None else []
+    said += ["--generated"] if generated else []
+    return Command(pipeline, tuple(said))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`etl verify` of a pipeline, to be said again for one flow and one trial."""
+
+    pipeline: str
+    options: tuple[str, ...]
+
+    def replay(self, found: FlowVerdict, first: int) -> str:
+        """What shows a flow's difference again, and nothing else; `first` is the seed that was asked for."""
+        at = ("0", "--seed", str(first)) if found.seed is None else ("1", "--seed", str(found.seed))
+        return shlex.join(["etl", "verify", self.pipeline, "--select", found.flow, "--splits", *at, *self.options])
+
+
+def _exit(result: VerifyResult) -> int:
+    kinds = {item.error_kind for item in result.flows}
+    for kind in ("environment", "configuration"):
+        if kind in kinds:
+            return _EXITS[kind]
+    return 0 if result.status == "equal" else 1
+
+
+def text(result: VerifyResult, again: Command, *, coloured: bool = False) -> str:
+    """What was found, for a person."""
+    from etl.operations.difference_table import difference_text  # noqa: PLC0415  # see verify
+
+    told = [f"input {note}" for note in result.notes]
+    for item in result.flows:
+        mark, colour = _MARKS[item.verdict]
+        told.append(f"{click.style(mark, fg=colour) if coloured else mark} {item.flow}{_about(item)}: {_words(item)}")
+        if item.verdict in ("equal", "not judged"):
+            continue
+        lines = [item.message] if item.message else []
+        if item.differences:
+            lines.append("expected is one batch over all of the input, actual is what this made of the same rows")
+        lines += [difference_text(found, colour=coloured) for found in item.differences]
+        lines += [item.hint] if item.hint else []
+        lines.append(f"again: {again.replay(item, result.seed)}")
+        told += [f"       {line}" for part in lines for line in part.splitlines()]
+    return "\n".join([*told, _summary(result)])
+
+
+def _about(item: FlowVerdict) -> str:
+    words = ", ".join(filter(None, (item.kind, item.strategy)))
+    return f" ({words})" if words else ""
+
+
+def _words(item: FlowVerdict) -> str:
+    trials = f"{item.trials} {'trial' if item.trials == 1 else 'trials'}"
+    if item.verdict == "equal":
+        return f"equal in {trials}, {item.rows} rows"
+    if item.verdict == "not judged":
+        return item.message
+    if item.verdict == "differs from itself":
+        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({item.story})"
+    at = f"seed {item.seed}: " if item.seed is not None else ""
+    return f"{'fails' if item.verdict == 'failed' else 'differs'} ({at}{item.story})"
+
+
+def _summary(result: VerifyResult) -> str:
+    counts: dict[str, int] = {}
+    for item in result.flows:
+        counts[item.verdict] = counts.get(item.verdict, 0) + 1
+    said = ", ".join(f"{count} {word}" for word, count in counts.items())
+    seeds = f"seeds {result.seed} to {result.seed + result.splits - 1}" if result.splits > 1 else f"seed {result.seed}"
+    flows = f"{len(result.flows)} {'flow' if len(result.flows) == 1 else 'flows'}"
+    return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {said}; {result.duration_s:.1f} s"
+
+
+def document(result: VerifyResult, again: Command) -> dict[str, Any]:
+    """What was found, as JSON."""
+    return {
+        "pipeline": result.pipeline,
+        "status": result.status,
+        "seed": result.seed,
+        "splits": result.splits,
+        "inputs": list(result.notes),
+        "duration_s": result.duration_s,
+        "flows": [
+            {
+                "flow": item.flow,
+                "kind": item.kind or None,
+                "sink": item.strategy or None,
+                "status": item.verdict,
+                "trials": item.trials,
+                "rows": item.rows,
+                "seed": item.seed,
+                "story": item.story or None,
+                "message": item.message or None,
+                "hint": item.hint or None,
+                "tables": [table_document(found) for found in item.differences],
+                "replay": again.replay(item, result.seed) if item.verdict not in ("equal", "not judged") else None,
+            }
+            for item in result.flows
+        ],
+    }

@@ -1,0 +1,178 @@
+"""Values that no mode can promise: those that differ from run to run, and those that depend on the order of rows.
+
+Both are followed from the output's columns downwards through projections: what is allowed in a column that `equality:` names is
+allowed only as long as nothing else reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from etl.config.diagnostics import Diagnostic
+from etl.config.query import shift
+from etl.config.spec import SqlTransform
+from etl.engine.lineage import expressions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from etl.config.diagnostics import Location
+    from etl.config.spec import FlowSpec
+    from etl.engine.lineage import Expression
+    from etl.engine.session_plan import PlanNode
+
+_VOLATILE = {
+    "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
+    "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
+    "CurrentBatchTimestamp", "CurrentUser",
+}  # fmt: skip
+_ORDERED = {
+    "CollectList": ("collect_list", "array_agg"),
+    "CollectSet": ("collect_set",),
+    "First": ("first", "first_value"),
+    "Last": ("last", "last_value"),
+    "AnyValue": ("any_value",),
+    "ListAgg": ("listagg", "string_agg"),
+}
+"""Aggregates whose value depends on which row comes first → what SQL calls them."""
+_PASSING = ("SubqueryAlias", "Filter", "Sort")
+_LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions"}
+
+
+def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
+    """The values that differ from run to run, but for those that end in ignored columns and nowhere else."""
+    ignored = {name.lower() for name in flow.equality.ignore}
+    columns = _columns(plan)
+    free = {item.identity for item in columns if _named(item) in ignored}
+    names = dict.fromkeys(_volatile_but(plan, free))
+    hint = "take the value from the data, or pass it as a param; or name the column that it ends in: equality: {ignore: [column]}"
+    found = [
+        Diagnostic(
+            "E262",
+            f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal",
+            flow.at,
+            hint,
+        )
+        for name in names
+    ]
+    excused = any(True for node in plan.walk() for _ in _volatile_in(node.expressions))
+    if not found and excused:
+        found += _deciding(flow, [_named(item) for item in columns], ignored)
+    return found
+
+
+def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
+    """The output's columns that are an aggregate whose value depends on the order of rows, neither sorted nor declared."""
+    declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
+    found = []
+    for column in _columns(plan):
+        aggregate = _aggregate(_main(plan), column)
+        if aggregate is None or _named(column) in declared:
+            continue
+        words, name = _ORDERED[aggregate], column.fields.get("name")
+        message = f"flow '{flow.name}': column '{name}' is {words[0]} of rows that have no order, so it differs from run to run"
+        better = "array_sort it" if aggregate.startswith("Collect") else "order it, or use min, max, min_by or max_by"
+        hint = f"{better}; or, where the order does not matter, say equality: {{{name}: unordered}}"
+        found.append(Diagnostic("E264", message, _where(flow, words), hint))
+    return found
+
+
+def _main(plan: PlanNode) -> PlanNode:
+    """The operator that gives the output: of a query WITH others the query itself."""
+    while plan.name in ("WithCTE", "SubqueryAlias"):
+        plan = next(item for item in (*plan.children, *plan.subplans) if item.name != "CTERelationDef")
+    return plan
+
+
+def _columns(plan: PlanNode) -> list[Expression]:
+    """The expressions of the output's columns; none where the last operator is no projection."""
+    main = _main(plan)
+    return expressions(main.fields.get(_LISTS.get(main.name, "")))
+
+
+def _volatile_but(node: PlanNode, free: set[int]) -> Iterator[str]:
+    """The volatile values below an operator, without those that only the columns `free` are made of."""
+    if node.name in _LISTS and free:
+        own = expressions(node.fields[_LISTS[node.name]])
+        grouped = expressions(node.fields.get("groupingExpressions"))
+        others = [*(item for item in own if item.identity not in free), *grouped]
+        yield from (name for item in others for name in _volatile_of(item))
+        read = {part.identity for item in own if item.identity in free for part in item.walk() if _is_column(part)}
+        read -= {part.identity for item in others for part in item.walk() if _is_column(part)}
+        for child in node.children:
+            yield from _volatile_but(child, read if node.name == "Project" else set())
+        for nested in node.subplans:
+            yield from _volatile_but(nested, set())
+        return
+    if node.name != "WithCTE":  # its expressions are those of the operators that it holds
+        yield from _volatile_in(node.expressions)
+    for child in (*node.children, *node.subplans):
+        whole = node.name == "SubqueryAlias" or (node.name == "WithCTE" and child.name != "CTERelationDef")
+        yield from _volatile_but(child, free if whole else set())
+
+
+def _is_column(item: Expression) -> bool:
+    return item.name == "AttributeReference"
+
+
+def _volatile_in(found: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for item in found:
+        if item["class"] in _VOLATILE:
+            yield str(item["class"])
+        elif item["class"] == "PythonUDF" and item.get("udfDeterministic") is False:
+            yield f"the non-deterministic function {item.get('name')}"
+
+
+def _volatile_of(item: Expression) -> Iterator[str]:
+    return _volatile_in({**part.fields, "class": part.name} for part in item.walk())
+
+
+def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator[Diagnostic]:
+    """Where an ignored value would decide which row a sink keeps."""
+    if flow.sink.strategy == "scd2" and not flow.sink.track:
+        message = (
+            f"flow '{flow.name}' ignores a value that differs from run to run, and scd2 makes a version of every change"
+        )
+        yield Diagnostic("E262", message, flow.equality.at, "say under sink.track which columns make a version")
+    if flow.sink.strategy == "merge":
+        first = min((index for index, name in enumerate(columns) if name in ignored), default=len(columns))
+        later = [name for name in columns[first:] if name not in ignored]
+        if later:
+            message = f"flow '{flow.name}': of equal rows a merge keeps the greater, and '{columns[first]}', which differs from run to run, stands before '{later[0]}'"
+            yield Diagnostic("E262", message, flow.equality.at, "return ignored columns last")
+
+
+def _aggregate(node: PlanNode, column: Expression) -> str | None:
+    """The order-sensitive aggregate that a column is, followed through projections; None where it is anything else."""
+    while True:
+        value = column
+        while value.name in ("Alias", "Cast", "AggregateExpression") and value.children:
+            value = value.children[0]
+        if node.name == "Aggregate" and value.name in _ORDERED:
+            return value.name if not value.fields.get("orderExpressions") else None
+        below = node.children[0] if node.children else None
+        while below is not None and below.name in _PASSING:
+            below = below.children[0] if below.children else None
+        if not _is_column(value) or below is None or below.name not in _LISTS or node.name not in _LISTS:
+            return None
+        made = [item for item in expressions(below.fields[_LISTS[below.name]]) if item.identity == value.identity]
+        if not made:
+            return None
+        node, column = below, made[0]
+
+
+def _named(item: Expression) -> str:
+    return str(item.fields.get("name")).lower()
+
+
+def _where(flow: FlowSpec, words: tuple[str, ...]) -> Location:
+    """Where a function is called in the flow's SQL; of Python the reference."""
+    for part in (flow, *flow.views):
+        transform = part.transform
+        if isinstance(transform, SqlTransform):
+            for number, line in enumerate(transform.text.splitlines(), 1):
+                found = re.search(rf"\b({'|'.join(words)})\s*\(", line, re.IGNORECASE)
+                if found is not None:
+                    return shift(transform.at, transform.text, number, found.start() + 1, len(found.group(1)))
+    return flow.at

@@ -1,0 +1,107 @@
+"""Values that no mode can promise: which are refused, where they are named, and what `equality:` lets pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.config.diagnostics import Location
+from etl.config.spec import EqualitySpec, FlowSpec, InputSpec, SinkSpec, SqlTransform
+from etl.engine import classify
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from etl.config.diagnostics import Diagnostic
+
+AT = Location("pipeline.yml", 7, 12)
+
+
+def judged(spark: SparkSession, query: str, equality: EqualitySpec, sink: SinkSpec) -> list[Diagnostic]:
+    flow = FlowSpec(
+        "f",
+        (InputSpec("orders"),),
+        transform=SqlTransform(query, at=AT),
+        incremental="auto",
+        equality=equality,
+        sink=sink,
+    )
+    frame = spark.createDataFrame([], "id BIGINT, who STRING")
+    classify.marked("orders", frame).createOrReplaceTempView("orders")
+    try:
+        classify.check(flow, spark.sql(query), frozenset({"orders"}), {"orders": ""})
+    except ConfigurationError as cause:
+        return list(cause.diagnostics)
+    return []
+
+
+AT_NOW = EqualitySpec(ignore=("At",))
+
+
+@pytest.mark.parametrize(
+    ("query", "sink"),
+    [
+        ("SELECT id, now() AS at FROM orders", SinkSpec()),
+        ("SELECT who, count(*) AS n, current_timestamp() AS at FROM orders GROUP BY who", SinkSpec()),
+        ("SELECT id, hour(later) AS at FROM (SELECT id, now() AS later FROM orders)", SinkSpec()),
+        ("WITH o AS (SELECT * FROM orders) SELECT id, uuid() AS at FROM o WHERE id > 1", SinkSpec()),
+        ("SELECT id, who, rand() AS at FROM orders", SinkSpec("merge", keys=("id",), insert_only=True)),
+        ("SELECT id, who, rand() AS at FROM orders", SinkSpec("scd2", keys=("id",), track=("who",))),
+    ],
+)
+def test_what_differs_from_run_to_run_may_end_in_a_column_that_is_ignored(
+    spark: SparkSession, query: str, sink: SinkSpec
+) -> None:
+    assert judged(spark, query, AT_NOW, sink) == []
+    assert {item.code for item in judged(spark, query, EqualitySpec(), sink)} == {"E262"}
+
+
+@pytest.mark.parametrize(
+    ("query", "sink"),
+    [
+        ("SELECT id, now() AS at, uuid() AS other FROM orders", SinkSpec()),
+        ("SELECT id, now() AS at FROM orders WHERE now() > TIMESTAMP '2024-01-01'", SinkSpec()),
+        ("SELECT id + hour(t) AS id, t AS at FROM (SELECT id, now() AS t FROM orders)", SinkSpec()),
+        ("SELECT max(id) AS id, rand() AS at FROM orders GROUP BY rand()", SinkSpec()),
+        ("SELECT * FROM (SELECT id, rand() AS at FROM orders) WHERE at > 0.5", SinkSpec()),
+        ("SELECT id, rand() AS at, who FROM orders", SinkSpec("merge", keys=("id",), insert_only=True)),
+        ("SELECT id, who, rand() AS at FROM orders", SinkSpec("scd2", keys=("id",))),
+    ],
+)
+def test_what_reaches_anything_else_is_refused_all_the_same(spark: SparkSession, query: str, sink: SinkSpec) -> None:
+    assert {item.code for item in judged(spark, query, AT_NOW, sink)} == {"E262"}
+
+
+@pytest.mark.parametrize(
+    ("query", "function", "place"),
+    [
+        ("SELECT who, collect_list(id) AS x FROM orders GROUP BY who", "collect_list", (7, 24)),
+        ("SELECT who,\n  first(id) AS x FROM orders GROUP BY who", "first", (8, 14)),
+        ("SELECT x FROM (SELECT who, any_value(id) AS x FROM orders GROUP BY who) WHERE x > 1", "any_value", (7, 39)),
+        ("SELECT who, string_agg(id, ',') AS x FROM orders GROUP BY who", "listagg", (7, 24)),
+    ],
+)
+def test_an_aggregate_that_depends_on_the_order_of_rows_is_refused_at_its_place(
+    spark: SparkSession, query: str, function: str, place: tuple[int, int]
+) -> None:
+    (found,) = judged(spark, query, EqualitySpec(), SinkSpec())
+    assert (found.code, f"column 'x' is {function} of rows" in found.message) == ("E264", True), found.message
+    assert (found.at.line, found.at.column) == place
+    assert judged(spark, query, EqualitySpec(unordered=("X",)), SinkSpec()) == []
+    assert judged(spark, query, EqualitySpec(ignore=("x",)), SinkSpec()) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT who, array_sort(collect_list(id)) AS x FROM orders GROUP BY who",
+        "SELECT who, sort_array(ids) AS x FROM (SELECT who, collect_set(id) AS ids FROM orders GROUP BY who)",
+        "SELECT who, size(collect_list(id)) AS x, max_by(id, id) AS y FROM orders GROUP BY who",
+        "SELECT who, listagg(who, ',') WITHIN GROUP (ORDER BY who) AS x FROM orders GROUP BY who",
+        "SELECT id, first_value(who) OVER (PARTITION BY who ORDER BY id) AS x FROM orders",
+    ],
+)
+def test_what_is_sorted_or_counted_or_has_an_order_of_its_own_is_taken(spark: SparkSession, query: str) -> None:
+    assert judged(spark, query, EqualitySpec(), SinkSpec()) == []
