@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl.cli.checkpoints_mend import repair, rollback
 from etl.cli.complete import flows as complete_flows
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def checkpoints() -> None:
-    """Look at checkpoints and generations."""
+    """Look at checkpoints and generations, mend them, go back to an earlier one."""
+
+
+checkpoints.add_command(rollback)
+checkpoints.add_command(repair)
 
 
 @checkpoints.command()

@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from etl.errors import FlowFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST_SOURCE = 2  # the line of an offset file that tells of the first source
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class SourceLog:
             lines = path.read_text(encoding="utf-8").splitlines()
             if lines[0] != "v1":
                 raise ValueError(f"unknown format {lines[0]!r}")  # one handler words every damage alike
-            offset = lines[2 + self.index]
+            offset = lines[_FIRST_SOURCE + self.index]
             found = None if offset == "-" else json.loads(offset)
         except (OSError, ValueError, IndexError) as cause:
             message = f"the checkpoint's offsets of epoch {epoch} cannot be read: {cause}"
@@ -57,6 +62,91 @@ class SourceLog:
                 if after < int(entry["batchId"]) <= upto:
                     found[decode(str(entry["path"]))] = int(entry["timestamp"])
         return found
+
+
+def entries(folder: Path) -> list[int]:
+    """The numbers of a log's entries, ascending."""
+    return sorted(int(item.name) for item in folder.iterdir() if item.name.isdigit()) if folder.is_dir() else []
+
+
+def damage(checkpoint: str) -> str:
+    """Why Spark could not go on from a checkpoint, or would in silence go on wrongly, with the file; empty where it can."""
+    offsets, commits = Path(checkpoint, "offsets"), Path(checkpoint, "commits")
+    numbers = entries(offsets)
+    if not numbers:
+        return ""  # no epoch was started, so there is nothing to go on from
+    missing = next((item for item in range(numbers[0], numbers[-1]) if item not in numbers), None)
+    if missing is not None:
+        return f"the checkpoint's offsets have a hole: {offsets / str(missing)} is missing"
+    checked = [(Path(checkpoint, "metadata"), _metadata)]
+    checked += [(offsets / str(item), _offsets) for item in numbers]
+    checked += [(commits / str(item), _lines) for item in entries(commits)[-1:]]
+    logs = sorted(item for item in Path(checkpoint, "sources").glob("*") if item.name.isdigit())
+    for log in logs:
+        known, compacts = entries(log), [int(item.name.removesuffix(".compact")) for item in log.glob("*.compact")]
+        first = max(compacts, default=-1) + 1
+        lost = next((item for item in range(first, max(known, default=-1)) if item not in known), None)
+        if lost is not None:
+            return f"the checkpoint's list of files has a hole: {log / str(lost)} is missing"
+        checked += [(log / f"{item}.compact", _lines) for item in compacts if item == first - 1]
+        checked += [(log / str(item), _lines) for item in known if item >= first]
+    return next((found for path, check in checked if (found := _unreadable(path, check))), "")
+
+
+def _unreadable(path: Path, check: Callable[[str], None]) -> str:
+    try:
+        check(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return f"the checkpoint lacks {path}"
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return f"the checkpoint is damaged: {path} cannot be read"
+    return ""
+
+
+def unreadable_record(path: Path) -> bool:
+    """Whether a generation's record is damaged or missing."""
+    return bool(_unreadable(path, _record))
+
+
+def unreadable_metadata(path: Path) -> bool:
+    """Whether the file with the query's id is damaged or missing."""
+    return bool(_unreadable(path, _metadata))
+
+
+def unreadable_lines(path: Path) -> bool:
+    """Whether an entry of a log, such as `commits/3`, is damaged or missing."""
+    return bool(_unreadable(path, _lines))
+
+
+def unreadable_offsets(path: Path) -> bool:
+    """Whether an entry of `offsets` is damaged or missing."""
+    return bool(_unreadable(path, _offsets))
+
+
+def _record(text: str) -> None:
+    found = json.loads(text)
+    str(found["fingerprint"] + found["kind"] + found["run"])
+
+
+def _metadata(text: str) -> None:
+    str(json.loads(text)["id"])
+
+
+def _lines(text: str) -> None:
+    first, *others = text.splitlines()
+    if first != "v1":
+        raise ValueError(first)
+    for line in others:
+        json.loads(line)
+
+
+def _offsets(text: str) -> None:
+    lines = text.splitlines()
+    if lines[0] != "v1" or len(lines) < _FIRST_SOURCE + 1:
+        raise ValueError(text[:20])
+    for line in lines[1:]:
+        if line != "-":
+            json.loads(line)
 
 
 def _is_compact(name: str) -> bool:

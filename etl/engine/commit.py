@@ -5,17 +5,23 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.names import quoted
 from etl.engine.provenance import Provenance, last_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark.sql import DataFrameWriter, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 FEED = "delta.enableChangeDataFeed"
 """The property of a table that makes it tell which rows came and went."""
+
+GENERATION = "etl.generation"
+"""The key, in the metadata of a table's first column, of the generation that made the table what it is."""
 
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 
@@ -42,6 +48,21 @@ def committed_epoch(table: str, stamp: Provenance) -> int | None:
     if found is None or found[1].app_id != stamp.app_id:
         return None
     return found[1].epoch
+
+
+def fenced(rows: DataFrame, generation: int) -> DataFrame:
+    """The rows that replace a table for a generation: its number stands at their first column, in the table's own metadata.
+
+    So the commit that swaps a generation in always changes the table's metadata, and Delta then refuses every commit that began before
+    it: otherwise a blind append of the generation before, in flight, would land among the new rows.
+    """
+    columns = []
+    for i, field in enumerate(rows.schema.fields):
+        kept = {key: value for key, value in field.metadata.items() if key != GENERATION}
+        wanted = kept | ({GENERATION: generation} if i == 0 else {})
+        column = F.col(quoted(field.name))
+        columns.append(column if wanted == field.metadata else column.alias(field.name, metadata=wanted))
+    return rows.select(*columns)
 
 
 def with_properties(writing: DataFrameWriter, properties: tuple[tuple[str, str], ...]) -> DataFrameWriter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etl.config.masking import sensitive
@@ -68,6 +68,8 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
     stamp = Provenance(
         job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
     )
+    if committed is not None and committed.generation == job.generation.number:
+        stamp = replace(stamp, retired=committed.retired)
     counts, warnings = _commit(job, session, output, checked, stamp)
     streamed = {item.name for item in job.changes} if arrived is not None else set()
     for name, pin in span.pins.items():

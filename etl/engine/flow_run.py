@@ -124,6 +124,9 @@ class FlowRun:
         self._generation, self._reason = decision.generation, decision.reason
         for message in decision.warnings:
             self._warn(message)
+        if decision.refused:
+            message = f"flow '{self._flow.name}' was not run: {decision.reason}"
+            raise FlowFailed(message, where=str(self._flow.at) if self._flow.at.line else "", hint=decision.refused)
         if decision.lost and not self._order.allow_history_loss:
             raise HistoryLost(
                 f"flow '{self._flow.name}' must be rebuilt ({decision.reason}), but rows it has written can no longer be read: {decision.lost}",

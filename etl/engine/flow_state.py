@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.config.check_sinks import replaces_rows
 from etl.config.spec import SourceSpec
@@ -13,10 +13,15 @@ from etl.engine.job import Input
 from etl.engine.provenance import last_committed
 from etl.engine.sources import open_source
 from etl.engine.storage import FlowPaths
+from etl.engine.target import committed_and_fault, greatest_number
+from etl.errors import FlowFailed
 from etl.planning.strategy import FlowState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.sources import Source
     from etl.planning.position import Drift
 
 
@@ -45,16 +50,32 @@ def _replaces_rows(flow: FlowSpec, target: str) -> bool:
 def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     """The flow's target, its newest generation, and how its inputs have moved since the target's last epoch."""
     paths = FlowPaths.of(spec, flow)
-    committed, opened = last_committed(paths.target), newest_opened(paths)
+    committed, fault = committed_and_fault(paths, spec.name, flow.name)
+    opened = newest_opened(paths, committed=committed)
+    newest = greatest_number(paths, committed)
+    inputs = inputs_of(spec, flow)
+    if committed is None and opened is None:
+        return FlowState(None, None, {}, fault, newest)
+    number = committed.generation if committed is not None else opened.number if opened is not None else newest
+    kind = committed.kind if committed is not None else opened.kind if opened is not None else "full"
+    epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
     drifts: dict[str, Drift] = {}
-    if committed is not None:
-        generation = paths.generation(committed.generation)
-        inputs = inputs_of(spec, flow)
-        changes = [item for item in inputs if item.spec.read == "changes"]
-        for item in inputs:
-            read = committed.to.get(item.name)
-            if read is not None:
-                streamed = committed.kind != "full" and item in changes
-                log = SourceLog(generation, changes.index(item) if streamed else 0)
-                drifts[item.name] = open_source(item.source).drift(read, log, committed.epoch if streamed else None)
-    return FlowState(committed, opened, drifts)
+    changes = [item for item in inputs if item.spec.read == "changes"]
+    for item in inputs:
+        streamed = kind != "full" and item in changes
+        log = SourceLog(paths.generation(number), changes.index(item) if streamed else 0)
+        source = open_source(item.source)
+        read = committed.to.get(item.name) if committed is not None else _last_read(source, log, epoch)
+        if read is not None:
+            drifts[item.name] = source.drift(read, log, epoch if streamed else None)
+    return FlowState(committed, opened, drifts, fault, newest)
+
+
+def _last_read(source: Source, log: SourceLog, epoch: int | None) -> Mapping[str, Any] | None:
+    """How far an input was read, by the checkpoint alone: the target that would tell is gone."""
+    if epoch is None or not log.has(epoch):
+        return None
+    try:
+        return source.upto(log, epoch).position
+    except FlowFailed:  # the checkpoint is damaged as well: what it says of itself is in the decision's reason
+        return None

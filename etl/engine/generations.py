@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from etl.engine import checkpoints
 from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.errors import FlowFailed
 from etl.planning.events import Counts, Failure
-from etl.planning.plan import Kind
+from etl.planning.plan import Committed, Kind
 from etl.planning.strategy import Opened
 
 
@@ -57,31 +59,50 @@ def open_generation(generation: Generation) -> None:
 def read_generation(paths: FlowPaths, number: int) -> Generation | None:
     """A generation as it was opened; None where its record is not there."""
     path = paths.generation(number)
-    found = read_json(Path(path, "generation.json"))
-    if found is None:
-        return None
-    return Generation(
-        number=number,
-        path=path,
-        fingerprint=found["fingerprint"],
-        kind=found["kind"],
-        opened_by=found["run"],
-    )
+    record = Path(path, "generation.json")
+    try:
+        found = read_json(record)
+        if found is None:
+            return None
+        return Generation(
+            number=number,
+            path=path,
+            fingerprint=str(found["fingerprint"]),
+            kind=found["kind"],
+            opened_by=str(found["run"]),
+        )
+    except (ValueError, KeyError, TypeError) as cause:
+        message = f"the record of generation {number} cannot be read: {record}"
+        raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
 
 
-def newest_opened(paths: FlowPaths) -> Opened | None:
-    """The newest generation and how far Spark's checkpoint of it has come; None where none was opened."""
+def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Opened | None:
+    """The newest generation and how far Spark's checkpoint of it has come; None where none was opened.
+
+    One that was rolled back, as `committed` tells, counts no more.
+    """
     for number in reversed(generation_numbers(paths)):
-        found = read_generation(paths, number)
+        if committed is not None and committed.generation < number <= committed.retired:
+            continue
+        path = paths.generation(number)
+        offered, finished = reached(path)
+        try:
+            found = read_generation(paths, number)
+        except FlowFailed as cause:
+            return Opened(number, "", "rows", offered, finished, damage=cause.what)
         if found is not None:
-            return Opened(
-                number=number,
-                fingerprint=found.fingerprint,
-                kind=found.kind,
-                offered=_newest_entry(Path(found.checkpoint, "offsets")),
-                finished=_newest_entry(Path(found.checkpoint, "commits")),
-            )
+            damage = "" if found.kind == "full" else checkpoints.damage(found.checkpoint)
+            return Opened(number, found.fingerprint, found.kind, offered, finished, damage=damage)
+        if offered is not None or Path(path, "etl").exists():
+            lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
+            return Opened(number, "", "rows", offered, finished, damage=lost)
     return None
+
+
+def has_committed(paths: FlowPaths, number: int) -> bool:
+    """Whether a generation is known, from its own folder, to have reached the target."""
+    counts = Path(paths.generation(number), "etl", "counts")
+    return reached(paths.generation(number))[1] is not None or (counts.is_dir() and any(counts.iterdir()))
 
 
 def reached(path: str) -> tuple[int | None, int | None]:
@@ -90,9 +111,7 @@ def reached(path: str) -> tuple[int | None, int | None]:
 
 
 def _newest_entry(folder: Path) -> int | None:
-    if not folder.is_dir():
-        return None
-    return max((int(item.name) for item in folder.iterdir() if item.name.isdigit()), default=None)
+    return max(checkpoints.entries(folder), default=None)
 
 
 def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:

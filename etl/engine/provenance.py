@@ -32,6 +32,7 @@ class Provenance:
     to: Position
     fingerprint: str
     kind: str = "rows"
+    retired: int = -1  # the newest generation that was ever rolled back
 
     @property
     def app_id(self) -> str:
@@ -50,6 +51,7 @@ class Provenance:
             "to": self.to,
             "fingerprint": self.fingerprint,
             "kind": self.kind,
+            **({"retired": self.retired} if self.retired >= 0 else {}),
         }
         return json.dumps({"etl": stamp}, separators=(",", ":"), sort_keys=True)
 
@@ -70,6 +72,7 @@ class Provenance:
                 to=stamp["to"],
                 fingerprint=str(stamp["fingerprint"]),
                 kind=str(stamp.get("kind", "rows")),
+                retired=int(stamp.get("retired", -1)),
             )
         except (ValueError, KeyError, TypeError):
             return None
@@ -88,11 +91,21 @@ class Commit:
     removed: int = 0  # files whose rows are gone
     metrics: Mapping[str, str] = field(default_factory=dict)
     schema: str = ""  # the table's, as this commit says it anew; empty where it leaves the schema alone
+    table_id: str = ""  # likewise
+    restored: int | None = None  # the version that a RESTORE went back to, where it says
+    files: tuple[str, ...] = ()  # those with new rows, as the log spells them
+    gone: tuple[str, ...] = ()  # those whose rows are gone
+    told: tuple[str, ...] = ()  # those of the change feed, where it has files of its own
 
     @property
     def data_change(self) -> bool:
         """Whether rows came or went: false for OPTIMIZE, VACUUM and changes of properties."""
         return bool(self.added or self.removed)
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether this is a rollback of ours, which says so; anybody else's RESTORE has no stamp."""
+        return self.operation == "RESTORE" and self.stamp is not None
 
 
 def log_versions(table: str) -> list[int]:
@@ -112,8 +125,10 @@ def read_commit(table: str, version: int) -> Commit:
     path = Path(table, "_delta_log", f"{version:0{_DIGITS}d}.json")
     info: dict[str, Any] = {}
     txn: dict[str, int] = {}
-    added = removed = 0
-    schema = ""
+    added: list[str] = []
+    removed: list[str] = []
+    told: list[str] = []
+    schema = table_id = ""
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
@@ -123,11 +138,17 @@ def read_commit(table: str, version: int) -> Commit:
                 elif "txn" in action:
                     txn[str(action["txn"]["appId"])] = int(action["txn"]["version"])
                 elif "add" in action:
-                    added += bool(action["add"].get("dataChange", True))
+                    added += [str(action["add"]["path"])] if action["add"].get("dataChange", True) else []
                 elif "metaData" in action:
                     schema = str(action["metaData"].get("schemaString", ""))
+                    table_id = str(action["metaData"].get("id", ""))
                 elif "remove" in action:
-                    removed += bool(action["remove"].get("dataChange", True))
+                    removed += [str(action["remove"]["path"])] if action["remove"].get("dataChange", True) else []
+                elif "cdc" in action:
+                    told.append(str(action["cdc"]["path"]))
+        restored = (
+            (info.get("operationParameters") or {}).get("version") if info.get("operation") == "RESTORE" else None
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"version {version} of the table's log cannot be read: {cause}"
         raise RunError(
@@ -139,9 +160,14 @@ def read_commit(table: str, version: int) -> Commit:
         operation=str(info.get("operation", "?")),
         stamp=Provenance.loads(info.get("userMetadata")),
         txn=txn,
-        added=added,
-        removed=removed,
+        added=len(added),
+        removed=len(removed),
         schema=schema,
+        table_id=table_id,
+        restored=int(str(restored)) if str(restored).isdigit() else None,
+        files=tuple(added),
+        gone=tuple(removed),
+        told=tuple(told),
         metrics={str(k): str(v) for k, v in (info.get("operationMetrics") or {}).items()},
     )
 
@@ -158,9 +184,25 @@ def read_log(table: str) -> tuple[Commit, ...]:
     return tuple(commits(table))
 
 
+def held(table: str) -> Iterator[Commit]:
+    """The commits that made what a table holds now, newest first: a RESTORE leads to the version that it went back to.
+
+    One that went back to a time leads nowhere: which version that was is not in the log.
+    """
+    versions = log_versions(table)
+    wanted: int | None = versions[-1] if versions else None
+    while wanted is not None:
+        versions = [version for version in versions if version <= wanted]
+        if not versions:
+            return
+        commit = read_commit(table, versions.pop())
+        yield commit
+        wanted = commit.restored if commit.operation == "RESTORE" else commit.version - 1
+
+
 def last_stamp(table: str) -> tuple[int, Provenance] | None:
-    """The newest commit of ours on a table: its version and stamp; None where there is none."""
-    for commit in commits(table, newest_first=True):
+    """The newest commit of ours in what a table holds now: its version and stamp; None where there is none."""
+    for commit in held(table):
         if commit.stamp is not None:
             return commit.version, commit.stamp
     return None
@@ -171,7 +213,11 @@ def last_committed(table: str) -> Committed | None:
     found = last_stamp(table)
     if found is None:
         return None
-    version, stamp = found
+    return as_committed(*found)
+
+
+def as_committed(version: int, stamp: Provenance) -> Committed:
+    """What a stamp says was committed at a version of a table."""
     return Committed(
         version=version,
         generation=stamp.generation,
@@ -180,4 +226,5 @@ def last_committed(table: str) -> Committed | None:
         fingerprint=stamp.fingerprint,
         kind=cast("Kind", stamp.kind) if stamp.kind in get_args(Kind) else "rows",
         run=stamp.run,
+        retired=stamp.retired,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.commit import committed_epoch, stamped, with_properties
+from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
 from etl.engine.expectations import REASON
 from etl.engine.output import Groups
 from etl.engine.provenance import log_versions
@@ -51,6 +51,7 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
         # The rows of the touched groups were judged anew; what did not parse was judged when it came.
         replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp, among=f"t.{CORRUPT} IS NULL")
         return
+    rows = fenced(rows, stamp.generation) if replacing else rows
     writing = with_properties(rows.write.format("delta").mode("overwrite" if replacing else "append"), ())
     if replacing:
         writing = writing.option("overwriteSchema", "true")

@@ -136,6 +136,22 @@ def _may_be_ahead(beside: Provenance, target: Provenance | None) -> bool:
     return beside.generation < target.generation or beside.epoch <= target.epoch + 1
 
 
+def _replaces(commit: Commit, ours: list[Commit]) -> bool:
+    """Whether a commit replaces all that was there: it opens a generation."""
+    if commit.stamp is None or commit.rolls_back or commit.stamp.epoch != 0:
+        return False
+    number = commit.stamp.generation
+    return not any(item.stamp.generation >= number for item in ours if item.stamp and item.version < commit.version)
+
+
+def _takes_back(restore: Commit, commit: Commit, last: int, ours: list[Commit]) -> bool:
+    """Whether a RESTORE leads from `commit`, or is `commit`, to our `last` version before it, with nothing of ours between."""
+    if restore.operation != "RESTORE" or restore.restored is None or restore.version < commit.version:
+        return False
+    between = any(last < item.version < restore.version for item in ours)
+    return not between and last <= restore.restored < commit.version
+
+
 class _Log:
     """One table's commits, in order, held against the rules."""
 
@@ -148,6 +164,7 @@ class _Log:
     def check(self, *, every_epoch: bool) -> list[Commit]:
         """The commits of ours; what breaks a rule is added to the findings."""
         found: list[Commit] = []
+        foreign: list[Commit] = []
         expected: int | None = None
         for version in log_versions(self._table):
             if expected is not None and version != expected:
@@ -167,7 +184,7 @@ class _Log:
                 self._find(version, cause.what, cause.hint)
                 continue
             if commit.stamp is None:
-                self._foreign(commit)
+                foreign.append(commit)
                 continue
             if (commit.stamp.pipeline, commit.stamp.flow) != (self._spec.name, self._flow.name):
                 whose = f"{commit.stamp.pipeline}.{commit.stamp.flow}"
@@ -175,10 +192,23 @@ class _Log:
                 continue
             self._own(commit, found[-1] if found else None, every_epoch=every_epoch, first=version == 0)
             found.append(commit)
+        for commit in foreign:
+            self._foreign(commit, found, foreign)
         return found
 
-    def _foreign(self, commit: Commit) -> None:
-        if commit.data_change or commit.operation == "RESTORE":
+    def _foreign(self, commit: Commit, ours: list[Commit], foreign: list[Commit]) -> None:
+        """A commit of somebody else's is a finding for as long as what the table holds comes of it."""
+        changes = commit.data_change or commit.operation == "RESTORE"
+        before = [item.version for item in ours if item.version < commit.version]
+        if changes and any(item.version > commit.version and _replaces(item, ours) for item in ours):
+            self._notes.append(
+                f"{self._table}: version {commit.version} ({commit.operation}) is not ours; a later generation has replaced it"
+            )
+        elif changes and before and any(_takes_back(item, commit, before[-1], ours) for item in foreign):
+            self._notes.append(
+                f"{self._table}: version {commit.version} ({commit.operation}) is not ours; it was taken back by RESTORE"
+            )
+        elif changes:
             self._find(
                 commit.version,
                 f"is a foreign commit ({commit.operation}): {commit.added} files added, {commit.removed} removed, by none of our runs",
@@ -190,6 +220,9 @@ class _Log:
     def _own(self, commit: Commit, before: Commit | None, *, every_epoch: bool, first: bool) -> None:
         stamp = commit.stamp
         if stamp is None:
+            return
+        if commit.rolls_back:
+            self._rollback(commit, before)
             return
         if commit.txn.get(stamp.app_id) != stamp.epoch:
             self._find(
@@ -205,6 +238,12 @@ class _Log:
                 "two writers were at work; rebuild with --full-refresh",
             )
         elif previous is None or stamp.generation > previous.generation:
+            if previous is not None and stamp.generation <= previous.retired:
+                self._find(
+                    commit.version,
+                    f"is of generation {stamp.generation}, which was rolled back",
+                    "an old writer was at work; rebuild with --full-refresh",
+                )
             if (first or previous is not None) and every_epoch and (stamp.epoch != 0 or stamp.frm is not None):
                 self._find(
                     commit.version,
@@ -228,6 +267,22 @@ class _Log:
                 commit.version,
                 "does not start where the commit before it ended",
                 "rows were lost or written twice; rebuild with --full-refresh",
+            )
+
+    def _rollback(self, commit: Commit, before: Commit | None) -> None:
+        """A rollback of ours must go back to the very end of the generation that it names."""
+        stamp, version = commit.stamp, commit.restored
+        known = version is not None and version in log_versions(self._table)
+        was = read_commit(self._table, version).stamp if known and version is not None else None
+        if stamp is None or (known and (was is None or (was.generation, was.epoch) != (stamp.generation, stamp.epoch))):
+            self._find(
+                commit.version,
+                f"says that it went back to generation {stamp.generation if stamp else '?'}, but version {version} is not its end",
+                "the log was edited; rebuild with --full-refresh",
+            )
+        elif before is not None and before.stamp is not None:
+            self._notes.append(
+                f"{self._table}: version {commit.version} rolled generation {before.stamp.generation} back to {stamp.generation}"
             )
 
     def _find(self, version: int | None, what: str, hint: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.engine.generations import generation_numbers, reached, read_generation
-from etl.engine.provenance import commits
+from etl.engine.provenance import commits, last_committed
 from etl.engine.storage import FlowPaths
+from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,22 +59,29 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowCheckpoints:
     for commit in commits(paths.target):
         if commit.stamp is not None:
             newest[commit.stamp.generation] = commit.stamp
-    holds = max(newest, default=None)
+    current = last_committed(paths.target)
+    holds = current.generation if current is not None else max(newest, default=None)
+    retired = current.retired if current is not None else -1
     numbers = sorted({*generation_numbers(paths), *newest})
     return FlowCheckpoints(
-        flow.name, tuple(_generation(paths, number, newest.get(number), holds) for number in numbers)
+        flow.name, tuple(_generation(paths, number, newest.get(number), holds, retired) for number in numbers)
     )
 
 
-def _generation(paths: FlowPaths, number: int, last: Provenance | None, holds: int | None) -> GenerationState:
+def _generation(
+    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, retired: int
+) -> GenerationState:
     folder = Path(paths.generation(number))
-    opened = read_generation(paths, number)
+    try:
+        opened = read_generation(paths, number)
+    except FlowFailed:  # damaged: `repair` says so, and the target's log tells what there is to know
+        opened = None
     offered, finished = reached(str(folder))
     record = folder / "generation.json"
     standing: Standing = "superseded"
     if number == holds:
         standing = "current"
-    elif holds is None or number > holds:
+    elif holds is None or number > max(holds, retired):
         standing = "interrupted"
     return GenerationState(
         number=number,

@@ -92,6 +92,8 @@ def _flow(
             decision = decide(mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=full_refresh)
             action, reason, generation = decision.action, decision.reason, decision.generation
             warnings += [f"{flow.name}: {message}" for message in decision.warnings]
+            if decision.refused:
+                warnings.append(f"{flow.name}: refused: {decision.reason}; {decision.refused}")
             if decision.lost:
                 warnings.append(
                     f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}"

@@ -30,6 +30,9 @@ class Committed:
     fingerprint: str
     kind: Kind
     run: str
+    retired: int = (
+        -1
+    )  # the newest generation that was ever rolled back: its number, and those below it, are never used again
 
 
 @dataclass(frozen=True, slots=True)

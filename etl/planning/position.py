@@ -73,6 +73,23 @@ def file_drift(read: Mapping[str, int], now: Mapping[str, int]) -> Drift:
     return Drift("same")
 
 
+def unlisted_drift(count: int, digest: str, now: Mapping[str, int], *, streamed: bool) -> Drift:
+    """Compare the files that were read, of which only number and digest are known, with those that lie there now.
+
+    Files are read as they land, so those that were read should be the oldest; the digest proves it.
+    """
+    oldest = dict(sorted(now.items(), key=lambda item: (item[1], item[0]))[:count])
+    if files_position(oldest) == {"files": count, "digest": digest}:
+        new = len(now) - count
+        return Drift("more", f"{new} new file{'s' if new > 1 else ''}", new=True) if new else Drift("same")
+    if len(now) < count:
+        return Drift("lost", f"{count - len(now)} of {count} files {'is' if count - len(now) == 1 else 'are'} gone")
+    if streamed:
+        told = f"the list of the {count} files that were read is lost, and not all of them lie there as they did"
+        return Drift("lost", told, new=True)
+    return Drift("rewritten", "the files have changed", new=True)
+
+
 _SHOWN = 3
 
 

@@ -22,6 +22,15 @@ class Opened:
     kind: Kind
     offered: int | None  # the newest epoch with an offset: it was started
     finished: int | None  # the newest epoch that Spark knows as committed
+    damage: str = ""  # what of its checkpoint cannot be read, with the file
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befell a target since the flow's last commit, so that its stream cannot simply go on."""
+
+    what: str
+    hint: str = ""  # not empty: a rebuild would take something away that is not ours, so only --full-refresh may do it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class FlowState:
     committed: Committed | None
     opened: Opened | None
     drifts: Mapping[str, Drift]  # against what the target has committed; empty where nothing is
+    fault: Fault | None = None
+    newest: int = -1  # the greatest number that any generation of the flow has had
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class Decision:
     reason: str
     generation: int
     lost: str = ""  # what a rebuild could no longer read; the run is refused unless that is allowed
+    refused: str = ""  # what to do instead of a run, which is refused for `reason`
     rebuild: Literal["", "batch"] = ""  # "batch": even a stream opens this generation with one complete epoch
     warnings: tuple[str, ...] = ()
 
@@ -59,8 +71,11 @@ def decide(
     so what a crash left behind in quarantine or state always belongs to the generation that goes on.
     """
     committed, opened = state.committed, state.opened
-    newest = max(opened.number if opened else -1, committed.generation if committed else -1)
+    newest = max(opened.number if opened else -1, committed.generation if committed else -1, state.newest)
     following = newest + 1
+    # Epoch 0 of an interrupted generation replaces the target, whatever befell that.
+    replacing = opened is not None and committed is not None and opened.number > committed.generation
+    fault = None if replacing else state.fault
 
     def renew(reason: str) -> Decision:
         gone = _gone(inputs, state)
@@ -69,8 +84,14 @@ def decide(
 
     if full_refresh:
         return renew("full refresh")
+    if fault is not None and fault.hint:
+        return Decision("new generation", fault.what, following, refused=fault.hint)
+    if fault is not None:
+        return renew(fault.what)
     if opened is None:
         return renew("never ran" if committed is None else "its checkpoint is missing")
+    if opened.damage:
+        return renew(opened.damage)
     if mode == "batch":
         return _batch(fingerprint, state, renew)
     if opened.fingerprint != fingerprint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from etl.engine.commit import FEED, stamped, with_properties
+from etl.engine.commit import FEED, fenced, stamped, with_properties
 from etl.engine.contract import described
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def sink(
 def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
     """Create the target, or replace its rows and its schema, in one commit."""
     wanted = job.flow.sink
-    writing = with_properties(described(rows, job.flow).write.format("delta").mode("overwrite"), wanted.properties)
+    rows = fenced(described(rows, job.flow), stamp.generation)
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), wanted.properties)
     writing = writing.option("overwriteSchema", "true")
     if job.followed and job.strategy != "append":
         writing = writing.option(FEED, "true")  # from the first commit on: switching it on later is a commit of its own

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from etl.config.starts import starts
 from etl.engine.checkpoints import decode
 from etl.engine.commit import FEED
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.sources.pin import Pin
+from etl.engine.storage import read_json
 from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift
 
@@ -20,10 +23,20 @@ if TYPE_CHECKING:
 
     from etl.config.spec import SourceSpec
     from etl.engine.checkpoints import SourceLog
+    from etl.engine.provenance import Commit
 
 _ALL = str(2**31 - 1)
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 """What Delta's change feed adds to the columns of a table."""
+
+
+def _named(table: str) -> dict[str, Any]:
+    return {"table": table} if table else {}
+
+
+def _types(schema: str) -> list[tuple[str, Any]]:
+    """Names and types of a table's columns, without what else the log says of them."""
+    return [(field["name"], field["type"]) for field in json.loads(schema)["fields"]] if schema else []
 
 
 class DeltaSource:
@@ -37,13 +50,17 @@ class DeltaSource:
         self._path = decode(spec.path)
 
     def latest(self) -> Pin:
-        return Pin({"version": self._newest()})
+        return Pin({"version": self._newest()} | _named(self._table_id()))
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:
-        return Pin({"version": int(position["version"])})
+        return Pin({"version": int(position["version"])} | _named(str(position.get("table", ""))))
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # the table's own log tells all
         newest, since = self._newest(), int(read["version"])
+        before, now = str(read.get("table", "")), self._table_id()
+        if before and now and before != now:
+            told = f"the table was dropped or replaced, and made anew, since version {since} was read"
+            return Drift("rewritten", f"{told} (id {before[:8]}, now {now[:8]})", new=True)
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")
         kept = set(log_versions(self._path))
@@ -55,8 +72,12 @@ class DeltaSource:
             commit = read_commit(self._path, version)
             if commit.removed and not self._spec.feed:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
-            if self._spec.feed and commit.schema and commit.schema != self._schema_before(version):
+            if self._spec.feed and commit.schema and _types(commit.schema) != _types(self._schema_before(version)):
                 return Drift("rewritten", f"version {version} changed the table's columns", new=True)
+            if not all(self._is_there(name) for name in self._needed(commit)):
+                return Drift(
+                    "rewritten", f"the files of version {version} were vacuumed before they were read", new=True
+                )
             moved = moved or commit.data_change
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
 
@@ -96,19 +117,41 @@ class DeltaSource:
         if offset is None:
             return dict(before) if before else {"version": -1}
         version, index = int(offset["reservoirVersion"]), int(offset["index"])
+        named = _named(str(offset.get("reservoirId", "")))
         if index < 0:
-            return {"version": version - 1}
+            return {"version": version - 1} | named
         if self._spec.feed:
-            return {"version": version}  # without a limit a feed is read by whole versions
+            return {"version": version} | named  # without a limit a feed is read by whole versions
         if offset.get("isStartingVersion"):
-            return {"version": version, "within": version, "index": index}
-        return {"version": version - 1, "within": version, "index": index}
+            return {"version": version, "within": version, "index": index} | named
+        return {"version": version - 1, "within": version, "index": index} | named
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         for earlier in range(epoch, -1, -1):
             if log.offset(earlier) is not None:
                 return Pin(self.position(log, earlier, None))
         return Pin({"version": 0})
+
+    def _needed(self, commit: Commit) -> tuple[str, ...]:
+        """The files that a stream reads of a commit; a change feed reads its own, or else what came and what went."""
+        return (commit.told or (*commit.files, *commit.gone)) if self._spec.feed else commit.files
+
+    def _is_there(self, name: str) -> bool:
+        return Path(decode(name) if name.startswith("file:") else f"{self._path}/{unquote(name)}").exists()
+
+    def _table_id(self) -> str:
+        """The table's id, which outlives every change of it but not a new table under its path; empty where the log does not tell."""
+        versions = log_versions(self._path)
+        for version in dict.fromkeys([*versions[-1:], *versions[:1]]):
+            try:
+                found = read_json(Path(self._path, "_delta_log", f"{version:020d}.crc"))
+                known = str(found["metadata"]["id"]) if found else ""
+            except (ValueError, KeyError, TypeError):  # a sum that is cut off; Delta does without it, too
+                known = ""
+            known = known or read_commit(self._path, version).table_id
+            if known:
+                return known
+        return ""
 
     def _schema_before(self, version: int) -> str:
         """The schema that a version of the table found; empty where the log does not tell any more."""

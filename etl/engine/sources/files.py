@@ -13,8 +13,8 @@ from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
 from etl.engine.sources.globs import MAGIC, escape, literal_folder, matching
 from etl.engine.sources.pin import Pin
-from etl.errors import EnvironmentProblem
-from etl.planning.position import Drift, advance_files, file_drift, files_position
+from etl.errors import EnvironmentProblem, FlowFailed
+from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,15 +57,16 @@ class FileSource:
         now = self._relative(self._listing())
         if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
             return Drift("same")
-        if epoch is not None and log.has(epoch) and self._touched(log, epoch, now):
-            return Drift("rewritten", "files from before start_at were changed since", new=True)
-        known = self._relative(self._remembered(log, epoch))
+        try:
+            if epoch is not None and log.has(epoch) and self._touched(log, epoch, now):
+                return Drift("rewritten", "files from before start_at were changed since", new=True)
+            known = self._relative(self._remembered(log, epoch))
+        except FlowFailed:  # a damaged checkpoint, which the decision names: its list of files is not known
+            known = {}
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
             return file_drift(known, now)
-        # The list did not survive (a crash between a commit and its record): its size tells what can be told.
-        if len(now) < int(read["files"]):
-            return Drift("lost", f"{int(read['files']) - len(now)} files are gone")
-        return Drift("rewritten", "the files have changed", new=True)
+        # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
+        return unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
 
     def _remembered(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
         if epoch is None:

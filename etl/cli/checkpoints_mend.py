@@ -1,0 +1,80 @@
+"""`etl checkpoints rollback` and `repair`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from etl.cli.complete import flows as complete_flows
+from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
+
+
+@click.command()
+@pipeline_options
+@click.option("--flow", required=True, help="The flow to take back.", shell_complete=complete_flows)
+@click.option("--to", type=click.IntRange(min=0), help="A generation's number; without it, the one before the current.")
+def rollback(
+    pipeline: str, environment: str, params: tuple[str, ...], flow: str, to: int | None, *, as_json: bool
+) -> None:
+    """Take a flow's tables back to the end of an earlier generation, whose stream then goes on.
+
+    One commit a table. The generation that is left is superseded for ever, and its versions stay until they are vacuumed.
+    """
+    from etl.operations.rollback import rollback as take_back  # noqa: PLC0415  # the command has its name
+
+    spec = load(pipeline, environment, params)
+    must_be_flows(spec, [flow])
+    wanted = next(item for item in spec.flows if item.name == flow)
+    done = take_back(spec, wanted, to=to)
+    if as_json:
+        print_json({"pipeline": spec.name, "status": "succeeded", **asdict(done)})
+        return
+    say(
+        f"{done.flow}: generation {done.was} is superseded; the tables hold generation {done.generation}, epoch {done.epoch}, again"
+    )
+    say("\n".join(f"  {table}" for table in done.tables))
+    if done.same_definition:
+        say(f"  the next stream goes on with epoch {done.epoch + 1} of generation {done.generation}")
+    else:
+        say(
+            "  the definition is not that generation's: put the old one back before the next run, or it rebuilds the target"
+        )
+
+
+@click.command()
+@pipeline_options
+@click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
+@click.pass_context
+def repair(
+    ctx: click.Context,
+    pipeline: str,
+    environment: str,
+    params: tuple[str, ...],
+    flows: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> None:
+    """Examine checkpoints and targets, mend what needs no rebuild, and tell the rest (exit code 1). Starts no JVM."""
+    from etl.operations.repair import repair as mend  # noqa: PLC0415  # the command has its name
+
+    spec = load(pipeline, environment, params)
+    must_be_flows(spec, flows)
+    found = mend(spec, flows=flows)
+    whole = not any(item.left for item in found)
+    if as_json:
+        print_json(
+            {
+                "pipeline": spec.name,
+                "status": "succeeded" if whole else "failed",
+                "flows": [asdict(item) for item in found],
+            }
+        )
+    else:
+        for item in found:
+            say(f"{item.flow}: {'nothing to mend' if not item.mended and not item.left else ''}".rstrip())
+            say_lines = [*(f"  mended: {line}" for line in item.mended), *(f"  left: {line}" for line in item.left)]
+            if say_lines:
+                say("\n".join(say_lines))
+    if not whole:
+        ctx.exit(1)
