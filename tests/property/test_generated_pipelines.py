@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from tests.generated.flows import Cell, histogram, legal_cells
 from tests.generated.trial import trial
 
-SEEDS = int(os.environ.get("ETL_GENERATED", "6"))
+SEEDS = int(os.environ.get("ETL_GENERATED", "5"))
 
 
 @pytest.mark.property
