@@ -71,11 +71,14 @@ def verify(
     from etl.operations.verify import verify as carry_out  # noqa: PLC0415
 
     spec = load(pipeline, environment, params)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the scratch folder is removed
     asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-    result = carry_out(
-        spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
-    )
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the scratch folder is removed
+    try:
+        result = carry_out(
+            spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
     again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
     if as_json:
         print_json(document(result, again))

@@ -6,7 +6,7 @@ known whatever the transform does with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -46,6 +46,7 @@ class Classified:
 
     kind: Kind
     operator: str
+    warnings: tuple[str, ...] = ()  # what works, and should be looked at
 
 
 def marked(name: str, frame: DataFrame) -> DataFrame:
@@ -66,6 +67,10 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     ]
     if found:
         raise ConfigurationError(found)
+    return replace(_judged(plan, flow, changes), warnings=classify_values.deciding_floats(plan))
+
+
+def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classified:
     if flow.incremental == "groups":
         mixing = "" if flow.trusted else classify_groups.obstacle(plan, flow.groups, changes)
         if mixing:

@@ -37,6 +37,13 @@ _ORDERED = {
 }
 """Aggregates whose value depends on which row comes first → what SQL calls them."""
 _PASSING = ("SubqueryAlias", "Filter", "Sort")
+_OF_FLOATS = ("Sum", "Average", "TrySum", "TryAverage", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop")
+_DECIDES = {
+    "Filter": {"condition": "filters rows"},
+    "Join": {"condition": "joins rows"},
+    "Aggregate": {"groupingExpressions": "groups rows"},
+    "Window": {"partitionSpec": "groups rows"},
+}
 _LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions"}
 
 
@@ -76,6 +83,33 @@ def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
         hint = f"{better}; or, where the order does not matter, say equality: {{{name}: unordered}}"
         found.append(Diagnostic("E264", message, _where(flow, words), hint))
     return found
+
+
+def deciding_floats(plan: PlanNode) -> tuple[str, ...]:
+    """What to say where a sum or an average of floats, whose last digits depend on the order of its parts, decides about rows."""
+    made: dict[int, str] = {}
+    for node in plan.walk():
+        for item in expressions(node.fields.get(_LISTS["Aggregate"])):
+            parts = [part for part in item.walk() if part.name in _OF_FLOATS]
+            if any(_is_float(value) for part in parts for value in part.children):
+                made[item.identity] = str(item.fields.get("name"))
+    found: dict[str, None] = {}
+    for node in plan.walk():
+        for field, words in _DECIDES.get(node.name, {}).items():
+            read = {part.identity for item in expressions(node.fields.get(field)) for part in item.walk()}
+            for identity in read & made.keys():
+                found[f"'{made[identity]}', a sum or an average of floats, {words}"] = None
+    return tuple(
+        f"{what}: its last digits depend on the order of rows, so that rows at the edge may differ between the modes; use DECIMAL, or round it first"
+        for what in found
+    )
+
+
+def _is_float(value: Expression) -> bool:
+    """Whether a value is a float, as far as its plan says of what type its parts are."""
+    if "dataType" in value.fields:
+        return value.fields["dataType"] in ("double", "float")
+    return any(map(_is_float, value.children))
 
 
 def _main(plan: PlanNode) -> PlanNode:

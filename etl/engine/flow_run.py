@@ -171,6 +171,8 @@ class FlowRun:
             mode=self._mode,
             run_id=self._order.run_id,
         )
+        for message in prepared.warnings:
+            self._warn(message)
         generations.forget_stop(prepared.job.generation.path, self._order.run_id)
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)

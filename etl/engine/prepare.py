@@ -19,7 +19,7 @@ from etl.planning import sql
 from etl.planning.plan import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -34,6 +34,7 @@ class Prepared:
 
     job: Job
     limited: bool
+    warnings: tuple[str, ...] = ()  # of the plan of a new generation
 
     def unbounded(self) -> Prepared:
         """The same generation going on as a stream."""
@@ -63,11 +64,12 @@ def prepare(
                 hint="run with --full-refresh",
             )
         return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
-    kind = judge(draft, session)
+    warnings: list[str] = []
+    kind = judge(draft, session, told=warnings.append)
     generation = Generation(decision.generation, paths.generation(decision.generation), fingerprint, kind, run_id)
     job = _with(draft, generation, _strategy(flow, kind))
     open_generation(generation)
-    return Prepared(job, limited=not complete)
+    return Prepared(job, limited=not complete, warnings=tuple(warnings))
 
 
 def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
@@ -92,10 +94,16 @@ def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
     )
 
 
-def judge(job: Job, session: SparkSession, given: Mapping[str, DataFrame] | None = None) -> Kind:
+def judge(
+    job: Job,
+    session: SparkSession,
+    given: Mapping[str, DataFrame] | None = None,
+    *,
+    told: Callable[[str], None] = lambda _: None,
+) -> Kind:
     """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run.
 
-    `given`: frames with the columns of inputs that need not be there yet.
+    `given`: frames with the columns of inputs that need not be there yet. `told` hears what should be looked at.
     """
     flow, known = job.flow, given or {}
     empty = {
@@ -108,6 +116,8 @@ def judge(job: Job, session: SparkSession, given: Mapping[str, DataFrame] | None
     output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
+    for message in found.warnings:
+        told(message)
     _refuse_reserved(flow, output)
     contract.check(flow, output, session)
     _refuse_missing_groups(flow, output)

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from etl.config.masking import sensitive
+from etl.config.secrets import redact
 from etl.config.spec import PipelineSpec, RetrySpec
 from etl.engine.provenance import last_committed
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
+from etl.markup import card, element, folded, preformatted, quiet, status, table
 from etl.operations.bench import LITTLE
 from etl.operations.difference import Difference, compare
+from etl.operations.difference_table import difference_text
 from etl.operations.run import is_little, run
 from etl.operations.test import OURS
 from etl.operations.verify_feed import Feed
@@ -87,6 +90,29 @@ class VerifyResult:
     notes: tuple[str, ...] = ()  # what was taken of which input
     duration_s: float = 0.0
 
+    def _repr_html_(self) -> str:
+        head = ("flow", "kind", "sink", "verdict", "trials", "rows", "seed", "")
+        rows = [
+            (
+                element("b", item.flow),
+                item.kind,
+                item.strategy,
+                status("succeeded" if item.verdict == "equal" else "failed"),
+                item.trials,
+                item.rows,
+                item.seed,
+                item.verdict if not item.message else f"{item.verdict}: {item.message}",
+            )
+            for item in self.flows
+        ]
+        apart = [
+            folded(item.flow, preformatted("\n".join([*map(difference_text, item.differences), item.hint])))
+            for item in self.flows
+            if item.differences
+        ]
+        title = ("Verification of", element("b", self.pipeline), quiet(f"{self.splits} trials from seed {self.seed}"))
+        return redact(card(title, table(head, rows), *apart, quiet("; ".join(self.notes))))
+
 
 @dataclass(slots=True)
 class _Flow:
@@ -148,11 +174,11 @@ def verify(
         _verify(bench, told)
         flows = tuple(_verdict(bench.flows[name]) for name in order)
         found = {item.verdict for item in flows}
-        status: Literal["equal", "differs", "failed"] = (
+        ended: Literal["equal", "differs", "failed"] = (
             "failed" if "failed" in found else "equal" if found == {"equal"} else "differs"
         )
         spent = round(time.monotonic() - began, 3)
-        return VerifyResult(spec.name, status, asked.seed, asked.splits, flows, bench.feed.notes, spent)
+        return VerifyResult(spec.name, ended, asked.seed, asked.splits, flows, bench.feed.notes, spent)
     finally:
         sessions.close()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -105,3 +105,28 @@ def test_an_aggregate_that_depends_on_the_order_of_rows_is_refused_at_its_place(
 )
 def test_what_is_sorted_or_counted_or_has_an_order_of_its_own_is_taken(spark: SparkSession, query: str) -> None:
     assert judged(spark, query, EqualitySpec(), SinkSpec()) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (
+            "SELECT who, sum(amount) AS x FROM paid GROUP BY who HAVING x > 1",
+            "'x', a sum or an average of floats, filters",
+        ),
+        ("SELECT x FROM (SELECT avg(amount) AS x FROM paid GROUP BY who) GROUP BY x", "groups rows"),
+        ("SELECT b.who FROM (SELECT avg(amount) AS x FROM paid) a JOIN paid b ON a.x < b.amount", "joins rows"),
+        ("SELECT who, sum(amount) AS x FROM paid GROUP BY who", None),
+        ("SELECT who, sum(CAST(amount AS DECIMAL(9, 2))) AS x FROM paid GROUP BY who HAVING x > 1", None),
+        ("SELECT who, sum(amount) AS x FROM paid WHERE amount > 1 GROUP BY who HAVING count(*) > 1", None),
+    ],
+)
+def test_where_a_sum_of_floats_decides_about_rows_a_run_warns(
+    spark: SparkSession, query: str, words: str | None
+) -> None:
+    frame = spark.createDataFrame([], "who STRING, amount DOUBLE")
+    classify.marked("paid", frame).createOrReplaceTempView("paid")
+    flow = FlowSpec("f", (InputSpec("paid"),), transform=SqlTransform(query), incremental="full")
+    found = classify.check(flow, spark.sql(query), frozenset({"paid"}), {"paid": ""}).warnings
+    assert (words is not None) == bool(found), found
+    assert all((words or "") in item for item in found[:1])

@@ -162,3 +162,5 @@ def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference
         ("odd", "differs from itself", None),
     ]
     assert told["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
+    shown = result._repr_html_()
+    assert all(word in shown for word in ("differs from itself", "»2«", "3 trials from seed 7"))
