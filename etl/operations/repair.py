@@ -71,7 +71,9 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
 def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
     """Mend the first fault of a generation that can be mended, and say how; empty where none can."""
     folder = Path(paths.generation(number))
-    if _is_unreadable(paths, number) and committed is not None and committed.generation == number:
+    if _is_unreadable(paths, number):
+        if committed is None or committed.generation != number:
+            return ""  # nobody else knows what it was opened for
         record = Generation(number, str(folder), committed.fingerprint, committed.kind, committed.run)
         open_generation(record)
         return "written anew from the target's own log"

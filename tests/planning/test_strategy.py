@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from etl.config.spec import InputSpec
 from etl.planning.plan import Committed
-from etl.planning.position import Drift, advance_files, file_drift, files_position
-from etl.planning.strategy import FlowState, Opened, decide
+from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
+from etl.planning.strategy import Fault, FlowState, Opened, decide
 
 INPUTS = (InputSpec("a"), InputSpec("b", "snapshot", "recompute"), InputSpec("c", "snapshot"))
 
@@ -125,3 +126,39 @@ def test_a_drift_is_the_difference_of_two_listings(read: dict[str, int], now: di
     assert (found.moved == "lost") == bool(read.keys() - now.keys())
     assert found.new == bool(now.keys() - read.keys())
     assert (files_position(read) == files_position(now)) == (read == now)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_fault_of_the_target_rebuilds_it_or_is_refused_and_only_a_full_refresh_passes(mode: Any) -> None:
+    def found(fault: Fault, *, full_refresh: bool = False) -> tuple[str, int, str]:
+        state = FlowState(committed(), opened(), SAME, fault, 4)
+        done = decide(mode=mode, inputs=INPUTS, fingerprint="f", state=state, full_refresh=full_refresh)
+        return done.action, done.generation, done.refused
+
+    assert found(Fault("gone")) == ("new generation", 5, "")
+    assert found(Fault("foreign", "take it back")) == ("new generation", 5, "take it back")
+    assert found(Fault("foreign", "take it back"), full_refresh=True) == ("new generation", 5, "")
+
+
+def test_an_interrupted_generation_is_finished_whatever_befell_the_target_before_it() -> None:
+    state = FlowState(
+        committed(generation=0), opened(number=1, offered=0, finished=None), SAME, Fault("foreign", "hint")
+    )
+    assert verdict("stream", state) == ("resume", 1)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_damaged_checkpoint_is_never_resumed_nor_called_unchanged(mode: str) -> None:
+    state = FlowState(committed(), replace(opened(), damage="offsets/1 cannot be read"), SAME)
+    assert verdict(mode, state) == ("new generation", 1)
+
+
+def test_files_whose_list_is_lost_are_proved_by_their_digest_or_called_lost() -> None:
+    read = {"a": 1, "b": 2}
+    known = files_position(read)
+    digest = str(known["digest"])
+    assert unlisted_drift(2, digest, read, streamed=True) == Drift("same")
+    assert unlisted_drift(2, digest, {**read, "c": 3}, streamed=True) == Drift("more", "1 new file", new=True)
+    assert unlisted_drift(2, digest, {"a": 1}, streamed=True).moved == "lost"
+    assert unlisted_drift(2, digest, {"a": 1, "c": 3, "d": 4}, streamed=True).moved == "lost"
+    assert unlisted_drift(2, digest, {"a": 1, "c": 3, "d": 4}, streamed=False).moved == "rewritten"
