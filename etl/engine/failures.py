@@ -46,6 +46,11 @@ _COMPRESSED = re.compile(
     r"Unexpected end of input stream|not in gzip format|incorrect header check|invalid (?:block|stored block|code)|bad block header"
     r"|unexpected end of stream|not a gzip file"
 )
+_CUT = re.compile(
+    r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|Malformed ORC file|Not a valid ORC file"
+    r"|corrupted file: the footer|can not read class org\.apache\.parquet\.format"
+)
+_WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
@@ -133,7 +138,8 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         return Failure(
             "expectation", message, where, "fill the column in the transform, or drop such rows by an expectation"
         )
-    file = re.search(r"(file:/[^\s,]+[^\s,.])", text)
+    # The target, to which a task was writing, is named first; the damaged file is the one that was read.
+    file = re.search(r"(file:/[^\s,]+[^\s,.])", _WRITING.sub("", text))
     place_in = f" (in {file.group(1)})" if file else ""
     if "CSV header" in text:
         header = re.search(r"Header: ([^\n]*)\n\s*Schema: ([^\n]*)", text)
@@ -150,6 +156,13 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         return Failure(
             "expectation",
             f"flow '{flow.name}': a compressed file is damaged or cut off{place_in}",
+            where,
+            "bring the whole file again; nothing was written",
+        )
+    if _CUT.search(text):
+        return Failure(
+            "expectation",
+            f"flow '{flow.name}': a file is damaged or cut off{place_in}",
             where,
             "bring the whole file again; nothing was written",
         )
