@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test attack lint bench bench-validate messages docs
+.PHONY: all help demo test attack lint bench bench-validate messages docs attack-crash mutations
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -44,6 +44,13 @@ lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kills (ETL_KILLS); it goes on where it was stopped
+	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py
+	@ETL_KILLS=$${ETL_KILLS:-60} $(BIN)/python -m tests.crash.killing attack .attack/crash.json
+
+mutations: .venv/.ready ## ten bugs planted in a copy, one at a time: do the tests notice?
+	@$(BIN)/python -m tests.mutations
 
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta

@@ -1,0 +1,96 @@
+"""Bugs to plant, one at a time, in a copy of the package: does a test notice? `python -m tests.mutations` tries them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CHANGES = "tests/property/test_changes_flow_downstream.py"
+MODES = "tests/property/test_modes_are_equal.py"
+RUNS = "tests/engine/test_runs.py"
+POINTS = "tests/crash/test_named_points.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A text of a file that is replaced by another, and the tests that must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PLANTED = (
+    Mutation(
+        "epoch numbers: the epoch after the last one is the last one again",
+        "etl/engine/flow_run.py",
+        "return committed.epoch + 1 if committed is not None",
+        "return committed.epoch if committed is not None",
+        (CHANGES,),
+    ),
+    Mutation(
+        "touched groups: only those that the first input touches",
+        "etl/engine/kinds/groups.py",
+        "keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes]",
+        "keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes[:1]]",
+        (CHANGES,),
+    ),
+    Mutation(
+        "merge order: of equal sequences the one that was there first stays",
+        "etl/engine/sinks/merge.py",
+        "order = [*sink.sequence_by, *names]\n    greater",
+        "order = [*sink.sequence_by]\n    greater",
+        (MODES,),
+    ),
+    Mutation(
+        "net change: what a row was before it changed is ignored",
+        "etl/engine/sources/delta.py",
+        'return reader.option("readChangeFeed", "true").option("maxFilesPerTrigger", _ALL).load(self._path)',
+        'return reader.option("readChangeFeed", "true").option("maxFilesPerTrigger", _ALL).load(self._path)'
+        ".filter(\"_change_type != 'update_preimage'\")",
+        (CHANGES,),
+    ),
+    Mutation(
+        "tombstone: a deleted key is forgotten",
+        "etl/engine/sinks/merge.py",
+        'kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)',
+        'kept = F.expr("true") if job.flow.sink.except_columns else F.expr("false")',
+        (MODES, CHANGES),
+    ),
+    Mutation(
+        "seed position: an input that had nothing new is at its newest version all the same",
+        "etl/engine/sources/delta.py",
+        'return {"version": version - 1, "within": version, "index": index}',
+        'return {"version": version, "within": version, "index": index}',
+        (RUNS, CHANGES),
+    ),
+    Mutation(
+        "txn id: it does not name the generation",
+        "etl/engine/provenance.py",
+        'return f"etl:{self.pipeline}/{self.flow}/g{self.generation}"',
+        'return f"etl:{self.pipeline}/{self.flow}"',
+        (RUNS, MODES),
+    ),
+    Mutation(
+        "quarantine replace: the rows of a touched group stay when it is judged anew",
+        "etl/engine/quarantine.py",
+        "    if isinstance(output.replaces, Groups) and checked.quarantines:\n        # The rows",
+        "    if isinstance(output.replaces, Groups) and not checked.quarantines:\n        # The rows",
+        (CHANGES,),
+    ),
+    Mutation(
+        "fence: an epoch of a generation that was superseded is committed",
+        "etl/engine/epoch.py",
+        "    elif committed.generation > job.generation.number:\n",
+        "    elif committed.generation > job.generation.number + 10**9:\n",
+        (RUNS,),
+    ),
+    Mutation(
+        "state first: an attempt that died after its state forgets which snapshot it read",
+        "etl/engine/epoch.py",
+        "    for table in (job.paths.quarantine, job.paths.state):\n",
+        "    for table in ():\n",
+        (POINTS,),
+    ),
+)
