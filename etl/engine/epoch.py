@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.masking import sensitive
 from etl.engine import expectations, generations, quarantine
+from etl.engine.crash_points import Crash, Point, reach
 from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
 from etl.engine.kinds import KINDS
@@ -46,6 +47,8 @@ class EpochFunction:
             run_epoch(job, arrived.sparkSession, arrived, n)
         except StopRequested:
             raise
+        except Crash as cause:  # py4j, which called, would wait for an answer for ever
+            raise StopRequested(job.flow.name) from cause
         except Exception as cause:
             generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
             raise
@@ -60,22 +63,39 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
     committed = last_committed(job.paths.target)
     if _is_done(job, committed, n):
         return
+    reach(Point.EPOCH_OFFERED)
     span = _span(job, committed, n, streams=arrived is not None)
     output = KINDS[job.kind](job, session, span, arrived)
-    checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
-    if span.frm is not None:
-        evolve(job, session, output.rows)
-    stamp = Provenance(
-        job.pipeline, job.flow.name, job.run_id, job.generation.number, n, span.frm, span.to, job.fingerprint, job.kind
-    )
-    if committed is not None and committed.generation == job.generation.number:
-        stamp = replace(stamp, retired=committed.retired)
-    counts, warnings = _commit(job, session, output, checked, stamp)
+    try:
+        reach(Point.OUTPUT_MADE)
+        checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
+        if span.frm is not None:
+            evolve(job, session, output.rows)
+            reach(Point.COLUMNS_ADDED)
+        stamp = Provenance(
+            job.pipeline,
+            job.flow.name,
+            job.run_id,
+            job.generation.number,
+            n,
+            span.frm,
+            span.to,
+            job.fingerprint,
+            job.kind,
+        )
+        if committed is not None and committed.generation == job.generation.number:
+            stamp = replace(stamp, retired=committed.retired)
+        counts, warnings = _commit(job, session, output, checked, stamp)
+    finally:
+        for frame in (*output.held, *(arrival.cached for arrival in output.arrivals.values())):
+            if frame is not None:
+                frame.unpersist()
     streamed = {item.name for item in job.changes} if arrived is not None else set()
     for name, pin in span.pins.items():
         if pin.files and name not in streamed:
             generations.record_files(job.generation.path, name, pin.files)
     generations.record_counts(job.generation.path, n, counts, warnings)
+    reach(Point.COUNTS_RECORDED)
 
 
 def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
@@ -140,7 +160,9 @@ def _commit(
     try:
         if cached is not None:
             cached.count()
+        reach(Point.STATE_COMMITTING)
         with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
+            reach(Point.STATE_COMMITTED)
             if quarantines:
                 bad = tally.result()["quarantined"] + sum(
                     arrival.tally.result()["malformed"] if arrival.tally else 0
@@ -148,12 +170,14 @@ def _commit(
                     if arrival.malformed is not None
                 )
                 quarantine.write(job, session, output, checked, stamp, count=bad)
+                reach(Point.QUARANTINE_COMMITTED)
+            reach(Point.TARGET_COMMITTING)
             written = write()
+            reach(Point.TARGET_COMMITTED)
         return _counts(output, checked, tally, written)
     finally:
-        for frame in (cached, *output.held, *(arrival.cached for arrival in output.arrivals.values())):
-            if frame is not None:
-                frame.unpersist()
+        if cached is not None:
+            cached.unpersist()
 
 
 def _counts(output: Output, checked: Checked, tally: Tally, written: int | None) -> tuple[Counts, dict[str, int]]:

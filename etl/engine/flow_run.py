@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.engine import generations, registration
+from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock
 from etl.engine.provenance import last_committed
@@ -84,9 +85,11 @@ class FlowRun:
             decision = self._decide()
             if decision.action != "unchanged":
                 with flow_lock(self._paths.lock, flow=self._flow.name, run_id=self._order.run_id) as lock:
+                    reach(Point.LOCKED)
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
                         failure = self._attempt_until_done(decision, lock)
+                        reach(Point.FLOW_DONE)
             if failure is None and self._flow.sink.table is not None:
                 self._register()
         except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
@@ -143,6 +146,7 @@ class FlowRun:
             try:
                 self._attempt(decision, lock)
             except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
+                reach(Point.ATTEMPT_FAILED)
                 failure = self._translate(cause)
             else:
                 return None
@@ -206,6 +210,7 @@ class FlowRun:
         following = self._next_epoch(job)
         stream = open_stream(job, session, limited=prepared.limited)
         writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
+        reach(Point.STREAM_OPENED)
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()
         try:
@@ -225,7 +230,9 @@ class FlowRun:
             if query.isActive:
                 query.stop()
             following = self._collect(job, following)
+        reach(Point.STREAM_ENDED)
         if self._next_epoch(job) == 0 and not self._stop.is_set():
+            reach(Point.NOTHING_STREAMED)
             run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
             self._collect(job, 0)
 
@@ -246,14 +253,14 @@ class FlowRun:
         if timeout is None:
             work()
             return
-        failed: list[Exception] = []
+        failed: list[BaseException] = []
         tag = f"etl-{self._order.run_id}-{self._flow.name}"
 
         def body() -> None:
             session.addTag(tag)
             try:
                 work()
-            except Exception as cause:  # noqa: BLE001  # raised again by the thread that waits
+            except BaseException as cause:  # noqa: BLE001  # raised again by the thread that waits: a sys.exit of user code, too
                 failed.append(cause)
 
         thread = threading.Thread(target=body, daemon=True)

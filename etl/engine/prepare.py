@@ -9,6 +9,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
+from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
 from etl.engine.generations import Generation, open_generation, read_generation
 from etl.engine.job import Input, Job
@@ -69,6 +70,7 @@ def prepare(
     generation = Generation(decision.generation, paths.generation(decision.generation), fingerprint, kind, run_id)
     job = _with(draft, generation, _strategy(flow, kind))
     open_generation(generation)
+    reach(Point.GENERATION_OPENED)
     return Prepared(job, limited=not complete, warnings=tuple(warnings))
 
 

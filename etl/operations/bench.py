@@ -27,14 +27,14 @@ from etl.operations.run import run
 from etl.planning.graph import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from etl.config.rows import Written
     from etl.config.spec import FlowSpec, InputSpec, Mode, PipelineSpec, SparkSpec
     from etl.config.types import Column
     from etl.engine.session import SessionHandle
     from etl.engine.table_rows import TableReader, TableRows
-    from etl.planning.events import Failure
+    from etl.planning.events import Failure, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,18 @@ class Bench:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def tried(
-        self, spec: PipelineSpec, flow: FlowSpec, given: Sequence[GivenSpec], mode: Mode, *, quarantine: bool
+        self,
+        spec: PipelineSpec,
+        flow: FlowSpec,
+        given: Sequence[GivenSpec],
+        mode: Mode,
+        *,
+        quarantine: bool,
+        carry_out: Callable[..., RunResult] = run,
     ) -> Tried:
         """Run a flow of `by_itself(spec)` over the given rows: a batch over all of them, or a stream that sees one arrival after the other.
 
+        `carry_out` stands for `run` where a run is to be disturbed.
         Raises ConfigurationError where rows do not fit the columns of their input.
         """
         self.session()
@@ -113,7 +121,7 @@ class Bench:
             self._land(inputs, number)
             if mode == "batch" and number < rounds - 1:
                 continue
-            done = run(derived, mode=mode, trigger="available_now" if mode == "stream" else None)
+            done = carry_out(derived, mode=mode, trigger="available_now" if mode == "stream" else None)
             failure = done.flows[0].failure
             if failure is not None:
                 return Tried(failure=failure)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.secrets import redacted
+from etl.engine.crash_points import Point, reach
 from etl.engine.flow_run import Order
 from etl.engine.sessions import Sessions
 from etl.errors import EnvironmentProblem
@@ -79,6 +80,7 @@ def run(
             storage=spec.storage,
         )
     )
+    reach(Point.RUN_DONE)
     record(spec.storage, result)
     emit(RunFinished(result))
     return result

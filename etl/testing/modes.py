@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from etl.config.spec import FlowSpec
+    from etl.config.spec import FlowSpec, PipelineSpec
     from etl.engine.table_rows import TableRows
     from etl.operations.bench import Tried
 
@@ -45,17 +45,10 @@ def assert_equal_modes(
     Raises AssertionError with the rows that differ, ConfigurationError for what does not fit, and RunError where the flow fails.
     """
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
-    spec = by_itself(load(pipeline, environment=env, params=dict(params or {})))
-    found = spec.flow(flow)
-    if found is None:
-        known = [item.name for item in spec.flows]
-        hint = did_you_mean(flow, known) or f"there are: {', '.join(known)}"
-        raise ConfigurationError(
-            [Diagnostic("E270", f"there is no flow '{flow}' in pipeline '{spec.name}'", hint=hint)]
-        )
-    rows = _given(found, given)
+    spec, found = one_flow(pipeline, flow, params=params, env=env)
+    rows = given_rows(found, given)
     place = bench(spec.spark)
-    batch = _good(found, place.tried(spec, found, rows, "batch", quarantine=True))
+    batch = good(found, place.tried(spec, found, rows, "batch", quarantine=True))
     changes = {item.dataset for item in found.inputs if item.read == "changes"}
     splits = [
         (f"{count} arrivals", [_dealt(item, count) if item.dataset in changes else item for item in rows])
@@ -64,21 +57,30 @@ def assert_equal_modes(
     if any(len(item.arrivals) > 1 for item in rows):
         splits.insert(0, ("the arrivals as given", rows))
     for words, split in splits:
-        stream = _good(found, place.tried(spec, found, split, "stream", quarantine=True))
-        differing = [
-            text
-            for of, one, other in (
-                ("target", batch.target, stream.target),
-                ("quarantine", batch.quarantine, stream.quarantine),
-            )
-            if (text := _told(found, of, one, other))
-        ]
+        stream = good(found, place.tried(spec, found, split, "stream", quarantine=True))
+        differing = told(found, expected=batch, actual=stream)
         if differing:
             head = f"flow '{flow}': a stream in {words} (actual) is not equal to one batch (expected)"
             raise AssertionError("\n".join([head, *differing]))
 
 
-def _given(flow: FlowSpec, given: Given) -> list[GivenSpec]:
+def one_flow(
+    pipeline: str | Path, flow: str, *, params: Mapping[str, Any] | None, env: str
+) -> tuple[PipelineSpec, FlowSpec]:
+    """A pipeline whose flows stand by themselves, and the one of that name; ConfigurationError where there is none."""
+    spec = by_itself(load(pipeline, environment=env, params=dict(params or {})))
+    found = spec.flow(flow)
+    if found is None:
+        known = [item.name for item in spec.flows]
+        hint = did_you_mean(flow, known) or f"there are: {', '.join(known)}"
+        raise ConfigurationError(
+            [Diagnostic("E270", f"there is no flow '{flow}' in pipeline '{spec.name}'", hint=hint)]
+        )
+    return spec, found
+
+
+def given_rows(flow: FlowSpec, given: Given) -> list[GivenSpec]:
+    """The rows by input, in arrivals; ConfigurationError where the flow has no such input."""
     known = {item.name: item.dataset for item in flow.inputs} | {item.dataset: item.dataset for item in flow.inputs}
     found = []
     for name, rows in given.items():
@@ -102,11 +104,21 @@ def _dealt(given: GivenSpec, count: int) -> GivenSpec:
     return GivenSpec(given.dataset, tuple(map(tuple, portions)))
 
 
-def _good(flow: FlowSpec, tried: Tried) -> Tried:
+def good(flow: FlowSpec, tried: Tried) -> Tried:
+    """What was tried, where it did not fail; RunError where it did."""
     if tried.failure is not None:
         found = tried.failure
         raise RunError(f"flow '{flow.name}' failed: {found.message}", where=found.where, hint=found.hint)
     return tried
+
+
+def told(flow: FlowSpec, *, expected: Tried, actual: Tried) -> list[str]:
+    """How target and quarantine differ, for a person; empty where they do not."""
+    texts = (
+        _told(flow, "target", expected.target, actual.target),
+        _told(flow, "quarantine", expected.quarantine, actual.quarantine),
+    )
+    return [text for text in texts if text]
 
 
 def _told(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | None) -> str:

@@ -25,6 +25,7 @@ flows:
     inputs: [orders]
     transform: {sql: "SELECT id, upper(who) AS who FROM orders"}
     incremental: rows
+  remembering: {inputs: [orders], transform: {python: "transforms:remembering"}, incremental: rows}
   counted: {inputs: [orders], transform: {python: "transforms:counted"}, incremental: rows}
 tests:
   - name: names are written large
@@ -42,10 +43,20 @@ from pyspark.sql import functions as F
 
 def counted(orders):
     return orders.withColumn("among", F.lit(orders.count()))
+
+
+SEEN = []
+
+
+def remembering(orders):
+    SEEN.append(None)
+    return orders.withColumn("attempt", F.lit(len(SEEN)))
 """
 TESTS = """\
-from etl.testing import assert_equal_modes
+from etl.engine.crash_points import Point
+from etl.testing import assert_equal_modes, crash_everywhere
 
+POINTS = (Point.EPOCH_OFFERED, Point.TARGET_COMMITTING, Point.TARGET_COMMITTED)
 ROWS = [{"id": number, "who": "ab"[number % 2]} for number in range(4)]
 
 
@@ -55,6 +66,15 @@ def test_the_session_knows_delta(spark):
 
 def test_a_flow_of_rows_is_equal():
     assert_equal_modes("shop", flow="clean", given={"orders": ROWS}, arrivals=[3])
+
+
+def test_a_flow_dies_at_any_point():
+    died = crash_everywhere("shop", flow="clean", given={"orders": [ROWS[:3], ROWS[3:]]}, modes=["stream"], points=POINTS)
+    assert died["stream"] == POINTS
+
+
+def test_a_transform_that_remembers_its_attempts_is_caught():
+    crash_everywhere("shop", flow="remembering", given={"orders": ROWS}, modes=["batch"], points=POINTS)
 
 
 def test_a_flow_that_looks_at_its_neighbours_is_not():
@@ -70,13 +90,13 @@ def test_pipelines_tests_are_items_and_failures_show_the_difference(pytester: py
     (folder / "transforms.py").write_text(TRANSFORMS, encoding="utf-8")
     pytester.makepyfile(test_mine=TESTS)
     done = pytester.runpytest_inprocess(*PLUGIN, "-v")
-    done.assert_outcomes(passed=4, failed=3)
+    done.assert_outcomes(passed=5, failed=4)
     done.stdout.fnmatch_lines(
         [
             "pipelines/shop/pipeline.yml::names are written large [[]batch[]] PASSED*",
             "pipelines/shop/pipeline.yml::names are written large [[]stream[]] PASSED*",
             "pipelines/shop/pipeline.yml::names are written small [[]batch[]] FAILED*",
-            "pipelines/shop/pipeline.yml:16: shop.clean: names are written small [[]batch[]]",
+            "pipelines/shop/pipeline.yml:17: shop.clean: names are written small [[]batch[]]",
             "target: 0 as expected, 1 different",
             "          id  who",
             "expected  1   »a«",
@@ -84,12 +104,13 @@ def test_pipelines_tests_are_items_and_failures_show_the_difference(pytester: py
         ]
     )
     told = done.stdout.str()
+    assert "a batch that died at 'epoch_offered' and was run again (actual) is not equal to an undisturbed one" in told
     assert "a stream in the arrivals as given (actual) is not equal to one batch (expected)" in told
     assert "plugin.py" not in told, "a difference needs no traceback"
 
 
 def test_mistakes_of_a_pipeline_are_told_where_they_are(pytester: pytest.Pytester) -> None:
-    text = "".join(line for line in PIPELINE.splitlines(keepends=True) if "counted" not in line)
+    text = "".join(line for line in PIPELINE.splitlines(keepends=True) if "transforms:" not in line)
     pytester.mkdir("pipelines").joinpath("shop.yml").write_text(
         text.replace("flow: clean", "flow: clan", 1), encoding="utf-8"
     )

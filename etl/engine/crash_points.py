@@ -1,0 +1,107 @@
+"""Named moments at which a run may die, so that tests can make it die there; of a run that nobody disturbs they take no notice.
+
+In one process a test arms a point (`armed`), and whoever reaches it is thrown out by `Crash`; from then on every other point throws
+too, since a dead process reaches nothing any more. For a real process `ETL_CRASH_AT=<point>[:<nth>]` makes it kill itself with
+SIGKILL, the nth time it comes there. Between a commit's data files and the commit itself there is no Python: that moment is watched for
+from outside, by the tests that kill real processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARIABLE = "ETL_CRASH_AT"
+
+
+class Point(StrEnum):
+    """The moments, in the order in which a run comes to them."""
+
+    LOCKED = "locked"  # the flow's lock is held, nothing is decided
+    GENERATION_OPENED = "generation_opened"  # a new generation is known, and Spark's checkpoint of it is empty
+    STREAM_OPENED = "stream_opened"  # the query is built, and not yet started
+    EPOCH_OFFERED = "epoch_offered"  # Spark has written the epoch's offsets, we nothing
+    OUTPUT_MADE = "output_made"  # the kind has read what it needs, and holds frames in Spark's cache
+    COLUMNS_ADDED = "columns_added"  # the target's schema has evolved; rows that need it are still to come
+    STATE_COMMITTING = "state_committing"  # the rows are counted and cached; what the sink remembers is not committed
+    STATE_COMMITTED = "state_committed"  # what the sink remembers is one epoch ahead of the target
+    QUARANTINE_COMMITTED = "quarantine_committed"  # so are the rows set aside
+    TARGET_COMMITTING = "target_committing"  # the last moment before the target's commit; epoch 0: before the swap
+    TARGET_COMMITTED = "target_committed"  # the target has the epoch, nobody knows its counts; epoch 0: after the swap
+    COUNTS_RECORDED = "counts_recorded"  # all of ours is done; Spark's commit log does not know
+    STREAM_ENDED = "stream_ended"  # the query has ended, with data or without
+    NOTHING_STREAMED = "nothing_streamed"  # a new generation's stream had no data; its empty target is still to come
+    ATTEMPT_FAILED = "attempt_failed"  # an attempt failed, and the next one has not begun
+    FLOW_DONE = "flow_done"  # the flow's work is done, its lock is still held
+    RUN_DONE = "run_done"  # every flow is done; the run is not in the history
+
+
+class Crash(BaseException):  # like KeyboardInterrupt, it passes every `except Exception`
+    """The process dies here, as far as one process can."""
+
+
+@dataclass(slots=True)
+class Armed:
+    """A point that throws: how often it is still passed unharmed, and whether it has thrown."""
+
+    point: Point
+    passes: int
+    crashed: bool = False
+
+
+_LOCK = threading.Lock()
+_ARMED: list[Armed] = []
+
+
+@contextmanager
+def armed(point: Point, nth: int = 1) -> Iterator[Armed]:
+    """Whoever comes to `point` for the nth time within the body crashes, and with it whoever comes to any point after that."""
+    found = Armed(point, nth - 1)
+    with _LOCK:
+        _ARMED.append(found)
+    try:
+        yield found
+    finally:
+        with _LOCK:
+            _ARMED.remove(found)
+
+
+def reach(point: Point) -> None:
+    """Say that `point` is reached: nothing happens, unless a test has armed it."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted is None and not _ARMED:
+        return
+    with _LOCK:
+        if wanted is not None:
+            _killing(wanted)
+        for item in _ARMED:
+            if item.crashed:
+                raise Crash(f"{item.point} (and so {point})")
+            if item.point == point:
+                if item.passes == 0:
+                    item.crashed = True
+                    raise Crash(str(point))
+                item.passes -= 1
+        for item in _KILLING:
+            if item.point == point:
+                if item.passes == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                item.passes -= 1
+
+
+_KILLING: list[Armed] = []
+
+
+def _killing(wanted: str) -> None:
+    """What the environment variable asks for, read once."""
+    if not _KILLING:
+        name, _, nth = wanted.partition(":")
+        _KILLING.append(Armed(Point(name), int(nth or 1) - 1))

@@ -1,0 +1,70 @@
+"""`crash_everywhere`: a flow that dies at each named point, and is run again, makes the tables of one that nobody disturbed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.crash_points import Crash, Point, armed
+from etl.operations.run import run
+from etl.testing.modes import given_rows, good, one_flow, told
+from etl.testing.shared import bench
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.events import RunResult
+    from etl.testing.modes import Given
+
+
+class _Dying:
+    """`run`, but each run dies at the point, and is then run again."""
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self.crashes = 0
+
+    def __call__(self, spec: PipelineSpec, *, mode: Mode | None = None, trigger: str | None = None) -> RunResult:
+        try:
+            with armed(self._point):
+                return run(spec, mode=mode, trigger=trigger)
+        except Crash:
+            self.crashes += 1
+            return run(spec, mode=mode, trigger=trigger)
+
+
+def crash_everywhere(
+    pipeline: str | Path,
+    *,
+    flow: str,
+    given: Given,
+    points: Collection[Point] = tuple(Point),
+    modes: Sequence[Mode] = ("batch", "stream"),
+    params: Mapping[str, Any] | None = None,
+    env: str = "local",
+) -> Mapping[Mode, tuple[Point, ...]]:
+    """Assert that a flow that dies at any of the points ends, run again, in the target and the quarantine of an undisturbed run.
+
+    `given`: input → rows as in `tests:`, or a list of arrivals, each of which a stream sees in a run of its own that dies. Returns
+    the points at which the flow died, by mode: not every flow comes to every point.
+    Raises AssertionError with the point and the rows that differ, ConfigurationError for what does not fit, and RunError where the
+    flow fails.
+    """
+    __tracebackhide__ = True  # pytest shows the caller's line and the rows
+    spec, found = one_flow(pipeline, flow, params=params, env=env)
+    rows = given_rows(found, given)
+    place = bench(spec.spark)
+    died: dict[Mode, tuple[Point, ...]] = {}
+    for mode in modes:
+        undisturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True))
+        for point in points:
+            dying = _Dying(point)
+            disturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True, carry_out=dying))
+            differing = told(found, expected=undisturbed, actual=disturbed)
+            if differing:
+                head = f"flow '{flow}': a {mode} that died at '{point}' and was run again (actual) is not equal to an undisturbed one (expected)"
+                raise AssertionError("\n".join([head, *differing]))
+            if dying.crashes:
+                died[mode] = (*died.get(mode, ()), point)
+    return died
