@@ -40,9 +40,8 @@ def test_data_files_without_their_commit_are_as_if_they_were_not_there(tmp_path:
             break
     else:
         pytest.fail("the moment between the data files and the commit was missed four times")
-    killed_at = os.environ | {VARIABLE: "target_committing:2"}
     case.arrive(9)
-    died = run(tmp_path, "run", "shop", "--mode", "stream", **{VARIABLE: killed_at[VARIABLE]})
+    died = run(tmp_path, "run", "shop", "--mode", "stream", **{VARIABLE: "target_committing:2"})
     assert died.returncode == -signal.SIGKILL
     healed = run(tmp_path, "run", "shop", "--mode", "stream")
     assert healed.returncode == 0, healed.stdout + healed.stderr
