@@ -33,6 +33,9 @@ NOT_BY = {
 def schedule(mode: Mode) -> list[list[tuple[str, Point]]]:
     """Rounds in which each flow dies at a point where it has not died yet, one where nobody has if there is such a point."""
     points = [point for point in Point if point not in ELSEWHERE | NEVER[mode]]
+    points.sort(
+        key=lambda point: point is Point.COLUMNS_ADDED
+    )  # not in the first round, which rebuilds what was copied elsewhere
     open_to = {flow: [point for point in points if flow not in NOT_BY.get(point, ())] for flow in FLOWS}
     seen: set[Point] = set()
     rounds = []
