@@ -61,7 +61,7 @@ class TableComparer:
         taken = found[:_MOST]
         rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for text, count in taken:
-            rows[count > 0] += [of_text(text, columns)] * abs(count)
+            rows[count > 0] += [of_text(text, columns) for _ in range(abs(count))]
         beyond = net.count() - _MOST if len(found) > _MOST else 0
         equal = one.count() - len(rows[True]) if not beyond else 0
         return Leftover(columns, others, tuple(rows[True]), tuple(rows[False]), equal, beyond)

@@ -205,6 +205,8 @@ def _paired(wanted: list[Row], found: list[Row], columns: Mapping[str, Rule], ke
         if best is None or (not keys and 2 * len(_differing(row, best, columns)) > len(columns)):
             alone.append(row)
             continue
-        rest = [item for item in rest if item is not best]
+        del rest[
+            next(index for index, item in enumerate(rest) if item is best)
+        ]  # one of them: a row may be there twice
         pairs.append(Pair(row, best, _differing(row, best, columns)))
     return [*pairs, *(Pair(row, None) for row in alone), *(Pair(None, row) for row in rest)]

@@ -112,3 +112,10 @@ def test_of_very_many_differing_rows_the_first_of_each_side_are_put_side_by_side
     assert found is not None
     assert (found.different, found.missing, found.beyond) == (10, 0, 40)
     assert "… and 47 more rows that differ" in difference_text(found, most=3)
+
+
+def test_a_row_that_is_there_twice_is_put_beside_two_rows() -> None:
+    twice = {"id": 1, "of": "a", "n": 2}
+    found = compare([{"id": 1, "of": "a", "n": 1}] * 2, [twice, twice], of="target", columns=["id", "of", "n"])
+    assert found is not None
+    assert (found.different, found.missing, found.unexpected) == (2, 0, 0)
