@@ -15,6 +15,7 @@ from etl.errors import EtlError
 
 _COMMANDS = {
     "audit": "Prove the invariants from the tables' own logs.",
+    "backfill": "Compute a range of a target anew, while its stream goes on.",
     "checkpoints": "Look at checkpoints and generations.",
     "completion": "Print the script for completion in a shell.",
     "doctor": "Look at what this machine needs for a run.",

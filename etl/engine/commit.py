@@ -34,7 +34,7 @@ def stamped(session: SparkSession, stamp: Provenance) -> Iterator[None]:
     """
     session.conf.set(_METADATA, stamp.dumps())
     session.conf.set(_TXN_APP, stamp.app_id)
-    session.conf.set(_TXN_VERSION, str(stamp.epoch))
+    session.conf.set(_TXN_VERSION, str(stamp.txn_version))
     try:
         yield
     finally:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.engine.backfill import Again
     from etl.engine.expectations import Checked
     from etl.engine.job import Job
     from etl.engine.output import Output
@@ -54,22 +55,27 @@ class EpochFunction:
             raise
 
 
-def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int) -> None:
+def run_epoch(
+    job: Job, session: SparkSession, arrived: DataFrame | None, n: int, *, again: Again | None = None
+) -> Counts | None:
     """Commit epoch `n` of the job's generation: state first, quarantine next, the target last, each once.
 
     Called again for an epoch that the target already holds, it does nothing; called again for one that died on its way, it
-    ends in the same tables, since the snapshots are read at the versions that the first attempt recorded.
+    ends in the same tables, since the snapshots are read at the versions that the first attempt recorded. `again`: a part of
+    what the target holds at epoch `n`, its newest, is computed anew. Returns the counts; None where there was nothing to do.
     """
     committed = last_committed(job.paths.target)
-    if _is_done(job, committed, n):
-        return
+    if again is None and _is_done(job, committed, n):
+        return None
     reach(Point.EPOCH_OFFERED)
-    span = _span(job, committed, n, streams=arrived is not None)
+    span = _span(job, committed, n, streams=arrived is not None) if again is None else again.span
     output = KINDS[job.kind](job, session, span, arrived)
+    if again is not None:
+        output = again.part(job, session, output)
     try:
         reach(Point.OUTPUT_MADE)
         checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
-        if span.frm is not None:
+        if span.frm is not None or again is not None:
             evolve(job, session, output.rows)
             reach(Point.COLUMNS_ADDED)
         stamp = Provenance(
@@ -85,17 +91,22 @@ def run_epoch(job: Job, session: SparkSession, arrived: DataFrame | None, n: int
         )
         if committed is not None and committed.generation == job.generation.number:
             stamp = replace(stamp, retired=committed.retired)
+        if again is not None:
+            stamp = replace(stamp, frm=span.to, backfill=again.entry)
         counts, warnings = _commit(job, session, output, checked, stamp)
     finally:
         for frame in (*output.held, *(arrival.cached for arrival in output.arrivals.values())):
             if frame is not None:
                 frame.unpersist()
+    if again is not None:
+        return counts
     streamed = {item.name for item in job.changes} if arrived is not None else set()
     for name, pin in span.pins.items():
         if pin.files and name not in streamed:
             generations.record_files(job.generation.path, name, pin.files)
     generations.record_counts(job.generation.path, n, counts, warnings)
     reach(Point.COUNTS_RECORDED)
+    return counts
 
 
 def _is_done(job: Job, committed: Committed | None, n: int) -> bool:

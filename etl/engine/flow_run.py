@@ -248,7 +248,7 @@ class FlowRun:
             following += 1
         return following
 
-    def _within_timeout(self, work: Callable[[], None], session: SparkSession) -> None:
+    def _within_timeout(self, work: Callable[[], object], session: SparkSession) -> None:
         timeout = self._flow.retry.timeout
         if timeout is None:
             work()

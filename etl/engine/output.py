@@ -23,7 +23,14 @@ class Groups:
     columns: tuple[str, ...]
 
 
-Replaces: TypeAlias = Literal["nothing", "all"] | Groups
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of the target for which a SQL condition holds."""
+
+    condition: str
+
+
+Replaces: TypeAlias = Literal["nothing", "all"] | Groups | Rows
 
 
 @dataclass(frozen=True, slots=True)

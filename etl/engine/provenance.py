@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -33,11 +33,26 @@ class Provenance:
     fingerprint: str
     kind: str = "rows"
     retired: int = -1  # the newest generation that was ever rolled back
+    backfill: Mapping[str, Any] | None = None  # which window of which backfill, where the commit is one
 
     @property
     def app_id(self) -> str:
-        """Delta's txn id: it names the generation, since epochs start again at 0 with each."""
-        return f"etl:{self.pipeline}/{self.flow}/g{self.generation}"
+        """Delta's txn id: it names the generation, since epochs start again at 0 with each, and a backfill, which is no epoch."""
+        generation = f"etl:{self.pipeline}/{self.flow}/g{self.generation}"
+        if self.backfill is None:
+            return generation
+        attempt = f"/{self.backfill['attempt']}" if "attempt" in self.backfill else ""
+        return f"{generation}/backfill/{self.backfill['id']}{attempt}"
+
+    @property
+    def txn_version(self) -> int:
+        """Delta's txn version: the epoch, or the number of a backfill's window."""
+        return self.epoch if self.backfill is None else int(self.backfill["number"])
+
+    @property
+    def beside(self) -> Provenance:
+        """The stamp for state and quarantine. A backfill writes those again in each attempt, so its txn names the run."""
+        return self if self.backfill is None else replace(self, backfill={**self.backfill, "attempt": self.run})
 
     def dumps(self) -> str:
         """The text of `userMetadata`."""
@@ -53,6 +68,8 @@ class Provenance:
             "kind": self.kind,
             **({"retired": self.retired} if self.retired >= 0 else {}),
         }
+        if self.backfill is not None:
+            stamp["backfill"] = dict(self.backfill)
         return json.dumps({"etl": stamp}, separators=(",", ":"), sort_keys=True)
 
     @classmethod
@@ -73,9 +90,16 @@ class Provenance:
                 fingerprint=str(stamp["fingerprint"]),
                 kind=str(stamp.get("kind", "rows")),
                 retired=int(stamp.get("retired", -1)),
+                backfill=_backfill(stamp.get("backfill")),
             )
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def _backfill(found: Any) -> Mapping[str, Any] | None:
+    if found is None:
+        return None
+    return {**found, "id": str(found["id"]), "number": int(found["number"]), "of": int(found["of"])}
 
 
 @dataclass(frozen=True, slots=True)

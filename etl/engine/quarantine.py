@@ -14,9 +14,9 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
 from etl.engine.expectations import REASON
-from etl.engine.output import Groups
+from etl.engine.output import Groups, Rows
 from etl.engine.provenance import log_versions
-from etl.engine.replacement import replace_groups
+from etl.engine.replacement import replace_groups, replace_rows
 from etl.engine.sources.files import CORRUPT
 
 if TYPE_CHECKING:
@@ -40,16 +40,21 @@ def may_quarantine(job: Job) -> bool:
 def write(job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int) -> None:
     """Commit the epoch's quarantined rows; nothing where there are none and the table is there already."""
     replacing = output.replaces == "all"
-    known = committed_epoch(job.paths.quarantine, stamp)
+    known = committed_epoch(job.paths.quarantine, stamp) if stamp.backfill is None else None
     if known is not None and known >= stamp.epoch:
         return  # an attempt that died before the target came so far
-    may_hold = isinstance(output.replaces, Groups) and checked.quarantines
+    may_hold = isinstance(output.replaces, Groups | Rows) and checked.quarantines
     if count == 0 and not replacing and not may_hold and log_versions(job.paths.quarantine):
         return
     rows = _rows(output, checked, stamp)
     if isinstance(output.replaces, Groups) and checked.quarantines:
         # The rows of the touched groups were judged anew; what did not parse was judged when it came.
-        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp, among=f"t.{CORRUPT} IS NULL")
+        among = f"t.{CORRUPT} IS NULL"
+        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.beside, among=among)
+        return
+    if isinstance(output.replaces, Rows):
+        condition = f"{output.replaces.condition} AND {CORRUPT} IS NULL"
+        replace_rows(session, job.paths.quarantine, rows, condition, stamp.beside)
         return
     rows = fenced(rows, stamp.generation) if replacing else rows
     writing = with_properties(rows.write.format("delta").mode("overwrite" if replacing else "append"), ())

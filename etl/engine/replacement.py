@@ -1,4 +1,4 @@
-"""Groups of rows replaced whole, in one commit: those that vanished go, those that came or changed are there."""
+"""Rows replaced in one commit, by their groups or by a condition: those that vanished go, those that came or changed are there."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ def replace_groups(
             f"MERGE INTO {table(path)} t USING {_SOURCE} s ON {on}"  # names are quoted
             f" WHEN MATCHED THEN DELETE WHEN NOT MATCHED AND s.{_OP} = 1 THEN INSERT ({listed(rows.columns)}) VALUES ({listed(rows.columns, 's.')})"
         ).collect()
+
+
+def replace_rows(session: SparkSession, path: str, rows: DataFrame, condition: str, stamp: Provenance) -> None:
+    """Replace the rows of the table at `path` for which `condition` holds by `rows`, for all of which it holds."""
+    with stamped(session, stamp):
+        rows.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(path)

@@ -10,6 +10,7 @@ from etl.config.secrets import redact
 from etl.markup import card, code, element, folded, quiet, table
 from etl.notebook.progress import progress
 from etl.operations.audit import AuditResult, audit
+from etl.operations.backfill import Range, backfill
 from etl.operations.plan import plan
 from etl.operations.preview import preview
 from etl.operations.run import run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.backfill import BackfillResult
     from etl.planning.events import RunResult
     from etl.planning.plan import Plan
     from etl.planning.preview import PreviewResult
@@ -68,6 +70,13 @@ class Pipeline:
                 allow_history_loss=allow_history_loss,
                 emit=emit,
             )
+
+    def backfill(self, *, select: str, start: str, end: str, column: str, window: str | None = None) -> BackfillResult:
+        """Compute the rows of flow `select` with `start` ≤ `column` < `end` anew, one commit a window; bounds as on the command line.
+
+        Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
+        """
+        return backfill(self.spec, select, Range(column, start, end, window), tell=print)
 
     def preview(self, flow: str, *, limit: int = 20) -> PreviewResult:
         """A sample of what a flow would write; nothing is written, and an active session is left as it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
 from etl.engine.provenance import Commit, log_versions, read_commit
@@ -152,6 +152,12 @@ def _takes_back(restore: Commit, commit: Commit, last: int, ours: list[Commit]) 
     return not between and last <= restore.restored < commit.version
 
 
+def _stands(stamp: Provenance, *, of_target: bool) -> tuple[Any, ...]:
+    """What a backfill must share with the commit before it; quarantine and state do not tell of every epoch."""
+    whole = (stamp.generation, stamp.fingerprint)
+    return (*whole, stamp.epoch, stamp.to) if of_target else whole
+
+
 class _Log:
     """One table's commits, in order, held against the rules."""
 
@@ -160,6 +166,7 @@ class _Log:
     ) -> None:
         self._spec, self._flow, self._table = spec, flow, table
         self._findings, self._notes = findings, notes
+        self._windows: dict[str, int] = {}  # of each backfill the last one
 
     def check(self, *, every_epoch: bool) -> list[Commit]:
         """The commits of ours; what breaks a rule is added to the findings."""
@@ -224,14 +231,17 @@ class _Log:
         if commit.rolls_back:
             self._rollback(commit, before)
             return
-        if commit.txn.get(stamp.app_id) != stamp.epoch:
+        if commit.txn.get(stamp.app_id) != stamp.txn_version:
+            said = f"epoch {stamp.epoch}" if stamp.backfill is None else f"window {stamp.txn_version} of a backfill"
             self._find(
                 commit.version,
-                f"says epoch {stamp.epoch}, but its txn says {commit.txn.get(stamp.app_id)}",
+                f"says {said}, but its txn says {commit.txn.get(stamp.app_id)}",
                 "the log was edited; rebuild with --full-refresh",
             )
         previous = before.stamp if before is not None else None
-        if previous is not None and stamp.generation < previous.generation:
+        if stamp.backfill is not None:
+            self._backfill(commit.version, stamp, previous, first=first, every_epoch=every_epoch)
+        elif previous is not None and stamp.generation < previous.generation:
             self._find(
                 commit.version,
                 f"goes back from generation {previous.generation} to {stamp.generation}",
@@ -284,6 +294,29 @@ class _Log:
             self._notes.append(
                 f"{self._table}: version {commit.version} rolled generation {before.stamp.generation} back to {stamp.generation}"
             )
+
+    def _backfill(
+        self, version: int, stamp: Provenance, previous: Provenance | None, *, first: bool, every_epoch: bool
+    ) -> None:
+        """A backfill computes anew what is there: it stands where the commit before it stands, and so does what follows it."""
+        if first or (
+            previous is not None and _stands(stamp, of_target=every_epoch) != _stands(previous, of_target=every_epoch)
+        ):
+            where = "nothing" if previous is None else f"generation {previous.generation} epoch {previous.epoch}"
+            self._find(
+                version,
+                f"is a backfill at generation {stamp.generation} epoch {stamp.epoch}, after {where} and not from where that ended",
+                "two writers were at work; rebuild with --full-refresh",
+            )
+        elif stamp.frm != stamp.to or (every_epoch and not self._follows(stamp)):
+            self._find(version, "is a backfill that moves the position, or goes back", "rebuild with --full-refresh")
+
+    def _follows(self, stamp: Provenance) -> bool:
+        """Whether the window comes after those of its backfill that were committed before."""
+        entry = stamp.backfill or {}
+        before = self._windows.get(entry["id"], 0)
+        self._windows[entry["id"]] = stamp.txn_version
+        return before < stamp.txn_version <= int(entry["of"])
 
     def _find(self, version: int | None, what: str, hint: str) -> None:
         self._findings.append(Finding(self._flow.name, self._table, version, what, hint))

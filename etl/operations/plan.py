@@ -45,7 +45,7 @@ def plan(
     refused = [item for flow in flows for item in no_batch(spec, flow, mode or flow.mode)]
     if refused:
         raise ConfigurationError(refused)
-    spec = _located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
+    spec = located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
     planned: dict[str, FlowPlan] = {}
     warnings: list[str] = [item.render() for item in spec.warnings]
     warnings += [
@@ -63,15 +63,15 @@ def plan(
     return Plan(spec, chosen, tuple(planned.values()), tuple(warnings))
 
 
-def _located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:
+def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:
     """The spec with the places of the sources that are tables of a catalog, for those that are read."""
     if not any(source.table and source.name in read for source in spec.sources):
         return spec
-    from etl.engine.catalog import located  # noqa: PLC0415  # only such a plan needs Spark
+    from etl.engine.catalog import located as find  # noqa: PLC0415  # only such a plan needs Spark
 
     used = sessions or Sessions(spec.spark, app_name=f"etl plan {spec.name}", short=True)
     try:
-        return located(spec, read, used.get().flow_session(spec.run.timezone))
+        return find(spec, read, used.get().flow_session(spec.run.timezone))
     finally:
         if used is not sessions:
             used.close()

@@ -12,9 +12,10 @@ from etl.engine.storage import FlowPaths, read_json, write_json
 from etl.markup import card, element, quiet, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from etl.config.spec import PipelineSpec
+    from etl.planning.backfill import BackfillResult
     from etl.planning.events import RunResult
 
 
@@ -33,6 +34,9 @@ class HistoryEntry:
     rows_written: int | None  # as Delta counted them; None where it did not
     fingerprint: str
     mode: str | None  # from history/, where the run's file is still there
+    backfill: str | None = (
+        None  # the range, where the run was one: its commits belong to an epoch that was there before
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,13 @@ def _at(entry: HistoryEntry) -> str:
 
 
 def _epochs(entry: HistoryEntry) -> str:
+    if entry.backfill is not None:
+        return f"g{entry.generation} at epoch {entry.last_epoch}, {entry.backfill}"
     first, last = entry.first_epoch, entry.last_epoch
     return f"g{entry.generation} " + (f"epoch {first}" if first == last else f"epochs {first}–{last}")
 
 
-def record(storage: str, result: RunResult) -> None:
+def record(storage: str, result: RunResult | BackfillResult) -> None:
     """Keep a run's result; the tables do not depend on it."""
     write_json(_file(storage, result.pipeline, result.run_id), asdict(result))
 
@@ -96,10 +102,15 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
                     committed_at_ms=commits[-1].timestamp_ms,
                     rows_written=sum(known) if known else None,
                     fingerprint=commits[-1].stamp.fingerprint,
-                    mode=result["mode"] if result else None,
+                    mode=result["mode"] if result else "backfill" if commits[-1].stamp.backfill else None,
+                    backfill=_range(commits[-1].stamp.backfill),
                 )
             )
     return tuple(sorted(found, key=lambda item: item.committed_at_ms, reverse=True))
+
+
+def _range(backfill: Mapping[str, Any] | None) -> str | None:
+    return None if backfill is None else f"{backfill['from']} ≤ {backfill['column']} < {backfill['to']}"
 
 
 def _file(storage: str, pipeline: str, run_id: str) -> Path:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.engine.commit import stamped
+from etl.engine.output import Rows
+from etl.engine.replacement import replace_rows
 from etl.engine.sinks.overwrite import create
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ def sink(
 def _write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
     if replaces == "all":
         create(job, session, rows, stamp)
+        return
+    if isinstance(replaces, Rows):
+        replace_rows(session, job.paths.target, rows, replaces.condition, stamp)
         return
     with stamped(session, stamp):
         rows.write.format("delta").mode("append").save(job.paths.target)

@@ -20,10 +20,11 @@ from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
 from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
+from etl.engine.winners import winners
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from etl.engine.provenance import Provenance
 
 _DELETED = "_etl_deleted"
-_ROW = "_etl_row"
 _SOURCE, _STATE = "_etl_winners", "_etl_state"
 
 
@@ -50,10 +50,13 @@ def sink(
     columns = rows.columns
     stored = [name for name in columns if name not in wanted.except_columns]
     best = winners(rows, wanted, wanted.keys)
-    if job.rereads:
-        # Every row of the touched keys is here, so these rows alone decide, and nothing needs to be remembered.
+    if job.rereads or isinstance(replaces, Groups):
+        # Every row of the touched keys is here, so these rows alone decide, and nothing that was remembered counts.
         kept = best.filter(~_deleted(wanted)).select(*columns_of(stored))
         if isinstance(replaces, Groups):
+            if not job.rereads and (wanted.delete_when or wanted.except_columns):
+                # Winners that live are remembered as well: whenever this process dies, no key is without its memory.
+                replace_groups(session, job.paths.state, best, replaces, stamp.beside)
             yield lambda: _replace_keys(job, session, kept, replaces, stamp)
         else:
             yield lambda: _replace(job, session, kept, stamp)
@@ -79,20 +82,6 @@ def sink(
 
 def _deleted(sink: SinkSpec) -> Column:
     return F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
-
-
-def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
-    """The winning row of each combination of `keys`: the greatest sequence, of equal ones the greater whole row."""
-    sequence = [_never_null(name) for name in sink.sequence_by]
-    whole = F.struct(*sequence, F.struct(*columns_of(rows.columns)).alias(_ROW))
-    greatest = rows.groupBy(*columns_of(keys)).agg(F.max(whole).alias("_etl_best"))
-    return greatest.select(f"_etl_best.{_ROW}.*")
-
-
-def _never_null(name: str) -> Column:
-    message = f"[etl-null-sequence] sequence_by column '{name}' is NULL"
-    column = columns_of([name])[0]
-    return F.when(column.isNull(), F.raise_error(message)).otherwise(column).alias(f"_etl_by_{name}")
 
 
 def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[str]) -> DataFrame:

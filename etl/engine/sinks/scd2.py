@@ -18,9 +18,10 @@ from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
 from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
-from etl.engine.sinks.merge import refuse_unknown_columns, winners
+from etl.engine.sinks.merge import refuse_unknown_columns
 from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
+from etl.engine.winners import winners
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def sink(
     new = tally.frame.persist()
     try:
         new.count()
-        if isinstance(
-            replaces, Groups
-        ):  # every observation of the touched keys is here: nothing needs to be remembered
+        if isinstance(replaces, Groups):  # every observation of the touched keys is here
+            if not job.rereads:
+                replace_groups(session, job.paths.state, new, replaces, stamp.beside)
             yield lambda: _replace(job, session, new, replaces, stamp, tally)
             return
         if not job.rereads:
