@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -79,21 +80,23 @@ def land(root: Path, name: str, events: list[Row | str]) -> None:
     draft.replace(root / "landing" / "events" / name)
 
 
-def batch(events: list[Row | str], people: People) -> Tables:
-    """What one batch makes of all events with one state of the snapshot."""
+def batch(events: list[Row | str], people_of: Callable[[str, Row], People]) -> Tables:
+    """What every table holds once each event has been joined, for each flow, with that state of the snapshot."""
     parsed = [item for item in events if not isinstance(item, str)]
-    joined = [{**item, "name": people[item["who"]][0] if item["who"] in people else None} for item in parsed]
-    good = [item for item in joined if item["name"] is not None]
-    bad = [("known", *_values(item, COLUMNS["added"])) for item in joined if item["name"] is None]
-    found: Tables = {"added": [_values(item, COLUMNS["added"]) for item in good], "added quarantine": bad}
-    best = _greatest(good)
-    found |= {"latest": [_values(item, COLUMNS["latest"]) for item in best], "latest quarantine": list(bad)}
-    closed = {who for who, (_, shut) in people.items() if shut}
-    found["alive"] = [_values(item, "k, d, seq, name") for item in _greatest(joined) if item["who"] not in closed]
+    joined = {flow: [_joined(item, people_of(flow, item)) for item in parsed] for flow in FLOWS}
+    found: Tables = {}
+    for flow in ("added", "latest"):
+        good = [item for item in joined[flow] if item["name"] is not None]
+        kept = good if flow == "added" else _greatest(good)
+        found[flow] = [_values(item, COLUMNS[flow]) for item in kept]
+        bad = [item for item in joined[flow] if item["name"] is None]
+        found[f"{flow} quarantine"] = [("known", *_values(item, COLUMNS[flow])) for item in bad]
+    found["alive"] = [_values(item, "k, d, seq, name") for item in _greatest(joined["alive"]) if not item["closed"]]
     found["versions"] = []
-    for key in sorted({item["k"] for item in joined}):
+    for key in sorted({item["k"] for item in parsed}):
         history: list[Row] = []
-        for item in sorted((item for item in joined if item["k"] == key), key=lambda item: item["seq"]):
+        of_key = [item for item in joined["versions"] if item["k"] == key]
+        for item in sorted(of_key, key=lambda item: item["seq"]):
             if not history or history[-1]["name"] != item["name"]:
                 history.append(item)
         ends = [*(item["seq"] for item in history[1:]), None]
@@ -102,42 +105,34 @@ def batch(events: list[Row | str], people: People) -> Tables:
             for item, end in zip(history, ends, strict=True)
         ]
     groups: dict[Any, list[Row]] = defaultdict(list)
-    for item in joined:
+    for item in joined["daily"]:
         groups[item["d"], item["name"]].append(item)
     daily = [(d, name, len(items), sum(item["v"] for item in items)) for (d, name), items in groups.items()]
     found["daily"] = [row for row in daily if row[1] is not None]
     found["daily quarantine"] = [("known", *row) for row in daily if row[1] is None]
-    return _sorted(found)
+    return {name: sorted(table, key=repr) for name, table in found.items()}
 
 
-def backfilled(before: Tables, whole: Tables, events: list[Row | str], low: date, high: date) -> Tables:
-    """What a backfill of low ≤ d < high makes of the tables `before`, where one batch would have given `whole`."""
-
-    def within(day: date | None) -> bool:
-        return day is not None and low <= day < high
-
+def touched(before: Tables, whole: Tables, events: list[Row | str], low: date, high: date) -> dict[str, set[str]]:
+    """Of each flow with keys those that a backfill of low ≤ d < high computes anew; `whole` is one batch's."""
     parsed = [item for item in events if not isinstance(item, str)]
-    newest = {item["k"] for item in _greatest(parsed) if within(item["d"])}
-    found: Tables = {}
-    for name in before:
-        if name.split()[0] in ("added", "daily"):
-            place = {"added": 1, "added quarantine": 2, "daily": 0, "daily quarantine": 1}[name]
-            kept = [row for row in before[name] if not within(row[place])]
-            found[name] = kept + [row for row in whole[name] if within(row[place])]
-            continue
-        flow, at = name.split()[0], 1 if name.endswith("quarantine") else 0
-        day = at + 1
-        touched = {row[0] for tables in (before, whole) for row in tables[flow] if within(row[1])}
-        for tables in (before, whole):
-            touched |= {row[1] for row in tables.get(f"{flow} quarantine", ()) if within(row[2])}
-        if flow == "alive":
-            touched |= newest  # a winner that deletes counts as well
-        if flow == "versions":
-            touched |= {item["k"] for item in parsed if within(item["d"])}
-        found[name] = [row for row in before[name] if row[at] not in touched]
-        found[name] += [row for row in whole[name] if row[at] in touched]
-        assert day == at + 1
-    return _sorted(found)
+    found: dict[str, set[str]] = {}
+    for flow in ("latest", "alive", "versions"):
+        held = [row for tables in (before, whole) for row in tables[flow]]
+        held += [row[1:] for tables in (before, whole) for row in tables.get(f"{flow} quarantine", ())]
+        found[flow] = {row[0] for row in held if within(row[1], low, high)}
+    found["alive"] |= {item["k"] for item in _greatest(parsed) if within(item["d"], low, high)}  # deleted ones count
+    found["versions"] |= {item["k"] for item in parsed if within(item["d"], low, high)}
+    return found
+
+
+def within(day: date | None, low: date, high: date) -> bool:
+    return day is not None and low <= day < high
+
+
+def _joined(item: Row, people: People) -> Row:
+    name, closed = people.get(item["who"], (None, None))
+    return {**item, "name": name, "closed": closed}
 
 
 def actual(root: Path) -> Tables:
@@ -147,7 +142,7 @@ def actual(root: Path) -> Tables:
     for name in ("added", "latest", "daily"):
         found[f"{name} quarantine"] = rows(storage / "quarantine" / "past" / name, f"_etl_reason, {COLUMNS[name]}")
         found[f"{name} quarantine"] = [row for row in found[f"{name} quarantine"] if row[0] != "malformed"]
-    return _sorted(found)
+    return {name: sorted(table, key=repr) for name, table in found.items()}
 
 
 def malformed(root: Path, flow: str) -> int:
@@ -165,7 +160,3 @@ def _greatest(items: list[Row]) -> list[Row]:
         if item["k"] not in best or item["seq"] > best[item["k"]]["seq"]:
             best[item["k"]] = item
     return list(best.values())
-
-
-def _sorted(tables: Tables) -> Tables:
-    return {name: sorted(found, key=repr) for name, found in tables.items()}

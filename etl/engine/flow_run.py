@@ -13,7 +13,7 @@ from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
-from etl.errors import FlowFailed, HistoryLost
+from etl.errors import EtlError, FlowFailed, HistoryLost
 from etl.planning.events import (
     Counts,
     EpochCommitted,
@@ -150,6 +150,10 @@ class FlowRun:
                 failure = self._translate(cause)
             else:
                 return None
+            rewritten = self._rewritten(decision)
+            if rewritten is not None:
+                decision = rewritten
+                continue
             if not failure.transient or self._attempts > retry.max_retries or self._stop.is_set():
                 return failure
             pause = min(retry.min_retry_interval * 2 ** (self._attempts - 1), retry.max_retry_interval)
@@ -158,6 +162,16 @@ class FlowRun:
             opened = generations.newest_opened(self._paths)
             if opened is not None and opened.number == decision.generation:
                 decision = replace(decision, action="resume")
+
+    def _rewritten(self, decision: Decision) -> Decision | None:
+        """The rebuild that a resumed stream needs after it failed, where its input was rewritten just as it began to read."""
+        if decision.action != "resume" or self._stop.is_set():
+            return None
+        try:
+            found = self._decide()
+        except EtlError:  # what it failed of says more
+            return None
+        return found if found.action == "new generation" else None
 
     def _attempt(self, decision: Decision, lock: FlowLock) -> None:
         from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work

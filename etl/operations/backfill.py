@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.secrets import redacted
 from etl.engine.flow_state import read_state
-from etl.engine.generations import Generation, newest_opened
+from etl.engine.generations import Generation
 from etl.engine.locks import flow_lock
-from etl.engine.provenance import last_committed
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, EtlError, FlowFailed, HistoryLost
@@ -25,7 +24,7 @@ from etl.planning.plan import STRATEGIES
 from etl.record.history import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pyspark.sql import SparkSession
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from etl.engine.backfill import Part
     from etl.engine.job import Job
     from etl.planning.plan import Committed
+    from etl.planning.position import Drift
 
 _STRATEGIES = ("append", "merge", "scd2", "replace")
 
@@ -92,9 +92,9 @@ class _Work:
     def run(self) -> BackfillResult:
         from etl.engine import backfill as engine  # noqa: PLC0415  # pyspark only for what can be done
 
-        committed = self._committed()
+        committed, drifts = self._state()
         strategy = self._strategy(committed)
-        warnings = self._inputs(committed)
+        warnings = self._inputs(committed, drifts)
         session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
         column, kind = self._column(session, strategy)
         cut = windows(column, kind, self._asked.start, self._asked.end, self._asked.size, timezone=self._flow.timezone)
@@ -157,21 +157,26 @@ class _Work:
             flow_lock(self._paths.lock, flow=job.flow.name, run_id=self._run_id, in_turns=wait) as lock,
         ):
             lock.tell_jvm(self._sessions.get().jvm_pid())
-            committed = self._committed()
+            committed, drifts = self._state()
             if committed.generation != job.generation.number:
                 message = f"flow '{job.flow.name}' was rebuilt meanwhile, as generation {committed.generation}: all its rows are new"
                 raise FlowFailed(message, where=self._at, hint="backfill again only where that is still needed")
             must_be_settled(job, committed)
-            self._inputs(committed)
+            self._inputs(committed, drifts)
             counts = run_epoch(job, session, None, committed.epoch, again=again(job, committed, part))
         return counts or Counts()
 
     def _waits(self, holder: str) -> None:
         self._tell(f"{self._flow.name}: waits for {holder}")
 
-    def _committed(self) -> Committed:
-        """The target's newest epoch, which this very definition has written."""
-        flow, committed = self._flow, last_committed(self._paths.target)
+    def _state(self) -> tuple[Committed, Mapping[str, Drift]]:
+        """The target's newest epoch, which this very definition has written, and how the inputs have moved since."""
+        flow, state = self._flow, read_state(self._spec, self._flow)
+        committed, opened = state.committed, state.opened
+        if state.fault is not None:
+            raise FlowFailed(
+                f"flow '{flow.name}' cannot be backfilled: {state.fault.what}", where=self._at, hint=state.fault.hint
+            )
         if committed is None:
             message = f"flow '{flow.name}' has no target yet, so there is nothing to backfill"
             raise FlowFailed(message, where=self._at, hint="run it first: a run computes every row")
@@ -180,11 +185,10 @@ class _Work:
             raise FlowFailed(
                 message, where=self._at, hint="run it: with a new definition a run computes every row anew"
             )
-        opened = newest_opened(self._paths)
         if opened is not None and opened.number > committed.generation:
             message = f"flow '{flow.name}': generation {opened.number} was begun and has not reached the target"
             raise FlowFailed(message, where=self._at, hint="run the flow, which computes every row anew")
-        return committed
+        return committed, state.drifts
 
     def _strategy(self, committed: Committed) -> str:
         flow = self._flow
@@ -201,9 +205,8 @@ class _Work:
             [Diagnostic("E282", f"flow '{flow.name}' cannot be backfilled: it {why}", flow.at, hint)]
         )
 
-    def _inputs(self, committed: Committed) -> tuple[str, ...]:
+    def _inputs(self, committed: Committed, drifts: Mapping[str, Drift]) -> tuple[str, ...]:
         """Warnings of inputs that have changed behind the stream's back; HistoryLost where one cannot be read up to where it was."""
-        drifts = read_state(self._spec, self._flow).drifts
         changes = [item.dataset for item in self._flow.inputs if item.read == "changes"]
         gone = [f"{name}: {drifts[name].detail}" for name in changes if name in drifts and drifts[name].moved == "lost"]
         if gone:

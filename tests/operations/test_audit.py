@@ -25,6 +25,11 @@ def stamp(epoch: int, generation: int = 0, **changes: Any) -> Provenance:
     return replace(Provenance("p", "f", "r", generation, epoch, frm, {"s": {"version": epoch}}, "x"), **changes)
 
 
+def window(number: int, epoch: int = 1, **changes: Any) -> Provenance:
+    position = {"s": {"version": epoch}}
+    return stamp(epoch, **{"frm": position, "backfill": {"id": "b", "number": number, "of": 2}, **changes})
+
+
 def write(root: Path, commits: list[Any], place: str = "tables") -> None:
     log = root / place / "p" / "f" / "_delta_log"
     log.mkdir(parents=True)
@@ -33,7 +38,7 @@ def write(root: Path, commits: list[Any], place: str = "tables") -> None:
         actions: list[dict[str, Any]] = [{"commitInfo": info}, {"add": {"path": "x", "dataChange": True}}]
         if isinstance(item, Provenance):
             info["userMetadata"] = item.dumps()
-            actions.append({"txn": {"appId": item.app_id, "version": item.epoch}})
+            actions.append({"txn": {"appId": item.app_id, "version": item.txn_version}})
         elif isinstance(item, str):
             info["operation"] = item
             actions = actions[:1] if item != "RESTORE" else actions
@@ -49,6 +54,7 @@ def write(root: Path, commits: list[Any], place: str = "tables") -> None:
         [stamp(0), stamp(1), stamp(2)],
         [stamp(0), stamp(1), stamp(0, generation=2), stamp(1, generation=2)],
         [stamp(0), "OPTIMIZE", stamp(1)],
+        [stamp(0), stamp(1), window(1), stamp(2), window(2, epoch=2), stamp(3)],
     ],
 )
 def test_a_log_of_whole_generations_holds(tmp_path: Path, commits: list[Any]) -> None:
@@ -68,6 +74,14 @@ def test_a_log_of_whole_generations_holds(tmp_path: Path, commits: list[Any]) ->
         ([stamp(0), stamp(1, flow="g")], 1, "was committed by another flow, p.g"),
         ([stamp(0), "RESTORE"], 1, "is a foreign commit (RESTORE)"),
         ([stamp(0), "damaged"], 1, "cannot be read"),
+        ([stamp(0), window(1)], 1, "is a backfill at generation 0 epoch 1, after generation 0 epoch 0"),
+        ([stamp(0), stamp(1), window(1, to={"s": {"version": 9}})], 2, "not from where that ended"),
+        ([stamp(0), stamp(1), window(1, fingerprint="y")], 2, "not from where that ended"),
+        ([stamp(0), stamp(1), window(1, frm={"s": {"version": 0}})], 2, "is a backfill that moves the position"),
+        ([stamp(0), stamp(1), window(1), window(1)], 3, "or goes back"),
+        ([stamp(0), stamp(1), window(3)], 2, "or goes back"),
+        ([stamp(0), stamp(1), window(1), stamp(3)], 3, "is epoch 3 after epoch 1"),
+        ([window(1)], 0, "after nothing"),
     ],
 )
 def test_a_commit_that_breaks_an_invariant_is_named(
