@@ -68,7 +68,7 @@ class Again:
 
     def _held(self, job: Job, session: SparkSession) -> DataFrame:
         """The window's rows in the target. Their keys or groups may have left the window since."""
-        return session.read.format("delta").load(job.paths.target).filter(self.window.condition(quoted(self.column)))
+        return _as_it_is(session, job.paths.target).filter(self.window.condition(quoted(self.column)))
 
     def _computed(self, job: Job, session: SparkSession, rows: DataFrame) -> list[DataFrame]:
         """The rows that belong to the window now, those that count and those that are set aside, and those set aside before."""
@@ -89,9 +89,14 @@ class Again:
         if checked.quarantines:
             found.append(checked.quarantined.filter(condition))
             if log_versions(job.paths.quarantine):
-                aside = session.read.format("delta").load(job.paths.quarantine).filter(f"{CORRUPT} IS NULL")
+                aside = _as_it_is(session, job.paths.quarantine).filter(f"{CORRUPT} IS NULL")
                 found.append(aside.filter(condition))
         return found
+
+
+def _as_it_is(session: SparkSession, path: str) -> DataFrame:
+    """A table at the version it has: Spark computes what is cached of a table anew when the table is written to."""
+    return session.read.format("delta").option("versionAsOf", str(log_versions(path)[-1])).load(path)
 
 
 def again(job: Job, committed: Committed, part: Part) -> Again:
