@@ -175,7 +175,9 @@ class _Work:
         committed, opened = state.committed, state.opened
         if state.fault is not None:
             raise FlowFailed(
-                f"flow '{flow.name}' cannot be backfilled: {state.fault.what}", where=self._at, hint=state.fault.hint
+                f"flow '{flow.name}' cannot be backfilled: {state.fault.what}",
+                where=self._at,
+                hint=state.fault.hint or "run the flow: it is rebuilt",
             )
         if committed is None:
             message = f"flow '{flow.name}' has no target yet, so there is nothing to backfill"
