@@ -26,8 +26,6 @@ from etl.record.history import record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pyspark.sql import SparkSession
-
     from etl.config.spec import FlowSpec, PipelineSpec
     from etl.engine.backfill import Part
     from etl.engine.job import Job
@@ -95,8 +93,8 @@ class _Work:
         committed, drifts = self._state()
         strategy = self._strategy(committed)
         warnings = self._inputs(committed, drifts)
-        session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
-        column, kind = self._column(session, strategy)
+        self._session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
+        column, kind = self._column(strategy)
         cut = windows(column, kind, self._asked.start, self._asked.end, self._asked.size, timezone=self._flow.timezone)
         job = self._job(committed, strategy)
         begun = engine.begun(self._paths.target, committed.generation, column, cut)
@@ -131,7 +129,7 @@ class _Work:
                 if window.number in done:
                     continue
                 entry = engine.entry_of(backfill_id, column, window, cut, pins)
-                counts = self._window(session, job, engine.Part(column, window, pins, entry))
+                counts = self._window(job, engine.Part(column, window, pins, entry))
                 result = replace(result, counts=result.counts + counts, done=result.done + 1)
                 self._tell(
                     f"{self._flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
@@ -145,7 +143,7 @@ class _Work:
             record(self._spec.storage, result)
         return result
 
-    def _window(self, session: SparkSession, job: Job, part: Part) -> Counts:
+    def _window(self, job: Job, part: Part) -> Counts:
         """One window, under the flow's lock, at the position that the target has by then."""
         from etl.engine.backfill import again, must_be_settled  # noqa: PLC0415  # see run
         from etl.engine.epoch import run_epoch  # noqa: PLC0415
@@ -163,7 +161,7 @@ class _Work:
                 raise FlowFailed(message, where=self._at, hint="backfill again only where that is still needed")
             must_be_settled(job, committed)
             self._inputs(committed, drifts)
-            counts = run_epoch(job, session, None, committed.epoch, again=again(job, committed, part))
+            counts = run_epoch(job, self._session, None, committed.epoch, again=again(job, committed, part))
         return counts or Counts()
 
     def _waits(self, holder: str) -> None:
@@ -220,9 +218,9 @@ class _Work:
             if name in drifts and drifts[name].moved == "rewritten" and committed.kind != "full"
         )
 
-    def _column(self, session: SparkSession, strategy: str) -> tuple[str, str]:
+    def _column(self, strategy: str) -> tuple[str, str]:
         """The column as the target writes it, and its type."""
-        fields = session.read.format("delta").load(self._paths.target).schema.fields
+        fields = self._session.read.format("delta").load(self._paths.target).schema.fields
         names = [field.name for field in fields]
         for field in fields:
             if field.name.lower() == self._asked.column.lower():
