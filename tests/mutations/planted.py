@@ -8,6 +8,7 @@ CHANGES = "tests/property/test_changes_flow_downstream.py"
 MODES = "tests/property/test_modes_are_equal.py"
 RUNS = "tests/engine/test_runs.py"
 POINTS = "tests/crash/test_named_points.py"
+FENCE = "tests/engine/test_fence.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ PLANTED = (
     Mutation(
         "txn id: it does not name the generation",
         "etl/engine/provenance.py",
-        'return f"etl:{self.pipeline}/{self.flow}/g{self.generation}"',
-        'return f"etl:{self.pipeline}/{self.flow}"',
+        'generation = f"etl:{self.pipeline}/{self.flow}/g{self.generation}"',
+        'generation = f"etl:{self.pipeline}/{self.flow}"',
         (RUNS, MODES),
     ),
     Mutation(
@@ -80,11 +81,11 @@ PLANTED = (
         (CHANGES,),
     ),
     Mutation(
-        "fence: an epoch of a generation that was superseded is committed",
-        "etl/engine/epoch.py",
-        "    elif committed.generation > job.generation.number:\n",
-        "    elif committed.generation > job.generation.number + 10**9:\n",
-        (RUNS,),
+        "fence: a swap leaves the table's metadata as it was",
+        "etl/engine/commit.py",
+        "wanted = kept | ({GENERATION: generation} if i == 0 else {})",
+        "wanted = kept",
+        (FENCE,),
     ),
     Mutation(
         "state first: an attempt that died after its state forgets which snapshot it read",
