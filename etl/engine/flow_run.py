@@ -165,8 +165,8 @@ class FlowRun:
 
     def _rewritten(self, decision: Decision) -> Decision | None:
         """The rebuild that a resumed stream needs after it failed, where its input was rewritten just as it began to read."""
-        if decision.action != "resume" or self._stop.is_set():
-            return None
+        if self._attempts > 1 or decision.action != "resume" or self._stop.is_set():
+            return None  # a generation that an attempt has opened is tried again as any other
         try:
             found = self._decide()
         except EtlError:  # what it failed of says more
