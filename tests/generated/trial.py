@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import etl
-from tests.generated.flows import Cell, Dice, Pipeline, Rows, Table, names_csv
-from tests.generated.operators import COLUMNS
+from tests.generated.flows import Cell, Dice, Pipeline, Table, names_csv
+from tests.generated.operators import COLUMNS, Rows
 from tests.independent import rows, stamps
 
 FLOWS = 10

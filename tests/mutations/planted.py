@@ -8,6 +8,7 @@ CHANGES = "tests/property/test_changes_flow_downstream.py"
 MODES = "tests/property/test_modes_are_equal.py"
 RUNS = "tests/engine/test_runs.py"
 POINTS = "tests/crash/test_named_points.py"
+POSITIONS = "tests/engine/test_positions.py"
 FENCE = "tests/engine/test_fence.py"
 
 
@@ -60,11 +61,11 @@ PLANTED = (
         (MODES, CHANGES),
     ),
     Mutation(
-        "seed position: an input that had nothing new is at its newest version all the same",
+        "seed position: a version that is read in part counts as read",
         "etl/engine/sources/delta.py",
         'return {"version": version - 1, "within": version, "index": index}',
         'return {"version": version, "within": version, "index": index}',
-        (RUNS, CHANGES),
+        (POSITIONS, CHANGES),
     ),
     Mutation(
         "txn id: it does not name the generation",
