@@ -5,80 +5,46 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.engine_cases import actual, land, model, write_project
-from tests.property.test_modes_are_equal import orders
+from etl.engine.crash_points import VARIABLE
+from tests.crash.killing import Case, kill_before_commit, play, run, started
 
-KILLS = int(os.environ.get("ETL_KILLS", "20"))
-ETL = [sys.executable, "-m", "etl"]
-ROOT = Path(__file__).parents[2]
-
-
-def environment() -> dict[str, str]:
-    """This checkout's package, wherever the process runs."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*ETL, *arguments], cwd=root, env=environment(), capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def killed_run(root: Path, mode: str, dice: random.Random) -> bool:
-    """Start a run, kill it a random moment after it has begun to work; False where it was done before."""
-    process = subprocess.Popen(
-        [*ETL, "run", "shop", "--mode", mode],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if ": started" in line:
-            break
-    time.sleep(dice.uniform(0.0, 9.0))
-    done = process.poll() is not None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    return not done
+KILLS = int(os.environ.get("ETL_KILLS", "12"))
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(1500)
-@pytest.mark.parametrize("seed", [20261124])
-def test_twenty_kills_leave_the_tables_of_an_undisturbed_run(tmp_path: Path, seed: int) -> None:
-    dice = random.Random(seed)
-    write_project(tmp_path)
-    everything: list[dict[str, Any] | str] = []
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(("pipeline", "seed", "share"), [("shop", 20261124, 0.6), ("chain", 7, 0.4)])
+def test_killed_runs_leave_the_tables_of_an_undisturbed_one(
+    tmp_path: Path, pipeline: str, seed: int, share: float
+) -> None:
+    kills = max(1, round(KILLS * share))
+    wrong = play(pipeline, seed, kills, tmp_path, print)
+    assert wrong == [], f"see it again: python -m tests.crash.killing {pipeline} {seed} {kills}"
 
-    def arrive(number: int) -> None:
-        new = orders(dice, dice.randrange(5, 25))
-        everything.extend(new)
-        land(tmp_path, f"{number:03}.json", new)
 
-    arrive(0)
-    assert run(tmp_path, "run", "shop", "--mode", dice.choice(["batch", "stream"])).returncode == 0
-    kills = 0
-    for attempt in range(3 * KILLS):
-        if kills == KILLS:
+@pytest.mark.crash
+@pytest.mark.timeout(900)
+def test_data_files_without_their_commit_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    case = Case("shop", tmp_path, random.Random(3))
+    case.arrive(0)
+    assert run(tmp_path, "run", "shop", "--mode", "stream").returncode == 0
+    tables = tmp_path / ".etl" / "local" / "tables"
+    for number in range(1, 5):
+        case.arrive(number)
+        mode = ("stream", "batch")[number % 2]
+        if kill_before_commit(started(tmp_path, "shop", "--mode", mode), tables):
             break
-        arrive(attempt + 1)
-        kills += killed_run(tmp_path, dice.choice(["batch", "stream"]), dice)
-    assert kills == KILLS
-    last = run(tmp_path, "run", "shop", "--mode", dice.choice(["batch", "stream"]))
-    assert last.returncode == 0, last.stdout + last.stderr
-    assert actual(tmp_path) == model(everything)
+    else:
+        pytest.fail("the moment between the data files and the commit was missed four times")
+    case.arrive(9)
+    died = run(tmp_path, "run", "shop", "--mode", "stream", **{VARIABLE: "target_committing:2"})
+    assert died.returncode == -signal.SIGKILL
+    healed = run(tmp_path, "run", "shop", "--mode", "stream")
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert case.differences() == []
     audit = run(tmp_path, "audit", "shop")
     assert audit.returncode == 0, audit.stdout
-    assert run(tmp_path, "run", "shop", "--mode", "stream").stdout.count("unchanged") > 0
