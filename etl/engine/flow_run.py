@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etl.engine import generations, registration
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import read_state
-from etl.engine.locks import FlowLock, flow_lock
+from etl.engine.locks import FlowLock, flow_lock, settle
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
 from etl.errors import EtlError, FlowFailed, HistoryLost
@@ -83,8 +83,10 @@ class FlowRun:
         decision: Decision | None = None
         try:
             decision = self._decide()
-            if decision.action != "unchanged":
-                with flow_lock(self._paths.lock, flow=self._flow.name, run_id=self._order.run_id) as lock:
+            if decision.action == "unchanged":
+                settle(self._paths, flow=self._flow.name, run_id=self._order.run_id)
+            else:
+                with flow_lock(self._paths, flow=self._flow.name, run_id=self._order.run_id) as lock:
                     reach(Point.LOCKED)
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
@@ -191,7 +193,6 @@ class FlowRun:
         )
         for message in prepared.warnings:
             self._warn(message)
-        generations.forget_stop(prepared.job.generation.path, self._order.run_id)
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)
         else:
@@ -244,6 +245,7 @@ class FlowRun:
             if query.isActive:
                 query.stop()
             following = self._collect(job, following)
+            generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
         if self._next_epoch(job) == 0 and not self._stop.is_set():
             reach(Point.NOTHING_STREAMED)

@@ -168,5 +168,5 @@ def stop_requested(generation_path: str, run_id: str) -> bool:
 
 
 def forget_stop(generation_path: str, run_id: str) -> None:
-    """Remove the request, when the run has obeyed it."""
+    """Remove the request, when the stream that it asks has ended."""
     _stop_file(generation_path, run_id).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from etl.config.tables import quoted
 from etl.engine.checkpoints import decode
 from etl.engine.provenance import log_versions
-from etl.engine.storage import read_json, write_json
+from etl.engine.storage import read_json, sweep_drafts, write_json
 from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def register(session: SparkSession, flow: FlowSpec, paths: FlowPaths) -> None:
     place = paths.target.replace("\\", "\\\\").replace("'", "\\'")
     session.sql(f"CREATE TABLE IF NOT EXISTS {quoted(name)} USING DELTA LOCATION '{place}'")
     write_json(_record(paths), _wanted(flow, paths))
+    sweep_drafts(paths.checkpoints)  # of runs that were killed here, where they hold no lock any more
 
 
 def _place(session: SparkSession, name: str) -> str | None:

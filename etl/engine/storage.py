@@ -5,6 +5,7 @@ The layout is a contract: `tables/<pipeline>/<flow>`, `quarantine/â€¦`, `state/â
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
+
+_DRAFT = ".draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,55 @@ def write_json(path: str | Path, value: Any) -> None:
     """Write `value` so that a reader sees the whole file or none, whenever this process dies."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, draft = _draft(target)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file, separators=(",", ":"))
             file.flush()
             os.fsync(file.fileno())
-        Path(draft).replace(target)
+            draft.replace(target)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def _draft(target: Path) -> tuple[int, Path]:
+    """A file beside the target, locked for as long as its writer lives, so that it can be told from a dead one's."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_DRAFT, dir=target.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # somebody who swept the folder came between the two calls
+
+
+def is_draft(name: str) -> bool:
+    """Whether a file's name is one that `write_json` gives to what is not whole yet."""
+    return name.startswith(".") and name.endswith(_DRAFT)
+
+
+def sweep_draft(path: str | Path) -> None:
+    """Remove a draft of `write_json` whose writer is dead; that of a live one, here or in another process, stays."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:  # it has become what it was a draft of
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    else:
+        Path(path).unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def sweep_drafts(folder: str | Path) -> None:
+    """Remove the drafts in a folder, not in those below it, whose writers are dead."""
+    with os.scandir(folder) as items:
+        drafts = [item.path for item in items if is_draft(item.name)]
+    for path in drafts:
+        sweep_draft(path)
 
 
 def read_json(path: str | Path) -> Any | None:

@@ -152,7 +152,7 @@ class _Work:
         wait = self._waits
         with (
             translated(self._flow),
-            flow_lock(self._paths.lock, flow=job.flow.name, run_id=self._run_id, in_turns=wait) as lock,
+            flow_lock(self._paths, flow=job.flow.name, run_id=self._run_id, in_turns=wait) as lock,
         ):
             lock.tell_jvm(self._sessions.get().jvm_pid())
             committed, drifts = self._state()

@@ -42,7 +42,7 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
     paths = FlowPaths.of(spec, flow)
     if not Path(paths.checkpoints).is_dir() and last_stamp(paths.target) is None:
         return FlowRepair(flow.name, (), ())
-    with flow_lock(paths.lock, flow=flow.name, run_id="repair"):
+    with flow_lock(paths, flow=flow.name, run_id="repair"):
         mended: list[str] = []
         left: list[str] = []
         try:

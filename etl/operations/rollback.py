@@ -49,7 +49,7 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
     """
     paths = FlowPaths.of(spec, flow)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    with flow_lock(paths.lock, flow=flow.name, run_id=run_id) as lock:
+    with flow_lock(paths, flow=flow.name, run_id=run_id) as lock:
         committed, fault = committed_and_fault(paths, spec.name, flow.name)
         if committed is None:
             what = (

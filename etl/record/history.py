@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.provenance import read_log
-from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.engine.storage import FlowPaths, read_json, sweep_drafts, write_json
 from etl.markup import card, element, quiet, table
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def _epochs(entry: HistoryEntry) -> str:
 
 def record(storage: str, result: RunResult | BackfillResult) -> None:
     """Keep a run's result; the tables do not depend on it."""
-    write_json(_file(storage, result.pipeline, result.run_id), asdict(result))
+    file = _file(storage, result.pipeline, result.run_id)
+    write_json(file, asdict(result))
+    sweep_drafts(file.parent)  # of runs that were killed while they wrote theirs
 
 
 def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEntry, ...]:

@@ -15,7 +15,8 @@ from pyspark.sql import SparkSession
 import etl
 from etl.engine import epoch
 from etl.engine.crash_points import Crash, Point, armed, reach
-from tests.crash_cases import FLOWS, actual, arrive, left_behind, model, write_project
+from tests.crash_cases import FLOWS, actual, arrive, model, write_project
+from tests.leftovers import left_behind
 
 Mode = Literal["batch", "stream"]
 SEED = int(os.environ.get("ETL_CRASH_SEED", "5"))
@@ -96,7 +97,7 @@ def test_a_crash_at_each_point_in_each_flow_changes_nothing(
         found, wanted = actual(root), model(events)
         for name, expected in wanted.items():
             assert found[name] == expected, (SEED, mode, died, name)
-        assert left_behind(root) == [], (mode, died)
+        assert left_behind(root / ".etl" / "local") == [], (mode, died)
         cached = spark._jsparkSession.sharedState().cacheManager()  # noqa: SLF001  # pyspark tells of no cache of other sessions
         assert cached.isEmpty(), (mode, died)
     assert crashed == set(Point) - ELSEWHERE - NEVER[mode]
@@ -128,7 +129,7 @@ def test_a_crash_before_an_empty_target_and_one_between_two_attempts_change_noth
     monkeypatch.setattr(epoch, "reach", reach)
     assert etl.load("chain").run(mode="stream", select=["clean"]).status == "succeeded"
     assert actual(tmp_path, ["clean"])["clean"] == model(events)["clean"]
-    assert left_behind(tmp_path) == []
+    assert left_behind(tmp_path / ".etl" / "local") == []
 
 
 @pytest.mark.crash
@@ -148,4 +149,5 @@ def test_a_rebuild_that_dies_around_its_swap_more_than_once_ends_in_the_same_tab
         assert actual(root, names) == wanted, "readers see the old table or the new one"
     assert etl.load("chain").run(mode="stream", select=["versions"]).status != "failed"
     assert actual(root, names) == wanted
+    assert left_behind(root / ".etl" / "local") == []
     assert etl.load("chain").audit().holds

@@ -1,0 +1,71 @@
+"""What a run that was killed has left in a flow's folders and nobody needs; the next one that holds the flow's lock takes it away.
+
+Only drafts, and what runs say to themselves: never a table's data, a generation or its record. Data files that no commit names are
+Delta's own to keep and to vacuum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.engine.storage import is_draft, sweep_draft
+
+if TYPE_CHECKING:
+    from etl.engine.storage import FlowPaths
+
+Seen = Mapping[str, tuple[int, int, int]]
+"""Drafts in the logs of a flow's tables, and what tells each from a later one: inode, size, time of its last change."""
+
+
+def clear_checkpoints(paths: FlowPaths) -> None:
+    """Take away drafts, requests to stop and failures that nobody took, and folders of generations that were never opened.
+
+    All of it belongs to runs that held the flow's lock, so for the one that holds it now none of it is alive.
+    """
+    for folder, _, names in os.walk(paths.checkpoints, topdown=False):
+        for name in names:
+            if is_draft(name):
+                sweep_draft(Path(folder, name))
+            elif _is_spark_draft(name) or (Path(folder).name == "etl" and name.startswith(("stop-", "failure-"))):
+                Path(folder, name).unlink(missing_ok=True)
+        if Path(folder).parent == Path(paths.checkpoints):
+            with contextlib.suppress(OSError):  # it is a generation with something in it
+                Path(folder).rmdir()
+
+
+def table_drafts(paths: FlowPaths) -> Seen:
+    """The drafts of commits and checkpoints that stand in the logs of the flow's tables now; some may be of live writers.
+
+    A target has other writers than ours, who hold no lock of ours. A draft of theirs becomes a commit in a moment.
+    """
+    found = {}
+    for table in (paths.target, paths.quarantine, paths.state):
+        with contextlib.suppress(FileNotFoundError), os.scandir(Path(table, "_delta_log")) as items:
+            for item in items:
+                if _is_spark_draft(item.name) and (mark := _mark(item.path)) is not None:
+                    found[item.path] = mark
+    return found
+
+
+def clear_drafts(seen: Seen) -> None:
+    """Take away those drafts that stand as they stood when they were seen, which was a while ago: their writers are dead."""
+    for path, mark in seen.items():
+        if _mark(path) == mark:
+            Path(path).unlink(missing_ok=True)
+
+
+def _is_spark_draft(name: str) -> bool:
+    """`.<name>.<uuid>.tmp`, as Spark and Delta name what they are about to rename, and the sum that Hadoop keeps beside it."""
+    return name.startswith(".") and name.endswith((".tmp", ".tmp.crc"))
+
+
+def _mark(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
