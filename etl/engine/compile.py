@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec
     from etl.engine.job import Job
 
+
+class Exited(Exception):
+    """`sys.exit` in code of the user's, as an ordinary exception: it must end neither the run, with whatever code, nor a thread in silence."""
+
+
 _LOADING = threading.RLock()  # sys.path and sys.modules are the process's
 _LOADED: dict[tuple[str, int], ModuleType] = {}
 
@@ -57,11 +62,15 @@ def _apply_sql(
 def _apply_python(
     job: Job, transform: PythonTransform, params: Mapping[str, Scalar], frames: Mapping[str, DataFrame]
 ) -> DataFrame:
-    function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
     arguments: dict[str, Any] = dict(frames)
-    if "params" in inspect.signature(function).parameters and "params" not in arguments:
-        arguments["params"] = MappingProxyType(dict(params))
-    found = function(**arguments)
+    try:
+        function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
+        if "params" in inspect.signature(function).parameters and "params" not in arguments:
+            arguments["params"] = MappingProxyType(dict(params))
+        found = function(**arguments)
+    except SystemExit as cause:
+        message = f"sys.exit({'' if cause.code is None else repr(cause.code)}) was called, and a flow does not end the process"
+        raise Exited(message).with_traceback(cause.__traceback__) from None
     if not (hasattr(found, "schema") and hasattr(found, "select")):
         message = f"{transform.module}:{transform.function} returned {type(found).__name__}, not a DataFrame"
         raise ConfigurationError([Diagnostic("E340", message, transform.at, "return the transformed DataFrame")])

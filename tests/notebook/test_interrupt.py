@@ -14,6 +14,7 @@ from etl.operations.run import run
 from etl.planning.events import EpochCommitted, Event
 from tests.engine_cases import land, model, write_project
 from tests.independent import rows
+from tests.leftovers import left_behind
 
 
 @pytest.mark.timeout(120)
@@ -38,6 +39,7 @@ def test_an_interrupt_ends_the_run_and_the_next_one_goes_on(
         run(pipeline.spec, mode="stream", include=["clean"], emit=interrupt)
     assert 1 <= max(committed) < len(orders) - 1
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("flow")]
+    assert left_behind(tmp_path / ".etl" / "local") == [], "the request to stop goes with the stream that obeyed it"
     assert pipeline.run(mode="stream", select=["clean"]).status == "succeeded"
     assert rows(tmp_path / ".etl" / "local" / "tables" / "shop" / "clean") == model(list(orders))["clean"]
     assert pipeline.audit().holds
