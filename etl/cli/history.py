@@ -37,6 +37,6 @@ def history(
             else f"epochs {item.first_epoch}–{item.last_epoch}"
         )
         if item.backfill is not None:
-            epochs = f"backfill at epoch {item.last_epoch}, {item.backfill}"
+            epochs = f"{item.mode} at epoch {item.last_epoch}, {item.backfill}"
         rows = "" if item.rows_written is None else f", {item.rows_written:,} rows"
         click.echo(f"{at}  {item.run}  {item.mode or '?':6}  {item.flow}: g{item.generation} {epochs}{rows}")

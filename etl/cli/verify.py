@@ -152,7 +152,7 @@ def _about(item: FlowVerdict) -> str:
 def _words(item: FlowVerdict) -> str:
     trials = f"{item.trials} {'trial' if item.trials == 1 else 'trials'}"
     if item.verdict == "equal":
-        return f"equal in {trials}, {item.rows} rows"
+        return f"equal in {trials}, {item.rows} rows" + ("" if item.rows else ", which proves little")
     if item.verdict == "not judged":
         return item.message
     if item.verdict == "differs from itself":

@@ -85,6 +85,7 @@ CODES = {
     "E280": "A backfill names a flow or a column that is not there.",
     "E281": "The range or the window of a backfill does not fit its column.",
     "E282": "A flow cannot be backfilled: it is computed whole, or keeps no ranges.",
+    "E283": "Quarantined rows of a flow cannot be tried again: what to do instead is said.",
     "E300": "SQL is not valid.",
     "E301": "SQL must be one query.",
     "E302": "SQL reads a table that is no input of the flow.",

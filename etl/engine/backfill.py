@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from etl.engine import expectations
+from etl.engine.beside import interrupted, unfinished
 from etl.engine.generations import recorded_files
 from etl.engine.names import VERSION_COLUMNS, columns, quoted
 from etl.engine.output import Output, Rows, Span
@@ -101,18 +102,26 @@ def _as_it_is(session: SparkSession, path: str) -> DataFrame:
 
 def again(job: Job, committed: Committed, part: Part) -> Again:
     """A window with what it reads: the changes inputs as of `committed`; HistoryLost where that cannot be read."""
+    return Again(span_at(job, committed, part.snapshots), part.column, part.window, part.entry)
+
+
+def span_at(job: Job, committed: Committed, snapshots: Mapping[str, Pin]) -> Span:
+    """The whole inputs, those read as changes as of `committed`; HistoryLost where that cannot be read."""
     pins = {
-        item.name: _read(job, item, committed) if item in job.changes else part.snapshots[item.name]
-        for item in job.inputs
+        item.name: _read(job, item, committed) if item in job.changes else snapshots[item.name] for item in job.inputs
     }
-    return Again(Span(None, dict(committed.to), pins), part.column, part.window, part.entry)
+    return Span(None, dict(committed.to), pins)
 
 
 def _read(job: Job, item: Input, committed: Committed) -> Pin:
     position = committed.to[item.name]
     if item.source.format in ("delta", "table"):
         _must_be_whole(job, item, position)
-        return open_source(item.source).pinned(position)
+        table = open_source(item.source).pinned(position)
+        if dict(table.position) != dict(position):
+            message = f"flow '{job.flow.name}': version {position['version']} of '{item.name}', up to which it has read, can no longer be read"
+            raise HistoryLost(message, hint="run the flow with --full-refresh instead")
+        return table
     log = job.log_of(item)
     if log.has(committed.epoch):
         found = open_source(item.source).upto(log, committed.epoch)
@@ -128,22 +137,33 @@ def _must_be_whole(job: Job, item: Input, position: Mapping[str, Any]) -> None:
     """Refuse a table that cannot be read whole at the position, or whose rows a stream will bring a second time."""
     where = str(job.flow.at) if job.flow.at.line else ""
     if item.source.start_ms is not None or item.source.start_version is not None:
-        message = f"flow '{job.flow.name}' cannot be backfilled: '{item.name}' is a table with a start_at, which cannot be read whole from there"
+        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{item.name}' is a table with a start_at, which cannot be read whole from there"
         raise FlowFailed(message, where=where, hint="run the flow with --full-refresh instead")
     if "within" in position:
         message = f"flow '{job.flow.name}': its stream has stopped inside version {position['within']} of '{item.name}'"
-        raise FlowFailed(message, where=where, hint="run the stream until it has read that version, then backfill")
+        raise FlowFailed(message, where=where, hint="run the stream until it has read that version, then try again")
 
 
-def must_be_settled(job: Job, committed: Committed) -> None:
-    """FlowFailed where an epoch died after it wrote quarantine or state, and before the target: a run has to finish it first."""
+def must_be_settled(job: Job, committed: Committed, entry: Mapping[str, Any]) -> None:
+    """FlowFailed where an epoch, or a part other than that of `entry`, died after it wrote quarantine or state, and before the target."""
     for table in (job.paths.quarantine, job.paths.state):
         found = last_stamp(table)
         if found is not None and (found[1].generation, found[1].epoch) > (committed.generation, committed.epoch):
             message = (
                 f"flow '{job.flow.name}': epoch {found[1].epoch} of generation {found[1].generation} was interrupted"
             )
-            raise FlowFailed(message, hint="run the flow, which finishes that epoch, then backfill")
+            raise FlowFailed(message, hint="run the flow, which finishes that epoch, then try again")
+    died = unfinished(job.paths, committed, locked=True)
+    if died is not None and not _ends(entry, died.backfill or {}):
+        fault = interrupted(died)
+        raise FlowFailed(f"flow '{job.flow.name}': {fault.what}", hint=fault.hint)
+
+
+def _ends(entry: Mapping[str, Any], died: Mapping[str, Any]) -> bool:
+    """Whether a part is of the same backfill, or a replay as the one that died: it computes at least as much anew."""
+    if "replay" in died or "replay" in entry:
+        return bool(died["id"] == entry["id"])
+    return all(died.get(name) == entry.get(name) for name in ("column", "from", "to", "of"))
 
 
 def begun(

@@ -47,6 +47,24 @@ def obstacle(plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str
     return ""
 
 
+def own_columns(plan: PlanNode, changes: str) -> tuple[str, ...]:
+    """The output columns whose values follow from the row of the changes input alone, whatever the snapshots say.
+
+    `plan` must be one that keeps its rows apart (`rows`), over that input marked with no groups.
+    """
+    groups = _Groups(plan, (), frozenset({changes}))
+    try:
+        known = dict(groups.look(plan))
+    except Obstacle:
+        return ()
+    return tuple(name for identity, name in _names(plan) if _own(known.get(identity, "#"), f"{changes}."))
+
+
+def _own(value: str, prefix: str) -> bool:
+    """Whether a value's text names columns of that input and nothing else: no other's (`#`), no partner's (`?`), no subquery."""
+    return prefix in value and not any(mark in value for mark in ("#", "?", "Subquery", "Exists"))
+
+
 class _Groups:
     def __init__(self, plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> None:
         self._groups = groups
@@ -70,7 +88,7 @@ class _Groups:
         """Judge the whole plan, then whether its columns name the group of each row."""
         if not self._reads(plan):
             raise Obstacle("no read of its changes inputs")
-        columns = dict(self._look(plan))
+        columns = dict(self.look(plan))
         names = _names(plan)
         for i, group in enumerate(self._groups):
             found = [identity for identity, name in names if name.lower() == group.column.lower()]
@@ -98,7 +116,7 @@ class _Groups:
             (item.identity, f"{name}.{item.fields['name'].lower()}") for item in expressions(below.fields.get("output"))
         ]
 
-    def _look(self, node: PlanNode) -> _Columns:
+    def look(self, node: PlanNode) -> _Columns:
         """The operator's output columns; Obstacle where it mixes groups."""
         if self._is_mark(node):
             return self._leaf(node)
@@ -113,10 +131,10 @@ class _Groups:
         if node.name == "Join":
             return self._join(node)
         if node.name == "Union":
-            return self._union([self._look(child) for child in node.children])
+            return self._union([self.look(child) for child in node.children])
         if len(node.children) != 1:
             raise Obstacle(f"the operator {node.name}")
-        below = self._look(node.children[0])
+        below = self.look(node.children[0])
         known = dict(below)
         if node.name in _PASSING:
             return below
@@ -167,8 +185,8 @@ class _Groups:
 
     def _with(self, node: PlanNode) -> _Columns:
         for definition in (item for item in (*node.children, *node.subplans) if item.name == "CTERelationDef"):
-            self._defined[str(definition.fields.get("id"))] = self._look(definition.children[0])
-        return self._look(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
+            self._defined[str(definition.fields.get("id"))] = self.look(definition.children[0])
+        return self.look(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
 
     def _reference(self, node: PlanNode) -> _Columns:
         defined = self._defined.get(str(node.fields.get("cteId")), [])
@@ -187,7 +205,7 @@ class _Groups:
     def _join(self, node: PlanNode) -> _Columns:
         kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType"))).rsplit(".", 1)[-1]
         kept = kept.removesuffix("$")
-        left, right = (self._look(child) for child in node.children)
+        left, right = (self.look(child) for child in node.children)
         moving = [self._reads(child) for child in node.children]
         if all(moving):
             self._must_equate(node, dict(left), dict(right))

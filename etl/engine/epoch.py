@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from etl.engine.expectations import Checked
     from etl.engine.job import Job
     from etl.engine.output import Output
+    from etl.engine.replay import Replayed
     from etl.engine.sources import Pin
     from etl.planning.plan import Committed
 
@@ -56,7 +57,7 @@ class EpochFunction:
 
 
 def run_epoch(
-    job: Job, session: SparkSession, arrived: DataFrame | None, n: int, *, again: Again | None = None
+    job: Job, session: SparkSession, arrived: DataFrame | None, n: int, *, again: Again | Replayed | None = None
 ) -> Counts | None:
     """Commit epoch `n` of the job's generation: state first, quarantine next, the target last, each once.
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.check_sinks import replaces_rows
 from etl.config.spec import SourceSpec
+from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
 from etl.engine.generations import newest_opened
 from etl.engine.job import Input
+from etl.engine.lost import with_rows
 from etl.engine.provenance import last_committed
 from etl.engine.sources import open_source
 from etl.engine.storage import FlowPaths
@@ -67,8 +69,17 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
         source = open_source(item.source)
         read = committed.to.get(item.name) if committed is not None else _last_read(source, log, epoch)
         if read is not None:
-            drifts[item.name] = source.drift(read, log, epoch if streamed else None)
-    return FlowState(committed, opened, drifts, fault, newest)
+            found = source.drift(read, log, epoch if streamed else None)
+            if item in changes and epoch is not None:
+                alone = len(changes) == 1
+                path = paths.generation(number)
+                found = with_rows(found, path, log, epoch, streamed=streamed, alone=alone)
+            drifts[item.name] = found
+    died = None
+    if committed is not None and fault is None:
+        fault = missing(spec, flow, inputs, paths, committed)
+        died = unfinished(paths, committed)
+    return FlowState(committed, opened, drifts, fault, newest, interrupted(died) if died is not None else None)
 
 
 def _last_read(source: Source, log: SourceLog, epoch: int | None) -> Mapping[str, Any] | None:

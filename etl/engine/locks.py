@@ -151,6 +151,22 @@ def _words(lock: str) -> bool:
         return False
 
 
+def taken_in_turns(path: str) -> bool:
+    """Whether one that holds the lock often and never for long holds it now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return bool(_holder(descriptor).get("in_turns"))
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: bool) -> None:
     """Lock the file, now or, where the caller `waits`, as soon as it is free again if that is worth it."""
     began, told = time.monotonic(), False

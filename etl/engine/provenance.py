@@ -33,7 +33,9 @@ class Provenance:
     fingerprint: str
     kind: str = "rows"
     retired: int = -1  # the newest generation that was ever rolled back
-    backfill: Mapping[str, Any] | None = None  # which window of which backfill, where the commit is one
+    backfill: Mapping[str, Any] | None = (
+        None  # which window of which backfill, or which replay of the quarantine, where the commit is one
+    )
 
     @property
     def app_id(self) -> str:
@@ -120,6 +122,17 @@ class Commit:
     files: tuple[str, ...] = ()  # those with new rows, as the log spells them
     gone: tuple[str, ...] = ()  # those whose rows are gone
     told: tuple[str, ...] = ()  # those of the change feed, where it has files of its own
+    moved: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # files that came and went with rows that are the same
+
+    @property
+    def every_file(self) -> tuple[str, ...]:
+        """The files that came, with new rows or with rows that were there."""
+        return (*self.files, *self.moved[0])
+
+    @property
+    def every_gone(self) -> tuple[str, ...]:
+        """The files that went, whether their rows did or not."""
+        return (*self.gone, *self.moved[1])
 
     @property
     def data_change(self) -> bool:
@@ -152,6 +165,8 @@ def read_commit(table: str, version: int) -> Commit:
     added: list[str] = []
     removed: list[str] = []
     told: list[str] = []
+    came: list[str] = []
+    went: list[str] = []
     schema = table_id = ""
     try:
         with path.open(encoding="utf-8") as lines:
@@ -162,12 +177,14 @@ def read_commit(table: str, version: int) -> Commit:
                 elif "txn" in action:
                     txn[str(action["txn"]["appId"])] = int(action["txn"]["version"])
                 elif "add" in action:
-                    added += [str(action["add"]["path"])] if action["add"].get("dataChange", True) else []
+                    (added if action["add"].get("dataChange", True) else came).append(str(action["add"]["path"]))
                 elif "metaData" in action:
                     schema = str(action["metaData"].get("schemaString", ""))
                     table_id = str(action["metaData"].get("id", ""))
                 elif "remove" in action:
-                    removed += [str(action["remove"]["path"])] if action["remove"].get("dataChange", True) else []
+                    (removed if action["remove"].get("dataChange", True) else went).append(
+                        str(action["remove"]["path"])
+                    )
                 elif "cdc" in action:
                     told.append(str(action["cdc"]["path"]))
         restored = (
@@ -192,6 +209,7 @@ def read_commit(table: str, version: int) -> Commit:
         files=tuple(added),
         gone=tuple(removed),
         told=tuple(told),
+        moved=(tuple(came), tuple(went)),
         metrics={str(k): str(v) for k, v in (info.get("operationMetrics") or {}).items()},
     )
 

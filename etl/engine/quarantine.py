@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine.beside import sets_aside
 from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
 from etl.engine.expectations import REASON
 from etl.engine.output import Groups, Rows
@@ -32,9 +33,7 @@ MALFORMED = "malformed"
 
 def may_quarantine(job: Job) -> bool:
     """Whether the flow has a quarantine table at all."""
-    return any(item.source.on_malformed == "quarantine" for item in job.inputs) or any(
-        item.on_violation == "quarantine" for item in job.flow.expectations
-    )
+    return sets_aside(job.flow, job.inputs)
 
 
 def write(job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int) -> None:

@@ -13,6 +13,7 @@ from etl.operations.audit import AuditResult, audit
 from etl.operations.backfill import Range, backfill
 from etl.operations.plan import plan
 from etl.operations.preview import preview
+from etl.operations.replay import replay
 from etl.operations.run import run
 from etl.operations.verify import Asked, VerifyResult, verify
 from etl.record.history import History, history
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from etl.planning.events import RunResult
     from etl.planning.plan import Plan
     from etl.planning.preview import PreviewResult
+    from etl.planning.replay import ReplayResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Pipeline:
         Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
         """
         return backfill(self.spec, select, Range(column, start, end, window), tell=print)
+
+    def replay(self, *, select: str) -> ReplayResult:
+        """Judge the rows that flow `select` has set aside again, with the snapshots as they are now; raises what keeps it from being done."""
+        return replay(self.spec, select, tell=print)
 
     def preview(self, flow: str, *, limit: int = 20) -> PreviewResult:
         """A sample of what a flow would write; nothing is written, and an active session is left as it was."""

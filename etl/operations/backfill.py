@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.secrets import redacted
-from etl.engine.flow_state import read_state
-from etl.engine.generations import Generation
 from etl.engine.locks import flow_lock
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
-from etl.errors import ConfigurationError, EtlError, FlowFailed, HistoryLost
+from etl.errors import ConfigurationError, EtlError, FlowFailed
 from etl.operations.plan import located
+from etl.operations.standing import flow_of, job_at, readable, standing
 from etl.planning.backfill import BackfillResult, windows
 from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
@@ -24,15 +23,15 @@ from etl.planning.plan import STRATEGIES
 from etl.record.history import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.config.spec import FlowSpec, PipelineSpec, Strategy
     from etl.engine.backfill import Part
     from etl.engine.job import Job
     from etl.planning.plan import Committed
-    from etl.planning.position import Drift
 
 _STRATEGIES = ("append", "merge", "scd2", "replace")
+_DONE = "backfilled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,7 @@ def backfill(
     Each window is one commit under the flow's lock, which is free between them. One that died is gone on with; after its end the
     same call begins anew. Raises what keeps it from being done; the windows that were committed by then stay.
     """
-    found = spec.flow(flow)
-    if found is None:
-        known = ", ".join(item.name for item in spec.flows)
-        raise ConfigurationError(
-            [
-                Diagnostic(
-                    "E280",
-                    f"there is no flow '{flow}'",
-                    hint=did_you_mean(flow, known.split(", ")) or f"the flows are: {known}",
-                )
-            ]
-        )
+    found = flow_of(spec, flow, "E280")
     sessions = Sessions(spec.spark, app_name=f"etl backfill {spec.name}", short=False)
     try:
         return _Work(
@@ -90,13 +78,13 @@ class _Work:
     def run(self) -> BackfillResult:
         from etl.engine import backfill as engine  # noqa: PLC0415  # pyspark only for what can be done
 
-        committed, drifts = self._state()
+        committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
         strategy = self._strategy(committed)
-        warnings = self._inputs(committed, drifts)
+        warnings = readable(self._flow, committed, drifts, done=_DONE)
         self._session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
         column, kind = self._column(strategy)
         cut = windows(column, kind, self._asked.start, self._asked.end, self._asked.size, timezone=self._flow.timezone)
-        job = self._job(committed, strategy)
+        job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)
         begun = engine.begun(self._paths.target, committed.generation, column, cut)
         pins = engine.pinned_again(job, begun[1]) if begun is not None and len(begun[2]) < len(cut) else None
         if begun is not None and pins is not None:
@@ -155,42 +143,19 @@ class _Work:
             flow_lock(self._paths, flow=job.flow.name, run_id=self._run_id, in_turns=wait) as lock,
         ):
             lock.tell_jvm(self._sessions.get().jvm_pid())
-            committed, drifts = self._state()
+            committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
             if committed.generation != job.generation.number:
                 message = f"flow '{job.flow.name}' was rebuilt meanwhile, as generation {committed.generation}: all its rows are new"
                 raise FlowFailed(message, where=self._at, hint="backfill again only where that is still needed")
-            must_be_settled(job, committed)
-            self._inputs(committed, drifts)
+            must_be_settled(job, committed, part.entry)
+            readable(self._flow, committed, drifts, done=_DONE)
             counts = run_epoch(job, self._session, None, committed.epoch, again=again(job, committed, part))
         return counts or Counts()
 
     def _waits(self, holder: str) -> None:
         self._tell(f"{self._flow.name}: waits for {holder}")
 
-    def _state(self) -> tuple[Committed, Mapping[str, Drift]]:
-        """The target's newest epoch, which this very definition has written, and how the inputs have moved since."""
-        flow, state = self._flow, read_state(self._spec, self._flow)
-        committed, opened = state.committed, state.opened
-        if state.fault is not None:
-            raise FlowFailed(
-                f"flow '{flow.name}' cannot be backfilled: {state.fault.what}",
-                where=self._at,
-                hint=state.fault.hint or "run the flow: it is rebuilt",
-            )
-        if committed is None:
-            message = f"flow '{flow.name}' has no target yet, so there is nothing to backfill"
-            raise FlowFailed(message, where=self._at, hint="run it first: a run computes every row")
-        if committed.fingerprint != self._fingerprint:
-            message = f"the definition of flow '{flow.name}' is not the one that wrote its target, which must not hold rows of two definitions"
-            raise FlowFailed(
-                message, where=self._at, hint="run it: with a new definition a run computes every row anew"
-            )
-        if opened is not None and opened.number > committed.generation:
-            message = f"flow '{flow.name}': generation {opened.number} was begun and has not reached the target"
-            raise FlowFailed(message, where=self._at, hint="run the flow, which computes every row anew")
-        return committed, state.drifts
-
-    def _strategy(self, committed: Committed) -> str:
+    def _strategy(self, committed: Committed) -> Strategy:
         flow = self._flow
         strategy = flow.sink.strategy or STRATEGIES[committed.kind]
         if committed.kind in ("rows", "groups") and strategy in _STRATEGIES:
@@ -203,19 +168,6 @@ class _Work:
             why, hint = "keeps its rows in Spark's state, which has no ranges", "run it with --full-refresh"
         raise ConfigurationError(
             [Diagnostic("E282", f"flow '{flow.name}' cannot be backfilled: it {why}", flow.at, hint)]
-        )
-
-    def _inputs(self, committed: Committed, drifts: Mapping[str, Drift]) -> tuple[str, ...]:
-        """Warnings of inputs that have changed behind the stream's back; HistoryLost where one cannot be read up to where it was."""
-        changes = [item.dataset for item in self._flow.inputs if item.read == "changes"]
-        gone = [f"{name}: {drifts[name].detail}" for name in changes if name in drifts and drifts[name].moved == "lost"]
-        if gone:
-            message = f"flow '{self._flow.name}' cannot be backfilled: what its target was made of can no longer be read: {'; '.join(gone)}"
-            raise HistoryLost(message, where=self._at, hint="bring the input back")
-        return tuple(
-            f"{name}: {drifts[name].detail}; the flow's next run computes every row anew for that"
-            for name in changes
-            if name in drifts and drifts[name].moved == "rewritten" and committed.kind != "full"
         )
 
     def _column(self, strategy: str) -> tuple[str, str]:
@@ -235,10 +187,3 @@ class _Work:
         message = f"the target of flow '{self._flow.name}' has no column '{self._asked.column}'"
         hint = did_you_mean(self._asked.column, names) or f"its columns are: {', '.join(names)}"
         raise ConfigurationError([Diagnostic("E280", message, self._flow.at, hint)])
-
-    def _job(self, committed: Committed, strategy: str) -> Job:
-        from etl.engine.prepare import draft_of  # noqa: PLC0415  # see run
-
-        number = committed.generation
-        generation = Generation(number, self._paths.generation(number), self._fingerprint, committed.kind, self._run_id)
-        return replace(draft_of(self._spec, self._flow, generation), kind=committed.kind, strategy=strategy)

@@ -16,6 +16,7 @@ from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError
 from etl.operations.verify_generated import ROWS, generated, never_null, without_fail
 from etl.operations.verify_inputs import TableStock, of_files, sampled
+from etl.operations.verify_literals import compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +155,15 @@ class _Filling:
         rows = self._rows or ROWS
         self.notes.append(f"{source.name}: {rows} generated rows")
         needed = never_null(self._spec.flows)
-        return generated(source, columns, self._scratch, rows=rows, seed=self._seed, never_null=needed)
+        return generated(
+            source,
+            columns,
+            self._scratch,
+            rows=rows,
+            seed=self._seed,
+            never_null=needed,
+            compared=compared(self._spec.flows),
+        )
 
 
 def _obstacle(source: SourceSpec, *, generated: bool) -> Diagnostic | None:

@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic
@@ -17,7 +18,7 @@ from etl.errors import ConfigurationError
 from etl.operations.verify_inputs import FileStock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from etl.config.spec import FlowSpec
@@ -26,17 +27,26 @@ if TYPE_CHECKING:
 ROWS = 200
 _FILES = 12
 _NULL, _TWICE, _EXTREME = 0.08, 0.08, 0.03
+_LIKELY = 0.6  # of the values of a column that the pipeline compares with something
 _TEXTS = ("a", "b", "c", "d", "e", "", "Z", "ü x")
 _GREATEST = {"tinyint": 100, "smallint": 10_000, "int": 100_000, "bigint": 1_000_000_000}
 _START = dt.datetime(2024, 3, 4, tzinfo=dt.UTC)
 
 
 def generated(
-    source: SourceSpec, columns: Sequence[Column], scratch: Path, *, rows: int, seed: int, never_null: Collection[str]
+    source: SourceSpec,
+    columns: Sequence[Column],
+    scratch: Path,
+    *,
+    rows: int,
+    seed: int,
+    never_null: Collection[str],
+    compared: Mapping[str, Sequence[str | Decimal]] = MappingProxyType({}),
 ) -> FileStock:
     """A source of made-up rows in JSON files; ConfigurationError where a column's type has no values in JSON.
 
-    `never_null`: columns, in small letters, that a sink needs to have a value.
+    `never_null`: columns, in small letters, that a sink needs to have a value. `compared`: what the pipeline compares columns with,
+    so that some rows pass its filters and some lie at their edges.
     """
     dice = random.Random(f"{seed}/rows of {source.name}")  # noqa: S311  # the same rows each time, and no secrets
     folder = scratch / "generated" / source.name
@@ -47,10 +57,14 @@ def generated(
             if made and dice.random() < _TWICE:
                 made.append(dice.choice(made))
                 continue
-            row = {
-                item.name: as_json(_value(item.shape, dice, nullable=item.name.lower() not in never_null), item.shape)
-                for item in columns
-            }
+            row = {}
+            for item in columns:
+                name = item.name.lower()
+                likely = _fitting(item.shape, compared.get(name, ()))
+                value = dice.choice(likely) if likely and dice.random() < _LIKELY else None
+                if value is None:
+                    value = _value(item.shape, dice, nullable=name not in never_null)
+                row[item.name] = as_json(value, item.shape)
             made.append(json.dumps(row, ensure_ascii=False))
     except Unfit as cause:
         message = f"rows of source '{source.name}' cannot be generated: {cause}"
@@ -85,6 +99,18 @@ def without_fail(flow: FlowSpec) -> FlowSpec:
     """The flow with rules that drop rows where its own would fail it: made-up rows break every rule."""
     rules = tuple(replace(item, on_violation="drop") if item.on_violation == "fail" else item for item in flow.rules)
     return replace(flow, expectations=rules, primary_key=())
+
+
+def _fitting(kind: Type, values: Sequence[str | Decimal]) -> list[Any]:
+    """The values that a column of that type may hold: texts as they are, numbers with their neighbours."""
+    if kind.name in ("string", "varchar"):
+        return [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    near = [value + by for value in numbers for by in (-1, 0, 1)]
+    if kind.name in _GREATEST:
+        most = _GREATEST[kind.name]
+        return [int(value) for value in near if value == int(value) and abs(value) < most]
+    return [float(value) for value in near] if kind.name in ("float", "double") else []
 
 
 def _value(kind: Type, dice: random.Random, *, nullable: bool = True) -> Any:

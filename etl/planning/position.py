@@ -30,6 +30,7 @@ class Drift:
     moved: Moved
     detail: str = ""  # for a person: "12 new files", "2 files (a.csv, b.csv) are gone"
     new: bool = False  # whether there is also something that was never read
+    gone: tuple[str, ...] = ()  # the files that are lost, where they are known by name
 
 
 def file_digest(files: Iterable[tuple[str, int]]) -> int:

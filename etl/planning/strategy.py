@@ -42,6 +42,7 @@ class FlowState:
     drifts: Mapping[str, Drift]  # against what the target has committed; empty where nothing is
     fault: Fault | None = None
     newest: int = -1  # the greatest number that any generation of the flow has had
+    died: Fault | None = None  # a backfill or replay between its tables: only the same call ends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def decide(
     following = newest + 1
     # Epoch 0 of an interrupted generation replaces the target, whatever befell that.
     replacing = opened is not None and committed is not None and opened.number > committed.generation
-    fault = None if replacing else state.fault
+    fault = None if replacing else state.fault or state.died
 
     def renew(reason: str) -> Decision:
         gone = _gone(inputs, state)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
     from etl.planning.backfill import BackfillResult
     from etl.planning.events import RunResult
+    from etl.planning.replay import ReplayResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _epochs(entry: HistoryEntry) -> str:
     return f"g{entry.generation} " + (f"epoch {first}" if first == last else f"epochs {first}–{last}")
 
 
-def record(storage: str, result: RunResult | BackfillResult) -> None:
+def record(storage: str, result: RunResult | BackfillResult | ReplayResult) -> None:
     """Keep a run's result; the tables do not depend on it."""
     file = _file(storage, result.pipeline, result.run_id)
     write_json(file, asdict(result))
@@ -104,15 +105,21 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
                     committed_at_ms=commits[-1].timestamp_ms,
                     rows_written=sum(known) if known else None,
                     fingerprint=commits[-1].stamp.fingerprint,
-                    mode=result["mode"] if result else "backfill" if commits[-1].stamp.backfill else None,
+                    mode=result["mode"] if result else _mode(commits[-1].stamp.backfill),
                     backfill=_range(commits[-1].stamp.backfill),
                 )
             )
     return tuple(sorted(found, key=lambda item: item.committed_at_ms, reverse=True))
 
 
+def _mode(backfill: Mapping[str, Any] | None) -> str | None:
+    return None if backfill is None else "replay" if "replay" in backfill else "backfill"
+
+
 def _range(backfill: Mapping[str, Any] | None) -> str | None:
-    return None if backfill is None else f"{backfill['from']} ≤ {backfill['column']} < {backfill['to']}"
+    if backfill is None or "replay" in backfill:
+        return None if backfill is None else "its quarantine replayed"
+    return f"{backfill['from']} ≤ {backfill['column']} < {backfill['to']}"
 
 
 def _file(storage: str, pipeline: str, run_id: str) -> Path:

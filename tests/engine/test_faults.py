@@ -35,12 +35,17 @@ flows:
   grouped: {inputs: [lake], transform: {sql: "SELECT v, count(*) AS n FROM lake GROUP BY v"}, incremental: {groups: {v: v}}}
   totals: {inputs: [things], transform: {sql: "SELECT count(*) AS n FROM things"}, incremental: full}
   late: {inputs: [things], incremental: rows}
+  kept:
+    inputs: [things]
+    incremental: rows
+    expectations: {known: {expr: v IS NOT NULL, on_violation: quarantine}}
+    sink: {strategy: merge, keys: [id], sequence_by: [id], delete_when: v = 'gone'}
 """
 
 
 @dataclass(frozen=True)
 class World:
-    """A project whose flows `copied`, `mirrored`, `grouped` and `totals` have each committed epochs 0, 1 and 2."""
+    """A project whose flows `copied`, `mirrored`, `grouped`, `totals` and `kept` have each committed epochs 0, 1 and 2."""
 
     root: Path
     spark: SparkSession
@@ -72,7 +77,7 @@ class World:
     def model(self, flow: str) -> list[tuple[Any, ...]]:
         files = [path.read_text(encoding="utf-8").splitlines()[1:] for path in (self.root / "landing").iterdir()]
         things = sorted((int(line.split(",")[0]), line.split(",")[1]) for lines in files for line in lines)
-        if flow in ("copied", "late"):
+        if flow in ("copied", "late", "kept"):
             return sorted(things, key=repr)
         if flow == "totals":
             return [(len(things),)]
@@ -149,6 +154,24 @@ def compact(world: World) -> None:
 
 def drop_full(world: World) -> None:
     shutil.rmtree(world.target("totals"))
+
+
+def drop_quarantine(world: World) -> None:
+    shutil.rmtree(world.storage / "quarantine" / "p" / "kept")
+
+
+def drop_state(world: World) -> None:
+    shutil.rmtree(world.storage / "state" / "p" / "kept")
+
+
+def recreate_state(world: World) -> None:
+    drop_state(world)
+    world.append(world.storage / "state" / "p" / "kept", 9)
+
+
+def drop_state_and_lose_file(world: World) -> None:
+    drop_state(world)
+    lose_file(world)
 
 
 def occupy(world: World) -> None:
@@ -231,6 +254,10 @@ CASES: list[tuple[str, Callable[[World], None], str, Any, str]] = [
     ("rows deleted by somebody else", delete, "copied", "batch", "failed"),
     ("rows added by somebody else and taken back", write_and_take_back, "copied", "batch", "unchanged"),
     ("the target compacted", compact, "copied", "stream", "unchanged"),
+    ("the quarantine dropped", drop_quarantine, "kept", "stream", "succeeded"),
+    ("the state dropped", drop_state, "kept", "stream", "succeeded"),
+    ("the state dropped and recreated", recreate_state, "kept", "batch", "succeeded"),
+    ("the state dropped and a file gone", drop_state_and_lose_file, "kept", "stream", "failed"),
     ("somebody else's table where a flow would begin", occupy, "late", "stream", "failed"),
     ("a Delta source dropped and recreated", recreate_source, "mirrored", "stream", "succeeded"),
     ("a Delta source replaced, under groups", replace_source, "grouped", "stream", "succeeded"),

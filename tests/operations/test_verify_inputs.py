@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 import etl
 from etl.cli.verify import command_of, document, text
 from etl.config import ddl
-from etl.config.spec import FlowSpec, InputSpec, SinkSpec, SourceSpec
+from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
 from etl.operations.difference import compare
 from etl.operations.verify import FlowVerdict, VerifyResult
 from etl.operations.verify_generated import generated, never_null
 from etl.operations.verify_inputs import Deal, of_files, sampled
 from etl.operations.verify_lines import can_cut, pieces
+from etl.operations.verify_literals import compared
 
 CSV = SourceSpec("orders", "csv", "", "id BIGINT", options=(("Header", "TRUE"),))
 
@@ -164,3 +166,23 @@ def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference
     assert told["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
     shown = result._repr_html_()
     assert all(word in shown for word in ("differs from itself", "»2«", "3 trials from seed 7"))
+
+
+def test_what_the_pipeline_compares_its_columns_with_is_among_the_generated_values(tmp_path: Path) -> None:
+    query = "SELECT * FROM o WHERE kind IN ('view', 'click') AND 5 <= n AND price > -2.5 AND who = other"
+    rules = (ExpectationSpec("plausible", "dwell IS NULL OR dwell BETWEEN 0 AND 3600", "drop"),)
+    flow = FlowSpec("f", (InputSpec("o"),), transform=SqlTransform(query), expectations=rules)
+    found = compared([flow])
+    assert found == {
+        "kind": ("view", "click"),
+        "n": (Decimal(5),),
+        "price": (Decimal("-2.5"),),
+        "dwell": (Decimal(0), Decimal(3600)),
+    }
+    columns = ddl.parse("kind STRING, n TINYINT, dwell DOUBLE")
+    source = SourceSpec("o", "json", "", "kind STRING")
+    stock = generated(source, columns, tmp_path, rows=200, seed=1, never_null=(), compared=found)
+    rows = [json.loads(line) for file, _ in stock.files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert {"view", "click"} < {row["kind"] for row in rows}
+    assert {4, 5, 6} <= {row["n"] for row in rows}
+    assert {-1.0, 3600.0, 3601.0} <= {row["dwell"] for row in rows}

@@ -45,6 +45,16 @@ def test_nothing_new_is_unchanged(mode: str) -> None:
     assert verdict(mode, FlowState(committed(), opened(), SAME)) == ("unchanged", 0)
 
 
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_part_that_died_between_its_tables_stops_every_run_but_a_rebuild(mode: Any) -> None:
+    state = FlowState(committed(), opened(), SAME, died=Fault("a replay was interrupted", "run it again"))
+    found = decide(mode=mode, inputs=INPUTS, fingerprint="f", state=state)
+    assert (found.refused, found.reason) == ("run it again", "a replay was interrupted")
+    assert verdict(mode, state, full_refresh=True) == ("new generation", 1)
+    begun = replace(state, opened=opened(1, offered=None, finished=None))
+    assert not decide(mode=mode, inputs=INPUTS, fingerprint="f", state=begun).refused, "its rebuild goes on"
+
+
 def test_new_files_resume_a_stream_and_renew_a_batch() -> None:
     state = FlowState(committed(), opened(), {**SAME, "a": Drift("more", "1 new file", new=True)})
     assert verdict("stream", state) == ("resume", 0)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.engine.commit import stamped
-from etl.engine.output import Rows
-from etl.engine.replacement import replace_rows
+from etl.engine.output import Groups, Rows
+from etl.engine.replacement import replace_groups, replace_rows
 from etl.engine.sinks.overwrite import create
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def _write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces,
         return
     if isinstance(replaces, Rows):
         replace_rows(session, job.paths.target, rows, replaces.condition, stamp)
+        return
+    if isinstance(replaces, Groups):  # a replay of the quarantine
+        replace_groups(session, job.paths.target, rows, replaces, stamp)
         return
     with stamped(session, stamp):
         rows.write.format("delta").mode("append").save(job.paths.target)

@@ -53,7 +53,12 @@ class DeltaSource:
         return Pin({"version": self._newest()} | _named(self._table_id()))
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:
-        return Pin({"version": int(position["version"])} | _named(str(position.get("table", ""))))
+        """The table at a version that was read of it; at its newest where that cannot be read as it was any more."""
+        version, before = int(position["version"]), str(position.get("table", ""))
+        now = self._table_id() if before else ""
+        if version >= 0 and (before != (now or before) or not self._holds(version)):
+            return self.latest()
+        return Pin({"version": version} | _named(before))
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # the table's own log tells all
         newest, since = self._newest(), int(read["version"])
@@ -135,6 +140,19 @@ class DeltaSource:
     def _needed(self, commit: Commit) -> tuple[str, ...]:
         """The files that a stream reads of a commit; a change feed reads its own, or else what came and what went."""
         return (commit.told or (*commit.files, *commit.gone)) if self._spec.feed else commit.files
+
+    def _holds(self, version: int) -> bool:
+        """Whether the log tells of a version, and every file that was taken away since then is still there to be read."""
+        versions = log_versions(self._path)
+        if version not in versions:
+            return False
+        since: set[str] = set()
+        for later in versions[versions.index(version) + 1 :]:
+            commit = read_commit(self._path, later)
+            since |= set(commit.every_file)
+            if not all(name in since or self._is_there(name) for name in commit.every_gone):
+                return False
+        return True
 
     def _is_there(self, name: str) -> bool:
         return Path(decode(name) if name.startswith("file:") else f"{self._path}/{unquote(name)}").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,14 @@ class FileSource:
         try:
             if epoch is not None and log.has(epoch) and self._touched(log, epoch, now):
                 return Drift("rewritten", "files from before start_at were changed since", new=True)
-            known = self._relative(self._remembered(log, epoch))
+            raw = self._remembered(log, epoch)
         except FlowFailed:  # a damaged checkpoint, which the decision names: its list of files is not known
-            known = {}
+            raw = {}
+        known = self._relative(raw)
         if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
-            return file_drift(known, now)
+            found = file_drift(known, now)
+            gone = tuple(name for name in raw if not self._relative({name: 0}).keys() & now.keys())
+            return replace(found, gone=gone) if found.moved == "lost" else found
         # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
         return unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
 
@@ -108,11 +112,11 @@ class FileSource:
 
     def misread(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = self._since_start(_of_epoch(log, epoch))
+        files = self._since_start(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(self._since_start(_of_epoch(log, epoch))))
+        return advance_files(before, self._relative(self._since_start(files_of_epoch(log, epoch))))
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
@@ -186,7 +190,7 @@ class FileSource:
         return {name.removeprefix(prefix): modified for name, modified in files.items()}
 
 
-def _of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
+def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
     """The files that one epoch of the stream brings."""
     offset, previous = log.offset(epoch), log.offset(epoch - 1)
     upto = int(offset["logOffset"]) if offset else -1
