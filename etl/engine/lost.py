@@ -28,8 +28,12 @@ def with_rows(drift: Drift, path: str, log: SourceLog, epoch: int, *, streamed: 
     if len(rows) < len(read) or total == 0:
         return drift  # an epoch has left no counts, or what is gone held nothing
     most, exact = (total, False) if not streamed else _of_epochs(drift, rows, log)
-    about = "" if exact and alone else "at most "
-    return replace(drift, detail=f"{drift.detail}, and with that {about}{most:,} of the {total:,} rows that were read")
+    exact = exact and alone
+    if most == total:
+        told = f"{'' if exact else 'up to '}all {total:,} rows that were read"
+    else:
+        told = f"{'' if exact else 'at most '}{most:,} of the {total:,} rows that were read"
+    return replace(drift, detail=f"{drift.detail}, and with that {told}")
 
 
 def _of_epochs(drift: Drift, rows: list[int], log: SourceLog) -> tuple[int, bool]:

@@ -38,14 +38,15 @@ def told(generation: Path, *gone: str, epoch: int = 2, streamed: bool = True, al
 def test_all_files_of_an_epoch_are_its_rows_and_some_of_them_at_most(generation: Path) -> None:
     assert told(generation, "/in/a.csv") == "gone, and with that 100 of the 123 rows that were read"
     assert told(generation, "/in/a.csv", "/in/d.csv").endswith("that 103 of the 123 rows that were read")
+    assert told(generation, *(name for files in FILES for name in files)).endswith("that all 123 rows that were read")
     assert told(generation, "/in/c.csv").endswith("that at most 20 of the 123 rows that were read")
     assert told(generation, "/in/c.csv", "/in/d.csv").endswith("that at most 23 of the 123 rows that were read")
 
 
 def test_where_counts_hold_more_than_these_files_the_number_is_a_bound(generation: Path) -> None:
     assert told(generation, "/in/a.csv", alone=False).endswith("that at most 100 of the 123 rows that were read")
-    assert told(generation).endswith("that at most 123 of the 123 rows that were read"), "which files is not known"
-    assert told(generation, "/in/a.csv", streamed=False).endswith("that at most 3 of the 3 rows that were read")
+    assert told(generation).endswith("that up to all 123 rows that were read"), "which files is not known"
+    assert told(generation, "/in/a.csv", streamed=False).endswith("that up to all 3 rows that were read")
 
 
 def test_without_all_counts_there_is_no_number(generation: Path) -> None:
@@ -55,7 +56,7 @@ def test_without_all_counts_there_is_no_number(generation: Path) -> None:
 
 def test_offsets_that_spark_cleaned_away_leave_the_whole_as_the_bound(generation: Path) -> None:
     (generation / "offsets" / "0").unlink()
-    assert told(generation, "/in/d.csv").endswith("that at most 123 of the 123 rows that were read")
+    assert told(generation, "/in/d.csv").endswith("that up to all 123 rows that were read")
 
 
 def test_what_is_not_lost_stays_as_it_is(generation: Path) -> None:
