@@ -89,7 +89,7 @@ class _Work:
         try:
             with (
                 translated(self._flow),
-                flow_lock(self._paths.lock, flow=self._flow.name, run_id=self._run_id, in_turns=self._waits) as lock,
+                flow_lock(self._paths, flow=self._flow.name, run_id=self._run_id, in_turns=self._waits) as lock,
             ):
                 lock.tell_jvm(self._sessions.get().jvm_pid())
                 tried = self._try_again(strategy)
