@@ -131,10 +131,11 @@ def test_within_its_module_only_run_epoch_reaches_a_sink() -> None:
     assert mentions["__call__"] >= {"run_epoch"}, "a stream's micro-batch goes through run_epoch"
 
 
-def test_both_modes_and_backfills_go_through_run_epoch(imports: grimp.ImportGraph) -> None:
+def test_both_modes_backfills_and_replays_go_through_run_epoch(imports: grimp.ImportGraph) -> None:
     assert imports.find_modules_that_directly_import("etl.engine.epoch") == {
         "etl.engine.flow_run",
         "etl.operations.backfill",
+        "etl.operations.replay",
     }
     driver = parsed(ROOT / "etl/engine/flow_run.py")
     called = {
