@@ -74,7 +74,7 @@ def kill(process: subprocess.Popen[str], *, jvm: bool) -> bool:
     return not done
 
 
-def kill_before_commit(root: Path, process: subprocess.Popen[str], tables: Path) -> bool:
+def kill_before_commit(process: subprocess.Popen[str], tables: Path) -> bool:
     """Kill driver and JVM at a moment when a table has new data files and not yet the commit that adds them; False where that was missed."""
     known = {item for item in tables.rglob("*.parquet") if "_delta_log" not in item.parts}
     while process.poll() is None:
@@ -91,6 +91,7 @@ def kill_before_commit(root: Path, process: subprocess.Popen[str], tables: Path)
                 return kill(process, jvm=True)
             os.killpg(process.pid, signal.SIGCONT)
             known.update(new)
+        time.sleep(0.002)  # the run needs the processor, too
     kill(process, jvm=True)
     return False
 
