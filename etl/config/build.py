@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from etl.config import ddl, equality, grammar, groups, query
+from etl.config import ddl, equality, grammar, groups, query, state
 from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from etl.config.document import Document, Path_
     from etl.config.expand import Expanded
     from etl.config.project import Place
-    from etl.config.spec import Scalar
+    from etl.config.spec import Incremental, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,9 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         variables=tuple(made.variables.items()),
         inputs=inputs,
         transform=transform(parts, name, model, found),
-        incremental="groups" if isinstance(model.incremental, grammar.Groups) else model.incremental,
+        incremental=_incremental(model.incremental),
         groups=groups.build(document, name, model, inputs, found),
+        state=state.build(document, name, model, inputs, found),
         trusted=model.trusted,
         expectations=tuple(expectations),
         columns=_columns(parts, name, model, found),
@@ -148,6 +149,12 @@ def _flow(parts: Given, name: str, model: grammar.Flow, run: RunSpec, found: lis
         retry=_retry(model.run.retry, run.retry),
         at=document.place(path, key=True),
     )
+
+
+def _incremental(given: grammar.Groups | grammar.State | Literal["rows", "full", "auto"]) -> Incremental:
+    if isinstance(given, grammar.Groups):
+        return "groups"
+    return "state" if isinstance(given, grammar.State) else given
 
 
 def _columns(parts: Given, name: str, model: grammar.Flow, found: list[Diagnostic]) -> tuple[ColumnSpec, ...]:

@@ -157,9 +157,24 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
             item.at,
             "read what the view reads, or let it be a flow that stores its rows",
         )
+    if item.read == "changes" and flow.state is not None and upstream is not None and is_view(upstream):
+        yield Diagnostic(
+            "E243",
+            f"flow '{flow.name}' watches the time of '{item.dataset}', which is a view and has no rows of its own",
+            item.at,
+            "read what the view reads, or let it be a flow that stores its rows",
+        )
     source = spec.source(item.dataset)
     behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's
     if item.read == "changes" and behind is not None and replaces_rows(behind):
+        if flow.state is not None:
+            yield Diagnostic(
+                "E241",
+                f"flow '{flow.name}' keeps state over '{item.dataset}', whose rows also change and go; Spark's state takes none of them back",
+                item.at,
+                "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}",
+            )
+            return
         strategy = flow.sink.strategy or ("append" if flow.incremental == "rows" else None)
         if strategy == "append":
             yield Diagnostic(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.query import check_expression
+from etl.config.state import check_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 SINKS_OF: Mapping[Incremental, tuple[Strategy, ...]] = {
     "rows": ("append", "merge", "scd2"),
     "groups": ("replace",),
+    "state": ("append", "merge"),
     "full": ("overwrite",),
     "auto": ("append", "merge", "scd2", "overwrite"),
 }
 _KEYED = ("merge", "scd2")
-_GO = {"rows": "rows go", "groups": "groups go", "full": "a full flow goes", "auto": "an auto flow goes"}
+_GO = {"rows": "rows go", "groups": "groups go", "state": "state goes", "full": "a full flow goes", "auto": "an auto flow goes"}
 
 
 def replaces_rows(flow: FlowSpec) -> bool:
@@ -59,6 +61,8 @@ def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place(("flows", flow.name, "trusted"), key=True),
             "leave it out",
         )
+    if flow.state is not None:
+        yield from check_state(flow, flow.state, document)
     if sink.strategy in _KEYED:
         yield from _keyed(flow, document)
     if sink.schema_evolution != "fail" and sink.takes is not None:
@@ -99,6 +103,8 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place(path, key=True),
             "keys: [column, …]",
         )
+    if flow.state is not None:
+        return  # the newest result of a key replaces the one before: there is no more to say
     if sink.strategy == "merge" and bool(sink.sequence_by) == sink.insert_only:
         yield Diagnostic(
             "E232",

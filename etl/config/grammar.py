@@ -126,6 +126,16 @@ GroupExpression = Annotated[
 ]
 
 
+OfEach = Annotated[
+    Annotated[Text, Tag("[text]")] | Annotated[dict[Name, Text], Field(min_length=1), Tag("[mapping]")],
+    Discriminator(_form),
+]
+DelayOfEach = Annotated[
+    Annotated[Duration, Tag("[text]")] | Annotated[dict[Name, Duration], Field(min_length=1), Tag("[mapping]")],
+    Discriminator(_form),
+]
+
+
 class Groups(Model):
     """Each output row depends on the input rows that share these values."""
 
@@ -134,9 +144,36 @@ class Groups(Model):
     )
 
 
+class Stateful(Model):
+    """Spark's own state: windows, deduplication, joins of streams."""
+
+    watermark: OfEach = Field(
+        description="The column of the input that tells when a row happened; or `{input: column}` for each changes input."
+    )
+    delay: DelayOfEach = Field(description="How much later than the newest a row may come; or `{input: delay}`.")
+    output_mode: Literal["append", "update"] | None = Field(
+        None,
+        description="append: only results that are closed (default of sink append); update: those that changed (default of merge).",
+    )
+
+
+class State(Model):
+    """Spark's stateful operators, kept from epoch to epoch."""
+
+    state: Stateful = Field(description="What tells when a row is late, and which results are written when.")
+
+
+def _incremental(value: Any) -> str:
+    if isinstance(value, State) or (isinstance(value, dict) and "state" in value):
+        return "[state]"
+    return _form(value)
+
+
 Incremental = Annotated[
-    Annotated[Literal["rows", "full", "auto"], Tag("[text]")] | Annotated[Groups, Tag("[mapping]")],
-    Discriminator(_form),
+    Annotated[Literal["rows", "full", "auto"], Tag("[text]")]
+    | Annotated[Groups, Tag("[mapping]")]
+    | Annotated[State, Tag("[state]")],
+    Discriminator(_incremental),
 ]
 
 
@@ -154,7 +191,7 @@ class Sink(Model):
 
     strategy: Strategy | None = Field(
         None,
-        description="append (default of rows), merge or scd2; replace (the only choice of groups); overwrite (the only choice of full); or view: nothing is stored, the flow becomes part of its readers.",
+        description="append (default of rows and state), merge or scd2; replace (the only choice of groups); overwrite (the only choice of full); or view: nothing is stored, the flow becomes part of its readers.",
     )
     keys: Texts = Field((), description="merge, scd2: the columns that identify a row.")
     sequence_by: Texts = Field(
@@ -255,7 +292,8 @@ class Flow(Model):
     )
     transform: Transform | None = Field(None, description="The query; none: the only input as it is.")
     incremental: Incremental = Field(
-        "auto", description="The kind of processing: rows, full, `{groups: …}`, or auto: the analysed plan decides."
+        "auto",
+        description="The kind of processing: rows, full, `{groups: …}`, `{state: …}`, or auto: the analysed plan decides (never state).",
     )
     trusted: bool = Field(
         default=False, description="groups: the author answers for what the plan does not prove; see `etl verify`."
@@ -347,7 +385,6 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
 }
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
-    ("flows", "*", "incremental"): frozenset({"state"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Pipeline,
@@ -359,6 +396,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("flows", "*", "inputs", "*"): Input,
     ("flows", "*", "transform"): Transform,
     ("flows", "*", "incremental"): Groups,
+    ("flows", "*", "incremental", "state"): Stateful,
     ("flows", "*", "expectations", "*"): Expectation,
     ("flows", "*", "columns", "*"): Column,
     ("flows", "*", "equality", "*"): Tolerance,

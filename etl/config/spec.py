@@ -23,7 +23,8 @@ OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]
 ReadAs = Literal["changes", "snapshot"]
 OnChange = Literal["keep", "recompute"]
-Incremental = Literal["rows", "groups", "full", "auto"]
+Incremental = Literal["rows", "groups", "state", "full", "auto"]
+OutputMode = Literal["append", "update"]
 Strategy: TypeAlias = str  # a built-in one, or a plug-in's
 Mode = Literal["batch", "stream"]
 SchemaEvolution = Literal["fail", "add_columns"]
@@ -164,6 +165,28 @@ class GroupSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WatermarkSpec:
+    """What tells when a row of one changes input happened, and how much later than the newest it may come."""
+
+    input: str  # the name that the transform knows it by
+    column: str
+    delay_ms: int
+    at: Location = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class StateSpec:
+    """What `incremental: {state: …}` says: a watermark for each changes input, and which results are written when."""
+
+    watermarks: tuple[WatermarkSpec, ...]
+    output_mode: OutputMode
+
+    def of(self, name: str) -> WatermarkSpec:
+        """The watermark of the input known as `name`."""
+        return next(item for item in self.watermarks if item.input == name)
+
+
+@dataclass(frozen=True, slots=True)
 class SinkSpec:
     """How a flow's rows reach its target. `strategy` None: append for rows, replace for groups, overwrite for full."""
 
@@ -216,6 +239,7 @@ class FlowSpec:
     transform: TransformSpec = IdentityTransform()
     incremental: Incremental = "auto"
     groups: tuple[GroupSpec, ...] = ()  # of `incremental: {groups: …}`
+    state: StateSpec | None = None  # of `incremental: {state: …}`
     trusted: bool = False  # the author answers for what the plan cannot prove
     expectations: tuple[ExpectationSpec, ...] = ()
     sink: SinkSpec = SinkSpec()

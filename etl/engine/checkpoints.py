@@ -64,6 +64,22 @@ class SourceLog:
         return found
 
 
+def watermark(checkpoint: str, epoch: int) -> int:
+    """The watermark of an epoch that was offered, in milliseconds since 1970."""
+    path = Path(checkpoint, "offsets", str(epoch))
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8").splitlines()[1])["batchWatermarkMs"])
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as cause:
+        message = f"the checkpoint does not tell the watermark of epoch {epoch}: {cause}"
+        raise FlowFailed(message, where=str(path), hint="rebuild the flow with --full-refresh") from cause
+
+
+def reopen(checkpoint: str, epoch: int) -> None:
+    """Let Spark finish its newest epoch once more: only then does it see whether another one without data is due."""
+    for name in (str(epoch), f".{epoch}.crc"):
+        Path(checkpoint, "commits", name).unlink(missing_ok=True)
+
+
 def entries(folder: Path) -> list[int]:
     """The numbers of a log's entries, ascending."""
     return sorted(int(item.name) for item in folder.iterdir() if item.name.isdigit()) if folder.is_dir() else []

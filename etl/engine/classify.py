@@ -80,6 +80,8 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
             )
             raise ConfigurationError([Diagnostic("E263", message, flow.at, hint)])
         return Classified("groups", "declared")
+    if flow.incremental == "state":
+        return Classified("state", "declared")
     operator = _Rows(changes).obstacle(plan)
     if flow.incremental == "rows" and operator:
         message = f"flow '{flow.name}' says incremental: rows, but its plan has {operator}: a micro-batch alone cannot tell the answer"

@@ -31,6 +31,8 @@ class Point(StrEnum):
     EPOCH_OFFERED = "epoch_offered"  # Spark has written the epoch's offsets, we nothing
     OUTPUT_MADE = "output_made"  # the kind has read what it needs, and holds frames in Spark's cache
     COLUMNS_ADDED = "columns_added"  # the target's schema has evolved; rows that need it are still to come
+    HOLDING = "holding"  # state, rebuilt: the epoch's results are computed and not yet kept
+    HELD = "held"  # state, rebuilt: the epoch's results are kept, the target and Spark's commit log know nothing
     STATE_COMMITTING = "state_committing"  # the rows are counted and cached; what the sink remembers is not committed
     STATE_COMMITTED = "state_committed"  # what the sink remembers is one epoch ahead of the target
     QUARANTINE_COMMITTED = "quarantine_committed"  # so are the rows set aside

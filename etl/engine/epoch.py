@@ -10,12 +10,15 @@ from etl.engine import expectations, generations, quarantine
 from etl.engine.crash_points import Crash, Point, reach
 from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
+from etl.engine.held import hold
 from etl.engine.kinds import KINDS
+from etl.engine.kinds.state import refuse_twins
 from etl.engine.output import Span
 from etl.engine.provenance import Provenance, last_committed, last_stamp
 from etl.engine.sinks import SINKS
 from etl.engine.sources import open_source
 from etl.engine.tally import Tally
+from etl.engine.watermark import set_watermark
 from etl.errors import FlowFailed
 from etl.planning.events import Counts
 
@@ -26,11 +29,11 @@ if TYPE_CHECKING:
 
     from etl.engine.backfill import Again
     from etl.engine.expectations import Checked
-    from etl.engine.job import Job
+    from etl.engine.job import Input, Job
     from etl.engine.output import Output
     from etl.engine.replay import Replayed
     from etl.engine.sources import Pin
-    from etl.planning.plan import Committed
+    from etl.planning.plan import Committed, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,16 @@ def run_epoch(
     what the target holds at epoch `n`, its newest, is computed anew. Returns the counts; None where there was nothing to do.
     """
     committed = last_committed(job.paths.target)
-    if again is None and _is_done(job, committed, n):
+    done = again is None and _is_done(job, committed, n)
+    if job.kind == "state" and arrived is not None and (done or job.holds(committed)):
+        _without_target(job, arrived, n, held=not done)
+        return None
+    if done:
         return None
     reach(Point.EPOCH_OFFERED)
     span = _span(job, committed, n, streams=arrived is not None) if again is None else again.span
+    if job.kind == "state" and arrived is not None:
+        set_watermark(job, n)
     output = KINDS[job.kind](job, session, span, arrived)
     if again is not None:
         output = again.part(job, session, output)
@@ -110,9 +119,26 @@ def run_epoch(
     return counts
 
 
+def _without_target(job: Job, arrived: DataFrame, n: int, *, held: bool) -> None:
+    """Compute an epoch whose results the target holds already, or is to hold later: Spark keeps its state only as it computes."""
+    set_watermark(job, n)
+    if not held:
+        arrived.write.format("noop").mode("overwrite").save()
+        return
+    rows = arrived.persist()
+    try:
+        if job.strategy == "merge":
+            refuse_twins(job, rows)
+        reach(Point.HOLDING)
+        hold(job, rows, n)
+        reach(Point.HELD)
+    finally:
+        rows.unpersist()
+
+
 def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
     if committed is None or committed.generation < job.generation.number:
-        if n == 0:
+        if n == 0 or job.generation.held:
             return False
         found = "nothing" if committed is None else f"generation {committed.generation}"
         expected = f"generation {job.generation.number} up to epoch {n - 1}"
@@ -137,6 +163,13 @@ def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Sp
     instead: dict[str, Pin] = {}
     for item in job.inputs:
         source = open_source(item.source)
+        if job.kind == "state":
+            if item in job.changes:
+                to[item.name] = _streamed(job, item, n, before)
+            else:
+                pins[item.name] = dict(job.pins)[item.name]
+                to[item.name] = dict(pins[item.name].position)
+            continue
         if streams and item in job.changes:
             log, previous = job.log_of(item), before[item.name] if before else None
             to[item.name] = source.position(log, n, previous)
@@ -149,7 +182,22 @@ def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Sp
         pin = source.pinned(recorded[item.name]) if recorded else source.latest()
         pins[item.name] = pin
         to[item.name] = dict(pin.position)
-    return Span(before, to, pins, instead)
+    return Span(before, to, pins, instead, n)
+
+
+def _streamed(job: Job, item: Input, n: int, before: Position | None) -> dict[str, Any]:
+    """How far a state flow has read an input: by the epoch alone, or by all of those that were kept back."""
+    source, log = open_source(item.source), job.log_of(item)
+    if not log.has(n):
+        return dict(source.upto(log, -1).position)  # there was nothing to stream
+    if source.misread(log, n) is not None:
+        raise FlowFailed(
+            f"'{item.name}' brings files with [ ] {{ }} or * in their own names, which Spark's stream takes for patterns",
+            hint="rename those files; then rebuild with --full-refresh",
+        )
+    if before is None:
+        return dict(source.upto(log, n).position)
+    return source.position(log, n, before[item.name])
 
 
 def _recorded(job: Job, n: int) -> Mapping[str, Any] | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyspark.sql import SparkSession
+    from pyspark.sql.streaming.query import StreamingQuery
 
     from etl.config.spec import PipelineSpec
     from etl.engine.job import Job
@@ -75,6 +76,8 @@ class FlowRun:
         self._reason = ""
         self._warnings: dict[str, None] = {}
         self._violations: dict[str, int] = {}
+        self._observed: dict[int, Counts] = {}  # state: what was read in epochs that are not reported yet
+        self._reported = -1  # the newest epoch that is
 
     def run(self) -> FlowResult:
         """The flow's result; failures are part of it, never raised."""
@@ -219,18 +222,24 @@ class FlowRun:
 
     def _drive_stream(self, prepared: Prepared, session: SparkSession) -> None:
         from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
+        from etl.engine.stateful import ready_state, settle_state  # noqa: PLC0415
         from etl.engine.streams import open_stream  # noqa: PLC0415
 
         job = prepared.job
         following = self._next_epoch(job)
+        held = job.holds(last_committed(job.paths.target))
+        if job.kind == "state":
+            ready_state(job)
         stream = open_stream(job, session, limited=prepared.limited)
         writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
+        if job.flow.state is not None:
+            writing = writing.outputMode(job.flow.state.output_mode)
         reach(Point.STREAM_OPENED)
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()
         try:
             while not query.awaitTermination(_POLL_S):  # type: ignore[arg-type]  # seconds may be a fraction
-                following = self._collect(job, following)
+                following = self._collect(job, following, told=query)
                 if self._stop.is_set():
                     generations.request_stop(job.generation.path, self._order.run_id)
                 if time.monotonic() > deadline:
@@ -244,18 +253,36 @@ class FlowRun:
         finally:
             if query.isActive:
                 query.stop()
-            following = self._collect(job, following)
+            following = self._collect(job, following, told=query)
             generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
-        if self._next_epoch(job) == 0 and not self._stop.is_set():
+        if self._stop.is_set():
+            return
+        if held:
+            last = generations.reached(job.generation.path)[1] or 0
+            run_epoch(job, session, None, last)
+            self._collect(job, last, told=query)
+        elif self._next_epoch(job) == 0:
             reach(Point.NOTHING_STREAMED)
             run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
             self._collect(job, 0)
+        if job.kind == "state":
+            settle_state(job)
 
-    def _collect(self, job: Job, following: int) -> int:
-        """Report the epochs committed since the last look; the number of the next one."""
+    def _collect(self, job: Job, following: int, *, told: StreamingQuery | None = None) -> int:
+        """Report the epochs committed since the last look; the number of the next one. `told`: the query that knows what state has read."""
+        if told is not None and job.kind == "state":
+            from etl.engine.watermark import observed  # noqa: PLC0415  # see _attempt
+
+            seen = observed(job, told.recentProgress)
+            self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
         while (found := generations.recorded_counts(job.generation.path, following)) is not None:
+            if told is not None and job.kind == "state" and told.isActive and following not in self._observed:
+                return following  # the query is about to tell
             counts, warned = found
+            for epoch in sorted(item for item in self._observed if item <= following):
+                counts += self._observed.pop(epoch)
+            self._reported = following
             self._counts += counts
             self._epochs += 1
             for name, count in warned.items():

@@ -9,7 +9,7 @@ from etl.config.check_sinks import replaces_rows
 from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
-from etl.engine.generations import newest_opened
+from etl.engine.generations import newest_opened, source_order
 from etl.engine.job import Input
 from etl.engine.lost import with_rows
 from etl.engine.provenance import last_committed
@@ -63,9 +63,10 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
     drifts: dict[str, Drift] = {}
     changes = [item for item in inputs if item.spec.read == "changes"]
+    order = source_order(paths, number) if kind == "state" else {}
     for item in inputs:
         streamed = kind != "full" and item in changes
-        log = SourceLog(paths.generation(number), changes.index(item) if streamed else 0)
+        log = SourceLog(paths.generation(number), order.get(item.name, changes.index(item)) if streamed else 0)
         source = open_source(item.source)
         read = committed.to.get(item.name) if committed is not None else _last_read(source, log, epoch)
         if read is not None:

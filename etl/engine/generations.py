@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from etl.engine import checkpoints
+from etl.engine.sources.pin import Pin
 from etl.engine.storage import FlowPaths, read_json, write_json
 from etl.errors import FlowFailed
 from etl.planning.events import Counts, Failure
@@ -28,6 +29,9 @@ class Generation:
     fingerprint: str
     kind: Kind
     opened_by: str  # a run's id
+    held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
+    sources: tuple[tuple[str, int], ...] = ()  # state: input → which source of the query it is
+    partitions: int = 0  # state: of a shuffle, as long as the state lives
 
     @property
     def checkpoint(self) -> str:
@@ -52,6 +56,11 @@ def open_generation(generation: Generation) -> None:
             "fingerprint": generation.fingerprint,
             "kind": generation.kind,
             "run": generation.opened_by,
+            **(
+                {"held": generation.held, "sources": dict(generation.sources), "partitions": generation.partitions}
+                if generation.kind == "state"
+                else {}
+            ),
         },
     )
 
@@ -70,10 +79,22 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             fingerprint=str(found["fingerprint"]),
             kind=found["kind"],
             opened_by=str(found["run"]),
+            held=bool(found.get("held", False)),
+            sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
+            partitions=int(found.get("partitions", 0)),
         )
-    except (ValueError, KeyError, TypeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"the record of generation {number} cannot be read: {record}"
         raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
+
+
+def source_order(paths: FlowPaths, number: int) -> Mapping[str, int]:
+    """Which source of its query each input of a generation is, where its record says so and can be read."""
+    try:
+        found = read_generation(paths, number)
+    except FlowFailed:  # the damage is in the decision's reason
+        return {}
+    return {} if found is None else dict(found.sources)
 
 
 def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Opened | None:
@@ -92,7 +113,8 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
             return Opened(number, "", "rows", offered, finished, damage=cause.what)
         if found is not None:
             damage = "" if found.kind == "full" else checkpoints.damage(found.checkpoint)
-            return Opened(number, found.fingerprint, found.kind, offered, finished, damage=damage)
+            drained = found.kind != "state" or (finished is not None and recorded_drained(path) == finished == offered)
+            return Opened(number, found.fingerprint, found.kind, offered, finished, drained, damage)
         if offered is not None or Path(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
             return Opened(number, "", "rows", offered, finished, damage=lost)
@@ -136,6 +158,29 @@ def recorded_files(generation_path: str, name: str) -> Mapping[str, int]:
     """What `record_files` left of an input; empty where it left nothing."""
     found = read_json(Path(generation_path, "etl", "read", f"{name}.json"))
     return found if isinstance(found, dict) else {}
+
+
+def record_drained(generation_path: str, epoch: int) -> None:
+    """Remember that after this epoch nothing was due any more."""
+    write_json(Path(generation_path, "etl", "drained.json"), {"epoch": epoch})
+
+
+def recorded_drained(generation_path: str) -> int | None:
+    """What `record_drained` left; None where it left nothing."""
+    found = read_json(Path(generation_path, "etl", "drained.json"))
+    return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
+
+
+def record_pins(generation_path: str, pins: Mapping[str, Pin]) -> None:
+    """Remember what a query reads its snapshots at, before it starts."""
+    told = {name: {"position": dict(pin.position), "files": dict(pin.files)} for name, pin in pins.items()}
+    write_json(Path(generation_path, "etl", "pins.json"), told)
+
+
+def recorded_pins(generation_path: str) -> Mapping[str, Pin]:
+    """What `record_pins` left."""
+    found = read_json(Path(generation_path, "etl", "pins.json")) or {}
+    return {name: Pin(item["position"], item["files"]) for name, item in found.items()}
 
 
 def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:

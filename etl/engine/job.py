@@ -10,8 +10,9 @@ from etl.engine.checkpoints import SourceLog
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, Strategy
     from etl.engine.generations import Generation
+    from etl.engine.sources.pin import Pin
     from etl.engine.storage import FlowPaths
-    from etl.planning.plan import Kind
+    from etl.planning.plan import Committed, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Job:
     folder: str  # of the pipeline, where its Python modules lie
     project: str
     followed: bool  # whether a flow of the pipeline reads the target's changes
-    last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more
+    last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more; None for state, which is drained
+    pins: tuple[tuple[str, Pin], ...] = ()  # state: what its query reads the snapshots at
 
     @property
     def changes(self) -> tuple[Input, ...]:
@@ -62,5 +64,10 @@ class Job:
         return self.kind == "groups" or self.arriving.source.feed
 
     def log_of(self, item: Input) -> SourceLog:
-        """What the generation's checkpoint tells of a changes input; its query reads them in their order."""
-        return SourceLog(self.generation.checkpoint, self.changes.index(item))
+        """What the generation's checkpoint tells of a changes input; the query of state knows its sources' order, others keep ours."""
+        known = dict(self.generation.sources)
+        return SourceLog(self.generation.checkpoint, known.get(item.name, self.changes.index(item)))
+
+    def holds(self, committed: Committed | None) -> bool:
+        """Whether an epoch is kept back: its generation replaces the target once it is drained, and not before."""
+        return self.generation.held and (committed is None or committed.generation < self.generation.number)

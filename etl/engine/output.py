@@ -44,6 +44,7 @@ class Span:
     to: Position
     pins: Mapping[str, Pin]
     instead: Mapping[str, Pin] = field(default_factory=dict)  # of a micro-batch that Spark's stream would misread
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
-from etl.engine.generations import Generation, open_generation, read_generation
+from etl.engine.generations import Generation, open_generation, reached, read_generation, recorded_pins
 from etl.engine.job import Input, Job
 from etl.engine.sources import open_source
+from etl.engine.stateful import judge_state
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed
 from etl.planning import sql
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
+    from etl.engine.sources import Pin
     from etl.planning.plan import Kind
     from etl.planning.strategy import Decision
 
@@ -64,14 +66,38 @@ def prepare(
                 f"generation {decision.generation} of flow '{flow.name}' has lost its record",
                 hint="run with --full-refresh",
             )
-        return Prepared(_with(draft, found, _strategy(flow, found.kind)), limited=not complete)
+        job = _with(draft, found, _strategy(flow, found.kind))
+        if found.kind == "state":
+            session.conf.set("spark.sql.shuffle.partitions", str(found.partitions))
+            job = replace(job, last_epoch=None, pins=_pinned(job, found))
+        return Prepared(job, limited=not complete)
     warnings: list[str] = []
     kind = judge(draft, session, told=warnings.append)
-    generation = Generation(decision.generation, paths.generation(decision.generation), fingerprint, kind, run_id)
+    generation = replace(opened, kind=kind)
     job = _with(draft, generation, _strategy(flow, kind))
-    open_generation(generation)
+    if kind == "state":
+        job = _stateful(job, session, held=complete)
+    open_generation(job.generation)
     reach(Point.GENERATION_OPENED)
     return Prepared(job, limited=not complete, warnings=tuple(warnings))
+
+
+def _stateful(job: Job, session: SparkSession, *, held: bool) -> Job:
+    """The job of a new generation of state: judged by Spark as a stream, what is pinned with it recorded."""
+    job = replace(job, last_epoch=None, pins=_pinned(job, None))
+    sources = judge_state(job, session)
+    partitions = int(session.conf.get("spark.sql.shuffle.partitions") or 0)
+    return replace(job, generation=replace(job.generation, held=held, sources=sources, partitions=partitions))
+
+
+def _pinned(job: Job, going_on: Generation | None) -> tuple[tuple[str, Pin], ...]:
+    """What a query of state reads its snapshots at; an epoch that was started and not finished is done again at what it was started with."""
+    if going_on is not None:
+        offered, finished = reached(going_on.path)
+        if offered != finished:
+            return tuple(recorded_pins(going_on.path).items())
+    snapshots = [item for item in job.inputs if item.spec.read == "snapshot"]
+    return tuple((item.name, open_source(item.source).latest()) for item in snapshots)
 
 
 def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
@@ -126,6 +152,9 @@ def judge(
     _refuse_half_a_table(job, found)
     if found.kind == "groups":
         return "groups"
+    if found.kind == "state":
+        _refuse_watermarks(job, empty)
+        return "state"
     if found.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
         if flow.sink.strategy in ("append", "merge", "scd2") or flow.sink.takes == "rows":
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
@@ -151,11 +180,32 @@ def _marked(flow: FlowSpec, item: Input, frame: DataFrame) -> DataFrame:
 
 def _refuse_half_a_table(job: Job, found: classify.Classified) -> None:
     """A kind that reads its inputs whole cannot have a table that starts in its middle."""
-    for item in job.inputs if found.kind != "rows" else ():
+    for item in job.inputs if found.kind in ("groups", "full") else ():
         if item.source.format in ("delta", "table") and starts(item.source.start_ms, item.source.start_version):
             message = f"flow '{job.flow.name}' needs the whole of '{item.name}', which has a start_at, for its plan has {found.operator}"
             hint = "a table's version does not tell its newer rows from the older: filter by a column in the transform"
             raise ConfigurationError([Diagnostic("E202", message, item.spec.at, hint)])
+
+
+def _refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
+    """No watermark over what is no time, and no state over rows that change or go."""
+    flow = job.flow
+    for item in job.changes:
+        if item.source.feed:
+            message = f"flow '{flow.name}' keeps state over '{item.name}', whose rows also change and go; Spark's state takes none of them back"
+            hint = "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}"
+            raise ConfigurationError([Diagnostic("E241", message, item.spec.at, hint)])
+        if flow.state is None:
+            raise ValueError(flow.name)
+        wanted = flow.state.of(item.spec.name)
+        types = {field.name.lower(): field.dataType.simpleString() for field in empty[item.name].schema.fields}
+        found = types.get(wanted.column.lower())
+        if found != "timestamp":
+            what = f"is of type {found}, no TIMESTAMP" if found else f"is no column of '{item.name}'"
+            times = [name for name, kind in types.items() if kind == "timestamp"]
+            hint = f"name one of: {', '.join(times)}" if times else "cast it in a flow before this one"
+            message = f"the watermark '{wanted.column}' of flow '{flow.name}' {what}"
+            raise ConfigurationError([Diagnostic("E243", message, wanted.at, hint)])
 
 
 def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:

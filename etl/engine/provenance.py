@@ -38,6 +38,11 @@ class Provenance:
     )
 
     @property
+    def opens(self) -> bool:
+        """Whether this is a generation's first epoch; of state that was rebuilt, its first epochs are one commit, with the last one's number."""
+        return self.frm is None and (self.epoch == 0 or self.kind == "state")
+
+    @property
     def app_id(self) -> str:
         """Delta's txn id: it names the generation, since epochs start again at 0 with each, and a backfill, which is no epoch."""
         generation = f"etl:{self.pipeline}/{self.flow}/g{self.generation}"

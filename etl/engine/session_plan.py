@@ -36,6 +36,31 @@ def analysed_plan(frame: DataFrame) -> PlanNode:
     return _build(nodes, 0)[0]
 
 
+def check_streaming(frame: DataFrame, output_mode: str) -> None:
+    """Raise AnalysisException where Spark could not run `frame` as a stream in that mode. Runs nothing."""
+    jvm = frame.sparkSession._jvm  # noqa: SLF001  # no public way to ask without starting the query
+    if jvm is None:
+        raise ValueError(output_mode)
+    mode = getattr(jvm.org.apache.spark.sql.streaming.OutputMode, output_mode.capitalize())()
+    checker = jvm.org.apache.spark.sql.catalyst.analysis.UnsupportedOperationChecker
+    checker.checkForStreaming(frame._jdf.queryExecution().analyzed(), mode)  # noqa: SLF001  # likewise
+
+
+def streaming_leaves(frame: DataFrame) -> list[set[int]]:
+    """The sources of a stream in the order in which its checkpoint tells of them, each by the ids of its columns.
+
+    Spark's offset log has a line for each leaf of the analysed plan that streams, in the order of the tree.
+    """
+    leaves = frame._jdf.queryExecution().analyzed().collectLeaves()  # noqa: SLF001  # no public way to a plan's structure
+    found = []
+    for i in range(leaves.size()):
+        leaf = leaves.apply(i)
+        if leaf.isStreaming():
+            output = leaf.output()
+            found.append({int(output.apply(k).exprId().id()) for k in range(output.size())})
+    return found
+
+
 def simple(name: str) -> str:
     """`Project` of `org.apache.spark.sql.catalyst.plans.logical.Project`."""
     return name.rsplit(".", 1)[-1].removesuffix("$")

@@ -26,6 +26,14 @@ PINNED = {
     "spark.sql.sources.partitionOverwriteMode": "static",
     # A target's schema is what its transform returns, never what a later write happens to bring.
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    # State outgrows memory, and is kept as changes to what was there; a checkpoint can only go on with the store it began with.
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # Of several inputs the slowest decides what is late, and results that are due come out without new rows.
+    "spark.sql.streaming.multipleWatermarkPolicy": "min",
+    "spark.sql.streaming.noDataMicroBatches.enabled": "true",
     # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.sources import open_source
 from etl.engine.sources.files import CORRUPT
+from etl.engine.stateful import open_state
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -21,6 +22,8 @@ INPUT = "_etl_input"
 
 def open_stream(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     """The stream that drives the job's epochs, its sources in the order of the changes inputs; `limited` applies rate limits."""
+    if job.kind == "state":
+        return open_state(job, session, limited=limited)
     streams = [open_source(item.source).stream(session, limited=limited) for item in job.changes]
     if job.kind != "groups":
         return streams[0]

@@ -132,13 +132,13 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowAudit:
 def _may_be_ahead(beside: Provenance, target: Provenance | None) -> bool:
     """A crash between the commits leaves quarantine and state one epoch, or one new generation, ahead of the target."""
     if target is None or beside.generation > target.generation:
-        return beside.epoch == 0
+        return beside.opens
     return beside.generation < target.generation or beside.epoch <= target.epoch + 1
 
 
 def _replaces(commit: Commit, ours: list[Commit]) -> bool:
     """Whether a commit replaces all that was there: it opens a generation."""
-    if commit.stamp is None or commit.rolls_back or commit.stamp.epoch != 0:
+    if commit.stamp is None or commit.rolls_back or not commit.stamp.opens:
         return False
     number = commit.stamp.generation
     return not any(item.stamp.generation >= number for item in ours if item.stamp and item.version < commit.version)
@@ -254,7 +254,7 @@ class _Log:
                     f"is of generation {stamp.generation}, which was rolled back",
                     "an old writer was at work; rebuild with --full-refresh",
                 )
-            if (first or previous is not None) and every_epoch and (stamp.epoch != 0 or stamp.frm is not None):
+            if (first or previous is not None) and every_epoch and not stamp.opens:
                 self._find(
                     commit.version,
                     f"opens generation {stamp.generation} with epoch {stamp.epoch}, not with epoch 0 from the beginning",

@@ -13,8 +13,9 @@ class Counts:
     """Rows of one epoch, or summed over a flow's epochs in one run.
 
     read: rows of the `changes` inputs, malformed ones among them. written: rows that reached the target (for merge: that
-    won). merged: rows of a merge that lost to a greater row of their key. `read` = parsed + malformed at the source;
-    the transform's rows = written + merged + its dropped + its quarantined.
+    won). merged: rows of a merge that lost to a greater row of their key. late: rows of a state flow that came later than its
+    watermark, and were left out. `read` = parsed + malformed at the source, and late ones among the parsed; the transform's
+    rows = written + merged + its dropped + its quarantined.
     """
 
     read: int = 0
@@ -22,6 +23,7 @@ class Counts:
     dropped: int = 0
     quarantined: int = 0
     merged: int = 0
+    late: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -30,6 +32,7 @@ class Counts:
             self.dropped + other.dropped,
             self.quarantined + other.quarantined,
             self.merged + other.merged,
+            self.late + other.late,
         )
 
 

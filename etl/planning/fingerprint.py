@@ -50,6 +50,9 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [flow.timezone, _SETTINGS],
     }
+    if flow.state is not None:
+        marks = sorted((item.input, item.column.lower(), item.delay_ms) for item in flow.state.watermarks)
+        parts["incremental"] = [flow.incremental, marks, flow.state.output_mode]
     if flow.columns:
         parts["columns"] = sorted((item.name.lower(), _type(item.type)) for item in flow.columns)
     if flow.primary_key:

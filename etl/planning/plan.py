@@ -11,8 +11,13 @@ from etl.config.secrets import redact
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
 
-Kind = Literal["rows", "groups", "full"]
-STRATEGIES: Mapping[Kind, Strategy] = {"rows": "append", "groups": "replace", "full": "overwrite"}
+Kind = Literal["rows", "groups", "state", "full"]
+STRATEGIES: Mapping[Kind, Strategy] = {
+    "rows": "append",
+    "groups": "replace",
+    "state": "append",
+    "full": "overwrite",
+}
 """Where a kind's rows go when nobody says otherwise."""
 
 Position: TypeAlias = Mapping[str, Any]  # input → how far it has been read; JSON all the way down

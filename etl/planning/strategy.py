@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from etl.planning.position import Drift
 
 
+_DUE = "a run ended before the results that were due were written"
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The newest generation that was started, and how far Spark's checkpoint of it has come."""
@@ -22,6 +25,7 @@ class Opened:
     kind: Kind
     offered: int | None  # the newest epoch with an offset: it was started
     finished: int | None  # the newest epoch that Spark knows as committed
+    drained: bool = True  # state: False where results may be due that no epoch has written yet
     damage: str = ""  # what of its checkpoint cannot be read, with the file
 
 
@@ -118,6 +122,8 @@ def _batch(fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
             else _broken(committed, opened)
         )
     moved = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved != "same"]
+    if not moved and opened is not None and not opened.drained:
+        return renew(_DUE)
     if not moved:
         return Decision("unchanged", "no input has changed", committed.generation)
     return renew("; ".join(moved))
@@ -145,6 +151,8 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         if item.moved == "rewritten" or gone or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
     moved = [name for name in changes if name in drift and drift[name].new]
+    if not moved and not opened.drained:
+        return Decision("resume", _DUE, opened.number, warnings=stale)
     if not moved:
         return Decision("unchanged", "no input has anything new", opened.number, warnings=stale)
     return Decision(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.kinds import full, groups, rows
+from etl.engine.kinds import full, groups, rows, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,5 +18,6 @@ if TYPE_CHECKING:
 KINDS: Mapping[Kind, Callable[[Job, SparkSession, Span, DataFrame | None], Output]] = {
     "rows": rows.output,
     "groups": groups.output,
+    "state": state.output,
     "full": full.output,
 }

@@ -1,0 +1,80 @@
+"""What a flow over Spark's state says of time: the column of each changes input, how late its rows may come, what is written when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config import grammar
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.spec import StateSpec, WatermarkSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from etl.config.document import Document
+    from etl.config.spec import FlowSpec, InputSpec, OutputMode
+
+_LEFT = ("sequence_by", "insert_only", "delete_when", "except_columns")
+
+
+def build(
+    document: Document, flow: str, model: grammar.Flow, inputs: Sequence[InputSpec], found: list[Diagnostic]
+) -> StateSpec | None:
+    """What `incremental: {state: …}` says; None for the other kinds. What is wrong with it is added to `found`."""
+    if not isinstance(model.incremental, grammar.State):
+        return None
+    given = model.incremental.state
+    changes = [item.name for item in inputs if item.read == "changes"]
+    base = ("flows", flow, "incremental", "state")
+    columns = dict.fromkeys(changes, given.watermark) if isinstance(given.watermark, str) else given.watermark
+    delays = given.delay if isinstance(given.delay, dict) else dict.fromkeys(changes, given.delay)
+    for key, known in (("watermark", columns), ("delay", delays)):
+        for name in known:
+            if name not in changes:
+                message = f"the {key} of flow '{flow}' is given for '{name}', which is no changes input"
+                hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
+                found.append(Diagnostic("E243", message, document.place((*base, key, name), key=True), hint))
+        for name in changes:
+            if name not in known:
+                message = f"the {key} of flow '{flow}' says nothing of the changes input '{name}'"
+                hint = f"add {name}: and its {'column' if key == 'watermark' else 'delay'}, or read it as a snapshot"
+                found.append(Diagnostic("E243", message, document.place((*base, key), key=True), hint))
+    watermarks = tuple(
+        WatermarkSpec(
+            name,
+            columns[name],
+            round(delays[name] * 1000),
+            document.place((*base, "watermark") if isinstance(given.watermark, str) else (*base, "watermark", name)),
+        )
+        for name in changes
+        if name in columns and name in delays
+    )
+    mode: OutputMode = given.output_mode or ("update" if model.sink.strategy == "merge" else "append")
+    return StateSpec(watermarks, mode)
+
+
+def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterator[Diagnostic]:
+    """What its sink cannot be told, and what it cannot do."""
+    sink, path = flow.sink, ("flows", flow.name, "sink")
+    if not any(item.read == "changes" for item in flow.inputs):
+        yield Diagnostic(
+            "E243",
+            f"flow '{flow.name}' keeps state over changes, and reads the changes of nothing",
+            document.place(("flows", flow.name, "incremental")),
+            "read an input as changes, or use incremental: full",
+        )
+    if state.output_mode == "update" and sink.strategy in (None, "append"):
+        yield Diagnostic(
+            "E244",
+            f"flow '{flow.name}' writes results again when they change, so it cannot append them",
+            document.place(("flows", flow.name, "incremental", "state", "output_mode")),
+            "say strategy: merge with the columns that tell a result, or output_mode: append",
+        )
+    for key in _LEFT if sink.strategy == "merge" else ():
+        if getattr(sink, key):
+            yield Diagnostic(
+                "E204",
+                f"flow '{flow.name}': '{key}' is not for state: the newest result of a key replaces the one before",
+                document.place((*path, key), key=True),
+                "leave it out",
+            )

@@ -1,0 +1,75 @@
+"""`state`: Spark's stateful operators have run the transform on the stream itself; an epoch brings their results.
+
+Appended results are closed and never change. Results that are merged replace what the target, and the quarantine, held of their keys, so
+that a result that has come to violate an expectation does not stay in the target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.arrivals import arrive
+from etl.engine.held import held
+from etl.engine.names import columns
+from etl.engine.output import Groups, Output
+from etl.engine.sources import Pin, open_source
+from etl.engine.stateful import open_state
+from etl.errors import FlowFailed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Input, Job
+    from etl.engine.output import Arrival, Span
+
+
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
+    """The results of one epoch; without a micro-batch those of all epochs that were kept back."""
+    kept = [item for item in job.changes if item.source.on_malformed == "quarantine"]
+    arrivals = {item.name: _malformed(job, session, item, span) for item in kept}
+    if arrived is None:
+        rows = held(job, session, span.epoch)
+        if rows is None:
+            rows = session.createDataFrame([], open_state(job, session, limited=False).schema)
+        return Output(rows, "all", arrivals)
+    rows = arrived.persist()  # computed once: each computation would keep the state anew
+    if job.strategy != "merge":
+        return Output(rows, "all" if span.frm is None else "nothing", arrivals, (rows,))
+    refuse_twins(job, rows)
+    if span.frm is None:
+        return Output(rows, "all", arrivals, (rows,))
+    touched = rows.select(*columns(job.flow.sink.keys)).distinct().persist()
+    return Output(rows, Groups(touched, job.flow.sink.keys), arrivals, (rows, touched))
+
+
+def refuse_twins(job: Job, rows: DataFrame) -> None:
+    """FlowFailed where two results of one epoch share the sink's keys: which of them the target should hold nobody could tell."""
+    keys = job.flow.sink.keys
+    known = {name.lower() for name in rows.columns}
+    if any(name.lower() not in known for name in keys):
+        return  # the sink refuses those, and says what there is
+    twins = rows.groupBy(*columns(keys)).agg(F.count(F.lit(1)).alias("_etl_twins")).filter("_etl_twins > 1").first()
+    if twins is None:
+        return
+    found = ", ".join(f"{name}={twins[name]}" for name in twins.asDict() if name != "_etl_twins")
+    raise FlowFailed(
+        f"flow '{job.flow.name}' has {twins['_etl_twins']} results with the same keys ({found}); a merge keeps one of them",
+        where=str(job.flow.sink.at) if job.flow.sink.at.line else "",
+        hint="let sink.keys be the columns that the transform groups by",
+    )
+
+
+def _malformed(job: Job, session: SparkSession, item: Input, span: Span) -> Arrival:
+    """The rows of an input's new files that did not parse: the query, which only counts them, has left them out."""
+    source, log = open_source(item.source), job.log_of(item)
+    files = dict(source.upto(log, span.epoch).files)
+    if span.frm is not None:
+        for name in source.upto(log, span.epoch - 1).files:
+            files.pop(name, None)
+    raw = source.as_of(session, Pin({}, files))
+    arrival = arrive(item, raw, keep_malformed=True, is_batch_of_stream=False)
+    if arrival.cached is not None:
+        arrival.cached.count()
+    return arrival

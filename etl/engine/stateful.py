@@ -1,0 +1,87 @@
+"""The query of a state flow: its transform over streams, judged by Spark before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
+
+from etl.config.diagnostics import Diagnostic
+from etl.engine import checkpoints, generations, held
+from etl.engine.compile import apply
+from etl.engine.provenance import last_committed
+from etl.engine.session_plan import check_streaming, streaming_leaves
+from etl.engine.sources import open_source
+from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
+from etl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+
+
+def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
+    """The transform over the changes inputs as streams, less their late rows, beside the snapshots at the job's pins."""
+    streams = {item.name: open_source(item.source).stream(session, limited=limited) for item in job.changes}
+    return _transformed(job, session, streams, watermark_frame(job, session))
+
+
+def judge_state(job: Job, session: SparkSession) -> tuple[tuple[str, int], ...]:
+    """Which source of the query each changes input is; ConfigurationError where Spark cannot keep the state that the transform asks for."""
+    if job.flow.state is None:
+        raise ValueError(job.flow.name)
+    streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
+    output = _transformed(job, session, streams, unset_watermark_frame(session))
+    try:
+        check_streaming(output, job.flow.state.output_mode)
+    except AnalysisException as cause:
+        said = str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip()
+        message = f"flow '{job.flow.name}' keeps state by its {job.flow.state.output_mode} mode, and Spark cannot: {said}"
+        hint = "see docs/concepts/state.md for what it can; groups and full take any query"
+        raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
+    leaves = streaming_leaves(output)
+    own = {name: streaming_leaves(frame)[0] for name, frame in streams.items()}
+    found = {
+        name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()
+    }
+    unread = [name for name, index in found.items() if index is None]
+    if unread:
+        message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
+        raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
+    return tuple((name, index) for name, index in found.items() if index is not None)
+
+
+def ready_state(job: Job) -> None:
+    """Before a query starts: what it reads snapshots at is recorded, and an end that was missed is looked for again."""
+    path = job.generation.path
+    offered, finished = generations.reached(path)
+    committed = last_committed(job.paths.target)
+    if not job.holds(committed):
+        held.forget(job)
+    generations.record_pins(path, dict(job.pins))
+    if finished is not None and offered == finished and generations.recorded_drained(path) != finished:
+        checkpoints.reopen(job.generation.checkpoint, finished)
+
+
+def settle_state(job: Job) -> None:
+    """After a query that nobody stopped: everything that was due is in the target, and what was kept for it can go."""
+    finished = generations.reached(job.generation.path)[1]
+    if finished is not None:
+        generations.record_drained(job.generation.path, finished)
+    held.forget(job)
+
+
+def _transformed(
+    job: Job, session: SparkSession, streams: Mapping[str, DataFrame], mark: DataFrame
+) -> DataFrame:
+    pins = dict(job.pins)
+    frames = {
+        item.name: watched(job, item, streams[item.name], mark)
+        if item.name in streams
+        else open_source(item.source).as_of(session, pins[item.name])
+        for item in job.inputs
+    }
+    return apply(job, session, frames)
