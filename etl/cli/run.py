@@ -141,6 +141,7 @@ def _flow(item: FlowResult) -> dict[str, Any]:
         "rows_dropped": item.counts.dropped,
         "rows_quarantined": item.counts.quarantined,
         "rows_merged": item.counts.merged,
+        "rows_late": item.counts.late,
         "epochs": item.epochs,
         "generation": item.generation,
         "target": item.target,

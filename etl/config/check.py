@@ -12,6 +12,7 @@ from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.equality import check_equality
 from etl.config.starts import check_starts
+from etl.config.state import check_watermarks
 from etl.config.views import check_view, inlined, is_view
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *_flows(whole, document),
         *check_replays(whole, document),
         *check_starts(whole),
+        *check_watermarks(whole),
         *_own_files(whole, document),
         *_targets(whole, document),
     ]

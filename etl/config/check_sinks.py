@@ -23,7 +23,13 @@ SINKS_OF: Mapping[Incremental, tuple[Strategy, ...]] = {
     "auto": ("append", "merge", "scd2", "overwrite"),
 }
 _KEYED = ("merge", "scd2")
-_GO = {"rows": "rows go", "groups": "groups go", "state": "state goes", "full": "a full flow goes", "auto": "an auto flow goes"}
+_GO = {
+    "rows": "rows go",
+    "groups": "groups go",
+    "state": "state goes",
+    "full": "a full flow goes",
+    "auto": "an auto flow goes",
+}
 
 
 def replaces_rows(flow: FlowSpec) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config import grammar
+from etl.config import ddl, grammar
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.spec import StateSpec, WatermarkSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from etl.config.document import Document
-    from etl.config.spec import FlowSpec, InputSpec, OutputMode
+    from etl.config.spec import FlowSpec, InputSpec, OutputMode, PipelineSpec
 
 _LEFT = ("sequence_by", "insert_only", "delete_when", "except_columns")
 
@@ -78,3 +78,33 @@ def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterato
                 document.place((*path, key), key=True),
                 "leave it out",
             )
+
+
+def check_watermarks(spec: PipelineSpec) -> Iterator[Diagnostic]:
+    """No watermark over what is no time, as far as schemas tell; of tables Spark tells, before anything is written."""
+    for flow in spec.flows:
+        for item in flow.state.watermarks if flow.state is not None else ():
+            known = next((known for known in flow.inputs if known.name == item.input), None)
+            source = spec.source(known.dataset) if known is not None else None
+            if source is None or source.schema is None:
+                continue
+            try:
+                types = {column.name.lower(): column.type.upper() for column in ddl.parse(source.schema)}
+            except ddl.DdlError:  # told at the schema itself
+                continue
+            diagnostic = not_a_time(flow, item, types)
+            if diagnostic is not None:
+                yield diagnostic
+
+
+def not_a_time(flow: FlowSpec, watermark: WatermarkSpec, types: Mapping[str, str]) -> Diagnostic | None:
+    """What is wrong with a watermark, by the types of its input's columns (names in small letters, types in capitals)."""
+    found = types.get(watermark.column.lower())
+    if found == "TIMESTAMP":
+        return None
+    times = [name for name, kind in types.items() if kind == "TIMESTAMP"]
+    hint = f"name one of: {', '.join(times)}" if times else "make it a TIMESTAMP in a flow before this one"
+    if found is None:
+        hint = did_you_mean(watermark.column, times) or hint
+    what = f"is of type {found}, no TIMESTAMP" if found else f"is no column of '{watermark.input}'"
+    return Diagnostic("E243", f"the watermark '{watermark.column}' of flow '{flow.name}' {what}", watermark.at, hint)

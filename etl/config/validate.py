@@ -49,7 +49,13 @@ _BOUNDS = {
 }
 _EMPTY = frozenset({"string_too_short", "too_short"})
 _ANY = "*"
-_FORMS = {"[key]", "[text]", "[list]", "[mapping]", "[state]"}  # pydantic adds to a place: a key, or the form of a value
+_FORMS = {
+    "[key]",
+    "[text]",
+    "[list]",
+    "[mapping]",
+    "[state]",
+}  # pydantic adds to a place: a key, or the form of a value
 _NAMED = {
     "params",
     "sources",

@@ -101,6 +101,8 @@ class FlowRun:
             failure = self._translate(cause)
         for name, count in self._violations.items():
             self._warn(f"expectation '{name}' is violated by {count} rows, which were written all the same")
+        if self._counts.late:
+            self._warn(f"{self._counts.late} rows came later than the watermark, or without a time, and were left out")
         result = FlowResult(
             flow=self._flow.name,
             status="failed" if failure else "unchanged" if decision and decision.action == "unchanged" else "succeeded",
@@ -227,6 +229,7 @@ class FlowRun:
 
         job = prepared.job
         following = self._next_epoch(job)
+        self._reported = following - 1
         held = job.holds(last_committed(job.paths.target))
         if job.kind == "state":
             ready_state(job)
@@ -272,9 +275,12 @@ class FlowRun:
     def _collect(self, job: Job, following: int, *, told: StreamingQuery | None = None) -> int:
         """Report the epochs committed since the last look; the number of the next one. `told`: the query that knows what state has read."""
         if told is not None and job.kind == "state":
+            from etl.engine.clock import record_newest  # noqa: PLC0415  # see _attempt
             from etl.engine.watermark import observed  # noqa: PLC0415  # see _attempt
 
-            seen = observed(job, told.recentProgress)
+            progress = told.recentProgress
+            record_newest(job, progress)
+            seen = observed(job, progress)
             self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
         while (found := generations.recorded_counts(job.generation.path, following)) is not None:
             if told is not None and job.kind == "state" and told.isActive and following not in self._observed:

@@ -40,7 +40,9 @@ def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
     ]
     rows = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
     if job.strategy == "merge" and len(kept) > 1:
-        newest = rows.groupBy(*columns(job.flow.sink.keys)).agg(F.max_by(F.struct(*columns(rows.columns)), _EPOCH).alias("_"))
+        newest = rows.groupBy(*columns(job.flow.sink.keys)).agg(
+            F.max_by(F.struct(*columns(rows.columns)), _EPOCH).alias("_")
+        )
         rows = newest.select("_.*")
     return rows.drop(_EPOCH)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
+from etl.config.state import not_a_time
 from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
@@ -197,15 +198,10 @@ def _refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
             raise ConfigurationError([Diagnostic("E241", message, item.spec.at, hint)])
         if flow.state is None:
             raise ValueError(flow.name)
-        wanted = flow.state.of(item.spec.name)
-        types = {field.name.lower(): field.dataType.simpleString() for field in empty[item.name].schema.fields}
-        found = types.get(wanted.column.lower())
-        if found != "timestamp":
-            what = f"is of type {found}, no TIMESTAMP" if found else f"is no column of '{item.name}'"
-            times = [name for name, kind in types.items() if kind == "timestamp"]
-            hint = f"name one of: {', '.join(times)}" if times else "cast it in a flow before this one"
-            message = f"the watermark '{wanted.column}' of flow '{flow.name}' {what}"
-            raise ConfigurationError([Diagnostic("E243", message, wanted.at, hint)])
+        types = {field.name.lower(): field.dataType.simpleString().upper() for field in empty[item.name].schema.fields}
+        wrong = not_a_time(flow, flow.state.of(item.spec.name), types)
+        if wrong is not None:
+            raise ConfigurationError([wrong])
 
 
 def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:

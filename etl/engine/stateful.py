@@ -8,6 +8,7 @@ from pyspark.errors import AnalysisException
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine import checkpoints, generations, held
+from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
 from etl.engine.session_plan import check_streaming, streaming_leaves
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     """The transform over the changes inputs as streams, less their late rows, beside the snapshots at the job's pins."""
     streams = {item.name: open_source(item.source).stream(session, limited=limited) for item in job.changes}
-    return _transformed(job, session, streams, watermark_frame(job, session))
+    clocks = {item.name: clock_stream(job, item, session) for item in job.changes if has_clock(job)}
+    return _transformed(job, session, streams, mark=watermark_frame(job, session), clocks=clocks)
 
 
 def judge_state(job: Job, session: SparkSession) -> tuple[tuple[str, int], ...]:
@@ -34,19 +36,20 @@ def judge_state(job: Job, session: SparkSession) -> tuple[tuple[str, int], ...]:
     if job.flow.state is None:
         raise ValueError(job.flow.name)
     streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
-    output = _transformed(job, session, streams, unset_watermark_frame(session))
+    clocks = {item.name: unread_clock(session) for item in job.changes if has_clock(job)}
+    output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
     try:
         check_streaming(output, job.flow.state.output_mode)
     except AnalysisException as cause:
         said = str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip()
-        message = f"flow '{job.flow.name}' keeps state by its {job.flow.state.output_mode} mode, and Spark cannot: {said}"
+        message = (
+            f"flow '{job.flow.name}' keeps state by its {job.flow.state.output_mode} mode, and Spark cannot: {said}"
+        )
         hint = "see docs/concepts/state.md for what it can; groups and full take any query"
         raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
     leaves = streaming_leaves(output)
     own = {name: streaming_leaves(frame)[0] for name, frame in streams.items()}
-    found = {
-        name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()
-    }
+    found = {name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()}
     unread = [name for name, index in found.items() if index is None]
     if unread:
         message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
@@ -62,6 +65,7 @@ def ready_state(job: Job) -> None:
     if not job.holds(committed):
         held.forget(job)
     generations.record_pins(path, dict(job.pins))
+    tell(job)
     if finished is not None and offered == finished and generations.recorded_drained(path) != finished:
         checkpoints.reopen(job.generation.checkpoint, finished)
 
@@ -75,11 +79,16 @@ def settle_state(job: Job) -> None:
 
 
 def _transformed(
-    job: Job, session: SparkSession, streams: Mapping[str, DataFrame], mark: DataFrame
+    job: Job,
+    session: SparkSession,
+    streams: Mapping[str, DataFrame],
+    *,
+    mark: DataFrame,
+    clocks: Mapping[str, DataFrame],
 ) -> DataFrame:
     pins = dict(job.pins)
     frames = {
-        item.name: watched(job, item, streams[item.name], mark)
+        item.name: watched(job, item, streams[item.name], mark=mark, clock=clocks.get(item.name))
         if item.name in streams
         else open_source(item.source).as_of(session, pins[item.name])
         for item in job.inputs

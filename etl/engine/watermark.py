@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine import checkpoints
-from etl.engine.names import quoted
+from etl.engine.clock import NEWEST, with_clock, without_clock
+from etl.engine.names import columns, quoted
 from etl.engine.sources.files import CORRUPT
 from etl.planning.events import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.job import Input, Job
 
@@ -44,7 +45,9 @@ def write_watermark(job: Job, milliseconds: int) -> None:
     """Write the file that the query reads."""
     path = _file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{milliseconds:0{_DIGITS}d}", encoding="ascii")  # nobody reads it now, and the next epoch writes it anew
+    path.write_text(
+        f"{milliseconds:0{_DIGITS}d}", encoding="ascii"
+    )  # nobody reads it now, and the next epoch writes it anew
 
 
 def watermark_frame(job: Job, session: SparkSession) -> DataFrame:
@@ -60,8 +63,12 @@ def unset_watermark_frame(session: SparkSession) -> DataFrame:
     return session.range(1).select(F.expr("timestamp_millis(id)").alias(_MARK))
 
 
-def watched(job: Job, item: Input, raw: DataFrame, mark: DataFrame) -> DataFrame:
-    """The rows of a changes input that parsed and are not late, under Spark's watermark; all of them are counted on the way."""
+def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: DataFrame | None) -> DataFrame:
+    """The rows of a changes input that parsed and are not late, under Spark's watermark; all of them are counted on the way.
+
+    The observation above the watermark also keeps the optimiser from moving the transform's filters below it: the watermark
+    depends on all rows that are not late, whatever the transform does with them.
+    """
     if job.flow.state is None:
         raise ValueError(job.flow.name)
     wanted = job.flow.state.of(item.spec.name)
@@ -78,13 +85,14 @@ def watched(job: Job, item: Input, raw: DataFrame, mark: DataFrame) -> DataFrame
         # Whether a row is malformed must not depend on which columns are asked for: this asks for all of them.
         nulls = [F.col(quoted(name)).isNull().cast("int") for name in raw.columns if name != CORRUPT]
         counts.append(F.sum(sum(nulls[1:], nulls[0])).alias("nulls"))
-    counted = joined.observe(f"{_COUNTED}{job.changes.index(item)}", *counts)
-    kept = counted.filter(~malformed & ~late).select(*(_column(name) for name in raw.columns if name != CORRUPT))
-    return kept.withWatermark(wanted.column, f"{wanted.delay_ms} milliseconds")
-
-
-def _column(name: str) -> Column:
-    return F.col(quoted(name))
+    number = job.changes.index(item)
+    counted = joined.observe(f"{_COUNTED}{number}", *counts)
+    kept = counted.filter(~malformed & ~late).select(*columns([name for name in raw.columns if name != CORRUPT]))
+    if clock is not None:
+        kept = with_clock(kept, wanted.column, clock)
+    kept = kept.withWatermark(wanted.column, f"{wanted.delay_ms} milliseconds")
+    kept = kept.observe(f"{NEWEST}{number}", F.unix_micros(F.max(column)).alias("newest"))
+    return without_clock(kept, wanted.column) if clock is not None else kept
 
 
 def observed(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Counts]:

@@ -46,7 +46,7 @@ def plan_text(plan: Plan) -> str:
 
 def run_html(result: RunResult) -> Markup:
     """The result: counts, then whatever went wrong, whole."""
-    head = ("flow", "status", "epochs", "read", "written", "dropped", "quarantined", "merged", "seconds", "")
+    head = ("flow", "status", "epochs", "read", "written", "dropped", "quarantined", "merged", "late", "seconds", "")
     rows = [
         (
             element("b", flow.flow),
@@ -57,6 +57,7 @@ def run_html(result: RunResult) -> Markup:
             flow.counts.dropped,
             flow.counts.quarantined,
             flow.counts.merged,
+            flow.counts.late,
             round(flow.duration_s, 1),
             quiet(flow.reason if flow.status in ("unchanged", "skipped") else ""),
         )

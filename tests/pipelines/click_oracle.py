@@ -24,6 +24,28 @@ _TABLES = {
         SELECT user_id, happened_at, country FROM (FROM accounts QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY happened_at DESC) = 1)
         WHERE kind <> 'deleted'""",
     "items": "SELECT * FROM prices QUALIFY row_number() OVER (PARTITION BY item_id ORDER BY changed_at DESC) = 1",
+    "price_changes": """
+        SELECT item_id, price, changed_at FROM (SELECT DISTINCT item_id, price, changed_at FROM prices)
+        QUALIFY row_number() OVER (PARTITION BY item_id, changed_at ORDER BY price DESC) = 1""",
+    "price_history": """
+        SELECT item_id, price, changed_at AS valid_from, lead(changed_at) OVER (PARTITION BY item_id ORDER BY changed_at) AS valid_to,
+               valid_to IS NULL AS is_current
+        FROM (FROM price_changes QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY item_id ORDER BY changed_at))""",
+    "pauses": """
+        SELECT *, happened_at >= lag(happened_at) OVER (PARTITION BY user_id ORDER BY happened_at) + INTERVAL 30 MINUTES AS paused
+        FROM events WHERE NOT contains(agent, 'bot')""",
+    "visits_apart": """
+        SELECT *, count(*) FILTER (paused) OVER (PARTITION BY user_id ORDER BY happened_at) AS visit FROM pauses""",
+    # Over is what lies a day before the newest event that parsed.
+    "visits": """
+        SELECT user_id, min(happened_at) AS began_at, max(happened_at) + INTERVAL 30 MINUTES AS over_at,
+               count(DISTINCT event_id)::INTEGER AS events, count(DISTINCT event_id) FILTER (kind = 'click')::INTEGER AS clicks
+        FROM visits_apart GROUP BY user_id, visit
+        HAVING over_at <= (SELECT date_trunc('millisecond', max(happened_at)) - INTERVAL 1 DAY FROM events)""",
+    "visits_quarantine": """
+        SELECT 'malformed' AS _etl_reason, 'events' AS _etl_input, record AS _etl_record, NULL::VARCHAR AS user_id, NULL::TIMESTAMPTZ AS began_at,
+               NULL::TIMESTAMPTZ AS over_at, NULL::INTEGER AS events, NULL::INTEGER AS clicks
+        FROM garbled""",
     "busy": "SELECT user_id, date_trunc('hour', happened_at) AS hour, count(*) AS n FROM events_clean GROUP BY ALL",
     "bots": "SELECT user_id, count(*) AS busy_hours FROM busy WHERE n > 60 GROUP BY ALL",
     "human": "SELECT * FROM events_clean WHERE user_id NOT IN (SELECT user_id FROM bots)",
@@ -67,6 +89,8 @@ _FLOWS = (
     "events_clean",
     "users",
     "items",
+    "price_history",
+    "visits",
     "bots",
     "item_hours",
     "trending",
@@ -77,6 +101,7 @@ _FLOWS = (
 _PLACES = {
     **{name: f"tables/clickstream/{name}" for name in _FLOWS},
     "events_quarantine": "quarantine/clickstream/events_clean",
+    "visits_quarantine": "quarantine/clickstream/visits",
 }
 
 

@@ -26,6 +26,10 @@ _TABLES = {
     "machine_status": """
         SELECT DISTINCT * FROM readings_clean
         QUALIFY row_number() OVER (PARTITION BY machine_id ORDER BY read_at DESC) = 1""",
+    "machine_quarters": """
+        SELECT machine_id, time_bucket(INTERVAL 15 MINUTES, read_at) AS quarter, count(DISTINCT read_at)::INTEGER AS readings,
+               max(vibration) AS vibration, max(temperature) AS temperature, min(pressure) AS pressure
+        FROM readings_clean GROUP BY ALL""",
     "service_hours": """
         SELECT machine_id, unnest(generate_series(date_trunc('hour', started_at), date_trunc('hour', ended_at), INTERVAL 1 HOUR)) AS hour
         FROM service_log""",
@@ -66,6 +70,7 @@ _PLACES = {
     "readings_clean": "tables/machine_health/readings_clean",
     "readings_quarantine": "quarantine/machine_health/readings_clean",
     "machine_status": "tables/machine_health/machine_status",
+    "machine_quarters": "tables/machine_health/machine_quarters",
     "service_hours": "tables/machine_health/service_hours",
     "machine_hours": "tables/machine_health/machine_hours",
     "machine_baselines": "tables/machine_health/machine_baselines",
