@@ -64,13 +64,13 @@ flows:
     transform: {sql: "SELECT v.id AS view, v.at, c.id AS click FROM views v LEFT JOIN clicks c ON v.who = c.who AND c.at BETWEEN v.at AND v.at + INTERVAL 10 MINUTES"}
     incremental: {state: {watermark: {clicks: at, views: at}, delay: {clicks: 15 minutes, views: 20 minutes}}}
 """
-FUNCTIONS = '''
+FUNCTIONS = """
 from pyspark.sql import DataFrame
 
 
 def once(clicks: DataFrame) -> DataFrame:
     return clicks.select("id", "at").dropDuplicates(["id", "at"])
-'''
+"""
 PEOPLE = {"a": "Anna", "b": "Bob"}
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -145,7 +145,9 @@ class Watched:
 
 def _windows(at: datetime, length: int, slide: int) -> list[datetime]:
     last = at - ((at - START) % minutes(slide))
-    return [last - minutes(slide * k) for k in range(length // slide) if last - minutes(slide * k) + minutes(length) > at]
+    return [
+        last - minutes(slide * k) for k in range(length // slide) if last - minutes(slide * k) + minutes(length) > at
+    ]
 
 
 def _tumbling(events: list[Event]) -> dict[tuple[datetime, Any], list[Event]]:
@@ -178,12 +180,12 @@ def sessions_model(state: Watched) -> list[tuple[Any, ...]]:
         times = sorted(item["at"] for item in state.kept["clicks"] if item["who"] == who)
         start, end, count = times[0], times[0] + minutes(5), 0
         for at in times:
-            if at >= end:
+            if at > end:  # sessions that touch are one
                 found.append((who, start, end, count))
                 start, count = at, 0
             end, count = at + minutes(5), count + 1
         found.append((who, start, end, count))
-    return [row for row in found if row[2] <= state.watermark]
+    return [row for row in found if row[2] < state.watermark]
 
 
 def once_model(state: Watched) -> list[tuple[Any, ...]]:
@@ -201,7 +203,11 @@ def named_model(state: Watched) -> list[tuple[Any, ...]]:
 
 
 def _meets(view: Event, click: Event) -> bool:
-    return view["who"] is not None and view["who"] == click["who"] and view["at"] <= click["at"] <= view["at"] + minutes(10)
+    return (
+        view["who"] is not None
+        and view["who"] == click["who"]
+        and view["at"] <= click["at"] <= view["at"] + minutes(10)
+    )
 
 
 def pairs_model(state: Watched) -> list[tuple[Any, ...]]:

@@ -32,6 +32,7 @@ class Generation:
     held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
     sources: tuple[tuple[str, int], ...] = ()  # state: input → which source of the query it is
     partitions: int = 0  # state: of a shuffle, as long as the state lives
+    sessions: bool = False  # state: it has session windows
 
     @property
     def checkpoint(self) -> str:
@@ -57,7 +58,12 @@ def open_generation(generation: Generation) -> None:
             "kind": generation.kind,
             "run": generation.opened_by,
             **(
-                {"held": generation.held, "sources": dict(generation.sources), "partitions": generation.partitions}
+                {
+                    "held": generation.held,
+                    "sources": dict(generation.sources),
+                    "partitions": generation.partitions,
+                    "sessions": generation.sessions,
+                }
                 if generation.kind == "state"
                 else {}
             ),
@@ -82,6 +88,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             held=bool(found.get("held", False)),
             sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
             partitions=int(found.get("partitions", 0)),
+            sessions=bool(found.get("sessions", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"the record of generation {number} cannot be read: {record}"

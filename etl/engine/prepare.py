@@ -86,9 +86,15 @@ def prepare(
 def _stateful(job: Job, session: SparkSession, *, held: bool) -> Job:
     """The job of a new generation of state: judged by Spark as a stream, what is pinned with it recorded."""
     job = replace(job, last_epoch=None, pins=_pinned(job, None))
-    sources = judge_state(job, session)
-    partitions = int(session.conf.get("spark.sql.shuffle.partitions") or 0)
-    return replace(job, generation=replace(job.generation, held=held, sources=sources, partitions=partitions))
+    judged = judge_state(job, session)
+    generation = replace(
+        job.generation,
+        held=held,
+        sources=judged.sources,
+        sessions=judged.sessions,
+        partitions=int(session.conf.get("spark.sql.shuffle.partitions") or 0),
+    )
+    return replace(job, generation=generation)
 
 
 def _pinned(job: Job, going_on: Generation | None) -> tuple[tuple[str, Pin], ...]:

@@ -61,6 +61,11 @@ def streaming_leaves(frame: DataFrame) -> list[set[int]]:
     return found
 
 
+def has_sessions(frame: DataFrame) -> bool:
+    """Whether a plan has session windows: Spark marks the columns that they make."""
+    return "spark.sessionWindow" in str(frame._jdf.queryExecution().analyzed().toJSON())  # noqa: SLF001  # likewise
+
+
 def simple(name: str) -> str:
     """`Project` of `org.apache.spark.sql.catalyst.plans.logical.Project`."""
     return name.rsplit(".", 1)[-1].removesuffix("$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -11,7 +12,7 @@ from etl.engine import checkpoints, generations, held
 from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
-from etl.engine.session_plan import check_streaming, streaming_leaves
+from etl.engine.session_plan import check_streaming, has_sessions, streaming_leaves
 from etl.engine.sources import open_source
 from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
 from etl.errors import ConfigurationError
@@ -31,8 +32,16 @@ def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     return _transformed(job, session, streams, mark=watermark_frame(job, session), clocks=clocks)
 
 
-def judge_state(job: Job, session: SparkSession) -> tuple[tuple[str, int], ...]:
-    """Which source of the query each changes input is; ConfigurationError where Spark cannot keep the state that the transform asks for."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is to be known of a state flow's query before it starts."""
+
+    sources: tuple[tuple[str, int], ...]  # input → which source of the query it is
+    sessions: bool  # whether it has session windows
+
+
+def judge_state(job: Job, session: SparkSession) -> Judged:
+    """The query judged; ConfigurationError where Spark cannot keep the state that the transform asks for."""
     if job.flow.state is None:
         raise ValueError(job.flow.name)
     streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
@@ -54,7 +63,8 @@ def judge_state(job: Job, session: SparkSession) -> tuple[tuple[str, int], ...]:
     if unread:
         message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
         raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
-    return tuple((name, index) for name, index in found.items() if index is not None)
+    sources = tuple((name, index) for name, index in found.items() if index is not None)
+    return Judged(sources, has_sessions(output))
 
 
 def ready_state(job: Job) -> None:

@@ -32,7 +32,7 @@ _TABLES = {
                valid_to IS NULL AS is_current
         FROM (FROM price_changes QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY item_id ORDER BY changed_at))""",
     "pauses": """
-        SELECT *, happened_at >= lag(happened_at) OVER (PARTITION BY user_id ORDER BY happened_at) + INTERVAL 30 MINUTES AS paused
+        SELECT *, happened_at > lag(happened_at) OVER (PARTITION BY user_id ORDER BY happened_at) + INTERVAL 30 MINUTES AS paused
         FROM events WHERE NOT contains(agent, 'bot')""",
     "visits_apart": """
         SELECT *, count(*) FILTER (paused) OVER (PARTITION BY user_id ORDER BY happened_at) AS visit FROM pauses""",
@@ -41,7 +41,7 @@ _TABLES = {
         SELECT user_id, min(happened_at) AS began_at, max(happened_at) + INTERVAL 30 MINUTES AS over_at,
                count(DISTINCT event_id)::INTEGER AS events, count(DISTINCT event_id) FILTER (kind = 'click')::INTEGER AS clicks
         FROM visits_apart GROUP BY user_id, visit
-        HAVING over_at <= (SELECT date_trunc('millisecond', max(happened_at)) - INTERVAL 1 DAY FROM events)""",
+        HAVING over_at < (SELECT date_trunc('millisecond', max(happened_at)) - INTERVAL 1 DAY FROM events)""",
     "visits_quarantine": """
         SELECT 'malformed' AS _etl_reason, 'events' AS _etl_input, record AS _etl_record, NULL::VARCHAR AS user_id, NULL::TIMESTAMPTZ AS began_at,
                NULL::TIMESTAMPTZ AS over_at, NULL::INTEGER AS events, NULL::INTEGER AS clicks

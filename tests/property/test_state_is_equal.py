@@ -33,12 +33,14 @@ def test_state_holds_what_the_rows_that_were_not_late_make_in_any_split_and_mode
         new: dict[str, list[list[Event | str]]] = {"clicks": [], "views": []}
         for _ in range(dice.randrange(1, 4)):
             now += dice.choice([3, 12, 40])
-            source = dice.choice(["clicks", "clicks", "views"]) if arrival else ("clicks", "views")[len(new["clicks"]) > 0]
+            source = (
+                dice.choice(["clicks", "clicks", "views"]) if arrival else ("clicks", "views")[len(new["clicks"]) > 0]
+            )
             events = some_events(dice, dice.randrange(1, 12), now)
             land(tmp_path, source, len(landed[source]) + len(new[source]), events)
             new[source].append(events)
         mode = "batch" if dice.random() < 0.3 else "stream"
-        told.append(f"{mode} {({name: len(files) for name, files in new.items()})}")
+        told.append(f"{mode} { ({name: len(files) for name, files in new.items()}) }")
         for name in landed:
             landed[name] += new[name]
         for name, state in states.items():
@@ -55,6 +57,10 @@ def test_state_holds_what_the_rows_that_were_not_late_make_in_any_split_and_mode
         assert result.status == "succeeded", (seed, told, [flow.failure for flow in result.flows])
         for flow in result.flows:
             expected = sorted(MODELS[flow.flow][1](states[flow.flow]), key=repr)
-            assert rows(tmp_path / ".etl" / "local" / "tables" / "shop" / flow.flow) == expected, (seed, told, flow.flow)
+            assert rows(tmp_path / ".etl" / "local" / "tables" / "shop" / flow.flow) == expected, (
+                seed,
+                told,
+                flow.flow,
+            )
             assert flow.counts.late == states[flow.flow].late, (seed, told, flow.flow)
     assert etl.load("shop").audit().holds
