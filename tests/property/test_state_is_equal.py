@@ -43,7 +43,7 @@ def test_state_holds_what_the_rows_that_were_not_late_make_in_any_split_and_mode
         told.append(f"{mode} { ({name: len(files) for name, files in new.items()}) }")
         for name in landed:
             landed[name] += new[name]
-        for name, state in states.items():
+        for state in states.values():
             state.late = 0
             if all(not new[source] for source in state.delays):
                 continue
