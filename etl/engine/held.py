@@ -48,5 +48,6 @@ def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
 
 
 def forget(job: Job) -> None:
-    """Remove what was kept, once the target holds it."""
-    shutil.rmtree(_folder(job), ignore_errors=True)
+    """Remove what was kept, once the target holds it; that of rebuilds that died goes with it."""
+    for folder in Path(job.paths.checkpoints).glob("g*/etl/held"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+_SESSION = "spark.sessionWindow"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanNode:
     """One operator: its class's simple name, its fields as Spark serialises them, its children, and every expression below it."""
@@ -62,8 +65,15 @@ def streaming_leaves(frame: DataFrame) -> list[set[int]]:
 
 
 def has_sessions(frame: DataFrame) -> bool:
-    """Whether a plan has session windows: Spark marks the columns that they make."""
-    return "spark.sessionWindow" in str(frame._jdf.queryExecution().analyzed().toJSON())  # noqa: SLF001  # likewise
+    """Whether a plan has session windows: Spark marks the column that each of them makes, in metadata that no other form of the plan shows."""
+    nodes = [frame._jdf.queryExecution().analyzed()]  # noqa: SLF001  # likewise
+    while nodes:
+        node = nodes.pop()
+        output, children = node.output(), node.children()
+        if any(output.apply(i).metadata().contains(_SESSION) for i in range(output.size())):
+            return True
+        nodes += [children.apply(i) for i in range(children.size())]
+    return False
 
 
 def simple(name: str) -> str:
