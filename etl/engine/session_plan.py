@@ -39,8 +39,14 @@ def analysed_plan(frame: DataFrame) -> PlanNode:
     return _build(nodes, 0)[0]
 
 
+class Unplannable(Exception):
+    """What Spark would refuse only when the stream runs."""
+
+
 def check_streaming(frame: DataFrame, output_mode: str) -> None:
-    """Raise AnalysisException where Spark could not run `frame` as a stream in that mode. Runs nothing."""
+    """Raise AnalysisException, or Unplannable, where Spark could not run `frame` as a stream in that mode. Runs nothing."""
+    if any(node.getClass().getSimpleName() == "Window" and node.isStreaming() for node in _nodes(frame)):
+        raise Unplannable("window functions (OVER) are not supported on streams, only windows of time")
     jvm = frame.sparkSession._jvm  # noqa: SLF001  # no public way to ask without starting the query
     if jvm is None:
         raise ValueError(output_mode)
@@ -66,14 +72,21 @@ def streaming_leaves(frame: DataFrame) -> list[set[int]]:
 
 def has_sessions(frame: DataFrame) -> bool:
     """Whether a plan has session windows: Spark marks the column that each of them makes, in metadata that no other form of the plan shows."""
-    nodes = [frame._jdf.queryExecution().analyzed()]  # noqa: SLF001  # likewise
-    while nodes:
-        node = nodes.pop()
-        output, children = node.output(), node.children()
+    for node in _nodes(frame):
+        output = node.output()
         if any(output.apply(i).metadata().contains(_SESSION) for i in range(output.size())):
             return True
-        nodes += [children.apply(i) for i in range(children.size())]
     return False
+
+
+def _nodes(frame: DataFrame) -> Iterator[Any]:
+    """The operators of the analysed plan, as the JVM has them; those of subqueries not among them."""
+    waiting = [frame._jdf.queryExecution().analyzed()]  # noqa: SLF001  # likewise
+    while waiting:
+        node = waiting.pop()
+        yield node
+        children = node.children()
+        waiting += [children.apply(i) for i in range(children.size())]
 
 
 def simple(name: str) -> str:

@@ -12,7 +12,7 @@ from etl.engine import checkpoints, generations, held
 from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
-from etl.engine.session_plan import check_streaming, has_sessions, streaming_leaves
+from etl.engine.session_plan import Unplannable, check_streaming, has_sessions, streaming_leaves
 from etl.engine.sources import open_source
 from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
 from etl.errors import ConfigurationError
@@ -46,10 +46,10 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         raise ValueError(job.flow.name)
     streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
     clocks = {item.name: unread_clock(session) for item in job.changes if has_clock(job)}
-    output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
     try:
+        output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
         check_streaming(output, job.flow.state.output_mode)
-    except AnalysisException as cause:
+    except (AnalysisException, Unplannable) as cause:
         said = str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip()
         message = (
             f"flow '{job.flow.name}' keeps state by its {job.flow.state.output_mode} mode, and Spark cannot: {said}"
