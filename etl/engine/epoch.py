@@ -10,7 +10,7 @@ from etl.engine import expectations, generations, quarantine
 from etl.engine.crash_points import Crash, Point, reach
 from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
-from etl.engine.held import hold
+from etl.engine.held import compute, hold
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.state import refuse_twins
 from etl.engine.output import Span
@@ -123,7 +123,7 @@ def _without_target(job: Job, arrived: DataFrame, n: int, *, held: bool) -> None
     """Compute an epoch whose results the target holds already, or is to hold later: Spark keeps its state only as it computes."""
     set_watermark(job, n)
     if not held:
-        arrived.write.format("noop").mode("overwrite").save()
+        compute(arrived)
         return
     rows = arrived.persist()
     try:

@@ -32,7 +32,7 @@ class Generation:
     held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
     sources: tuple[tuple[str, int], ...] = ()  # state: input → which source of the query it is
     partitions: int = 0  # state: of a shuffle, as long as the state lives
-    sessions: bool = False  # state: it has session windows
+    behind_ms: int = 0  # state: by how much Spark's watermark stays behind ours
 
     @property
     def checkpoint(self) -> str:
@@ -62,7 +62,7 @@ def open_generation(generation: Generation) -> None:
                     "held": generation.held,
                     "sources": dict(generation.sources),
                     "partitions": generation.partitions,
-                    "sessions": generation.sessions,
+                    "behind_ms": generation.behind_ms,
                 }
                 if generation.kind == "state"
                 else {}
@@ -88,7 +88,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             held=bool(found.get("held", False)),
             sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
             partitions=int(found.get("partitions", 0)),
-            sessions=bool(found.get("sessions", False)),
+            behind_ms=int(found.get("behind_ms", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"the record of generation {number} cannot be read: {record}"

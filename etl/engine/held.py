@@ -29,6 +29,11 @@ def hold(job: Job, rows: DataFrame, epoch: int) -> None:
     rows.write.mode("overwrite").parquet(str(_folder(job) / str(epoch)))
 
 
+def compute(rows: DataFrame) -> None:
+    """Compute an epoch's results and keep none of them, as the target has them already."""
+    rows.write.format("noop").mode("overwrite").save()
+
+
 def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
     """The results of all epochs up to `upto`, of a merge the newest of each key; None where there are none."""
     kept = [item for item in range(upto + 1) if (_folder(job) / str(item)).is_dir()]

@@ -91,7 +91,7 @@ def _stateful(job: Job, session: SparkSession, *, held: bool) -> Job:
         job.generation,
         held=held,
         sources=judged.sources,
-        sessions=judged.sessions,
+        behind_ms=judged.behind_ms,
         partitions=int(session.conf.get("spark.sql.shuffle.partitions") or 0),
     )
     return replace(job, generation=generation)

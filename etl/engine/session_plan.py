@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-_SESSION = "spark.sessionWindow"
+_SESSION, _WINDOW = "spark.sessionWindow", "spark.timeWindow"
+_OF_INSTANTS = ("Deduplicate", "DeduplicateWithinWatermark", "FlatMapGroupsWithState", "FlatMapGroupsInPandasWithState")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,27 @@ def streaming_leaves(frame: DataFrame) -> list[set[int]]:
     return found
 
 
-def has_sessions(frame: DataFrame) -> bool:
-    """Whether a plan has session windows: Spark marks the column that each of them makes, in metadata that no other form of the plan shows."""
+def compares_instants(frame: DataFrame) -> bool:
+    """Whether a stateful operator holds the time of a row itself against the watermark, and not the end of its window.
+
+    Spark marks the columns that windows make, in metadata that no other form of the plan shows.
+    """
     for node in _nodes(frame):
-        output = node.output()
-        if any(output.apply(i).metadata().contains(_SESSION) for i in range(output.size())):
+        if not node.isStreaming():
+            continue
+        name, children = node.getClass().getSimpleName(), node.children()
+        if name in _OF_INSTANTS or _is_marked(node, _SESSION):
+            return True
+        if name == "Join" and all(children.apply(i).isStreaming() for i in range(children.size())):
+            return True
+        if name == "Aggregate" and not _is_marked(children.apply(0), _WINDOW):
             return True
     return False
+
+
+def _is_marked(node: Any, mark: str) -> bool:
+    output = node.output()
+    return any(output.apply(i).metadata().contains(mark) for i in range(output.size()))
 
 
 def _nodes(frame: DataFrame) -> Iterator[Any]:

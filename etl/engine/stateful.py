@@ -12,7 +12,7 @@ from etl.engine import checkpoints, generations, held
 from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
-from etl.engine.session_plan import Unplannable, check_streaming, has_sessions, streaming_leaves
+from etl.engine.session_plan import Unplannable, check_streaming, compares_instants, streaming_leaves
 from etl.engine.sources import open_source
 from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
 from etl.errors import ConfigurationError
@@ -37,7 +37,7 @@ class Judged:
     """What is to be known of a state flow's query before it starts."""
 
     sources: tuple[tuple[str, int], ...]  # input → which source of the query it is
-    sessions: bool  # whether it has session windows
+    behind_ms: int  # by how much Spark's watermark must stay behind ours
 
 
 def judge_state(job: Job, session: SparkSession) -> Judged:
@@ -64,7 +64,7 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
         raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
     sources = tuple((name, index) for name, index in found.items() if index is not None)
-    return Judged(sources, has_sessions(output))
+    return Judged(sources, 1 if compares_instants(output) else 0)
 
 
 def ready_state(job: Job) -> None:

@@ -74,10 +74,10 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
     wanted = job.flow.state.of(item.spec.name)
     malformed = F.col(CORRUPT).isNotNull() if CORRUPT in raw.columns else F.expr("false")
     column = F.col(quoted(wanted.column))
-    # Sessions that touch are one, and Spark closes a session at its end: a row of that very instant would begin another. So with
-    # sessions Spark's watermark stays a millisecond behind ours.
-    behind = 1 if job.generation.sessions else 0
-    late = column.isNull() | (column < F.col(_MARK) + F.expr(f"INTERVAL '0.00{behind}' SECOND"))
+    # An operator that looks at the times of rows, not at the ends of their windows, takes a row of the watermark's very instant for
+    # late; and a session that was closed at its end would have gone on with such a row. There Spark's watermark stays behind ours.
+    behind = job.generation.behind_ms
+    late = column.isNull() | (column < F.timestamp_millis(F.unix_millis(F.col(_MARK)) + behind))
     joined = raw.crossJoin(mark.hint("shuffle_replicate_nl"))
     counts = [
         F.count(F.lit(1)).alias("read"),
