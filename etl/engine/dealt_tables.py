@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.types import quoted
@@ -56,10 +57,17 @@ class DealtTables:
         rows.withColumn(_ORDER, F.monotonically_increasing_id()).write.parquet(place)
         return self._session.read.parquet(place).count()
 
-    def append(self, kept: str, table: str, *, portion: tuple[Collection[int], int], seed: int) -> None:
-        """Append rows of what was kept to a table: those whose lot, drawn by `seed` of so many, is among `portion`'s."""
+    def append(
+        self, kept: str, table: str, *, portion: tuple[Collection[int], int], seed: int, by: str | None = None
+    ) -> None:
+        """Append rows of what was kept to a table: those whose lot, drawn by `seed` of so many, is among `portion`'s.
+
+        `by`: the lots are not drawn, but follow each other in the order of that column.
+        """
         chosen, lots = portion
         drawn = F.pmod(F.xxhash64(F.lit(seed), F.col(_ORDER)), F.lit(lots))
+        if by is not None:
+            drawn = F.ntile(lots).over(Window.orderBy(quoted(by), _ORDER)) - 1
         rows = self._session.read.parquet(kept).withColumn(_PORTION, drawn).filter(F.col(_PORTION).isin(*chosen))
         # Within a portion the rows come in an order that the seed decides.
         mixed = rows.repartition(3, F.xxhash64(F.lit(seed + 1), F.col(_ORDER))).sortWithinPartitions(

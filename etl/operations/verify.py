@@ -122,6 +122,7 @@ class _Flow:
     kind: str = ""
     strategy: str = ""
     rows: int = 0
+    late: int = 0  # rows that the one batch left out: those without a time
     trials: int = 0
     found: FlowVerdict | None = None
 
@@ -172,7 +173,7 @@ def verify(
     try:
         bench = _opened(spec, asked, order, scratch, sessions, settings)
         _verify(bench, told)
-        flows = tuple(_verdict(bench.flows[name]) for name in order)
+        flows = tuple(_verdict(bench.flows[name], asked.splits) for name in order)
         found = {item.verdict for item in flows}
         ended: Literal["equal", "differs", "failed"] = (
             "failed" if "failed" in found else "equal" if found == {"equal"} else "differs"
@@ -218,7 +219,7 @@ def _verify(bench: _Bench, told: Callable[[str], None]) -> None:
         committed = last_committed(result.target)
         state.kind = committed.kind if committed is not None else ""
         state.strategy = state.spec.sink.strategy or (STRATEGIES[committed.kind] if committed is not None else "")
-        state.rows = result.counts.written
+        state.rows, state.late = result.counts.written, result.counts.late
     if all(state.found for state in bench.flows.values()):
         return
     told("the batch again: other partitions, the rows in another order")
@@ -258,14 +259,20 @@ def _trial(bench: _Bench, truth: Path, place: Path, seed: int) -> tuple[dict[str
         derived = replace(derived, flows=tuple(replace(flow, mode=modes[flow.name]) for flow in derived.flows))
         rounds.append(modes)
         for name, result in _run(bench, derived, None, bench.sessions).items():
-            if name not in ended or ended[name].failure is None:
-                ended[name] = result
+            before = ended.get(name)
+            if before is None or before.failure is None:
+                ended[name] = result if before is None or result.mode == "batch" else _after(before, result)
         if all(item.failure is not None or item.status == "skipped" for item in ended.values()):
             break
     return ended, {
         name: f"{len(rounds)} arrivals, after each a run: {', '.join(modes[name] for modes in rounds)}"
         for name in bench.flows
     }
+
+
+def _after(before: FlowResult, result: FlowResult) -> FlowResult:
+    """A stream's result, with the late rows of the runs before it: what they left out is still missing."""
+    return replace(result, counts=replace(result.counts, late=before.counts.late + result.counts.late))
 
 
 def _modes(bench: _Bench, deal: Deal, number: int) -> dict[str, Mode]:
@@ -300,7 +307,14 @@ def _judge(
     """Hold every flow of a trial against the truth. A flow above which something differs is not blamed for it."""
     graph = Graph.of(bench.spec)
     wrong: set[str] = set()
+    late = {
+        name
+        for name, state in bench.flows.items()
+        if (result := results.get(name)) is not None and result.failure is None and result.counts.late > state.late
+    }
     for name, state in bench.flows.items():
+        if late & {name, *graph.upstream(name)}:
+            continue  # rows came later than a watermark, and a stream leaves those out: nothing can be said
         above = sorted(graph.upstream(name) & wrong)
         if state.found is not None:
             wrong.add(name)
@@ -396,5 +410,11 @@ def _failed(state: _Flow, failure: Failure | None, trial: _Trial | None) -> Flow
     )
 
 
-def _verdict(state: _Flow) -> FlowVerdict:
+def _verdict(state: _Flow, splits: int) -> FlowVerdict:
+    if state.found is None and splits and not state.trials:
+        message = "not judged: in every trial rows came later than the watermark of a state flow, and those a stream leaves out"
+        hint = "raise the delay, or verify it with files whose names or times are in the order of their rows"
+        return FlowVerdict(
+            state.spec.name, state.kind, state.strategy, "not judged", 0, state.rows, message=message, hint=hint
+        )
     return state.found or FlowVerdict(state.spec.name, state.kind, state.strategy, "equal", state.trials, state.rows)

@@ -131,6 +131,7 @@ class _Filling:
         self._spec, self._scratch, self._tables, self._rows, self._seed = spec, scratch, tables, rows, seed
         self._arriving = {item.dataset for flow in spec.flows for item in flow.inputs if item.read == "changes"}
         self._cuts = not _looks_at_files(spec.flows)
+        self._in_order = in_order(spec)
         self.notes: list[str] = []
 
     def held(self, source: SourceSpec) -> Stock:
@@ -142,8 +143,8 @@ class _Filling:
             count = self._tables.keep(source, version, kept, most)
             if most is not None:
                 self.notes.append(f"{source.name}: {count} rows of version {version}")
-            return TableStock(source, kept, self._tables)
-        stock = of_files(source, self._scratch, cuts=self._cuts)
+            return TableStock(source, kept, self._tables, self._in_order.get(source.name) or None)
+        stock = replace(of_files(source, self._scratch, cuts=self._cuts), in_order=source.name in self._in_order)
         if most is not None:
             stock, note = sampled(stock, most, self._scratch, self._tables.count)
             self.notes.append(note)
@@ -164,6 +165,28 @@ class _Filling:
             never_null=needed,
             compared=compared(self._spec.flows),
         )
+
+
+def in_order(spec: PipelineSpec) -> dict[str, str]:
+    """The sources that state flows read, themselves or through other flows, and the watermark's column where it is the source's own."""
+    found: dict[str, str] = {}
+
+    def follow(flow: FlowSpec) -> None:
+        for item in flow.inputs:
+            upstream = spec.flow(item.dataset)
+            if item.read != "changes":
+                continue
+            if upstream is not None:
+                follow(upstream)
+            elif flow.state is not None:
+                found[item.dataset] = flow.state.of(item.name).column
+            else:
+                found.setdefault(item.dataset, "")
+
+    for flow in spec.flows:
+        if flow.state is not None:
+            follow(flow)
+    return found
 
 
 def _obstacle(source: SourceSpec, *, generated: bool) -> Diagnostic | None:

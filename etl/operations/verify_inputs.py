@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from etl.config.spec import RateLimitSpec, SourceSpec
 from etl.engine.sources import open_source
 from etl.engine.sources.globs import MAGIC, literal_folder
-from etl.operations.verify_lines import can_cut, first_rows, pieces
+from etl.operations.verify_lines import can_cut, first_rows, pieces, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FEW_FILES, _PIECES = 6, 6
 _LOTS = 64
+_EPOCH = 1_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class FileStock:
     files: tuple[tuple[Path, str], ...]
     tail: str = ""  # what the path says below the folder: a glob, or the one file's name
     cuts: bool = True
+    in_order: bool = False  # arrivals follow each other as the files did: a state flow reads them, and would leave out what comes late
 
     def source(self, place: Path, name: str, deal: Deal | None) -> SourceSpec:  # noqa: ARG002  # see root
         folder = self.root / name
@@ -91,14 +93,18 @@ class FileStock:
         parts = self._parts(dice, each) if each > 1 else list(self.files_by_name())
         # A path that names a file, or a pattern, must find one from the beginning.
         first = dice.randrange(len(parts)) if self.tail and parts else -1
+        drawn = [dice.randrange(deal.arrivals) for _ in parts]
+        if self.in_order:
+            first, drawn = (0 if first >= 0 else -1), sorted(drawn)
         for index, (relative, content) in enumerate(parts):
-            drawn = dice.randrange(deal.arrivals)
-            if (0 if index == first else drawn) == number:
-                _bring(content, self.root / name / relative)
+            if (0 if index == first else drawn[index]) == number:
+                # A stream takes files in the order of their times.
+                _bring(content, self.root / name / relative, modified=_EPOCH + index if self.in_order else None)
 
     def files_by_name(self) -> list[tuple[str, Path | bytes]]:
-        """The files under the names that they have below the folder."""
-        return [(relative, file) for file, relative in self.files]
+        """The files under the names that they have below the folder; where their order counts, as they came."""
+        files = sorted(self.files, key=_came) if self.in_order else self.files
+        return [(relative, file) for file, relative in files]
 
     def _cuts_few(self) -> bool:
         return self.cuts and not self.tail and 0 < len(self.files) < _FEW_FILES
@@ -106,14 +112,16 @@ class FileStock:
     def _parts(self, dice: random.Random, count: int) -> list[tuple[str, Path | bytes]]:
         """The files, each cut into `count` with its rows in another order where that is safe."""
         found: list[tuple[str, Path | bytes]] = []
-        for file, relative in self.files:
-            if not self.cuts or self.tail or not can_cut(self.given, file):
+        for relative, file in self.files_by_name():
+            if not isinstance(file, Path) or not self.cuts or self.tail or not can_cut(self.given, file):
                 found.append((relative, file))
                 continue
             name = Path(relative)
             found += [
                 (str(name.with_name(f"{name.stem}-{number}{name.suffix}")), content)
-                for number, content in enumerate(pieces(self.given, file, count, dice))
+                for number, content in enumerate(
+                    (stretches if self.in_order else pieces)(self.given, file, count, dice)
+                )
             ]
         return found
 
@@ -125,6 +133,7 @@ class TableStock:
     given: SourceSpec
     kept: str
     tables: DealtTables = field(repr=False)
+    by: str | None = None  # rows arrive in the order of this column, a state flow's watermark
 
     def source(self, place: Path, name: str, deal: Deal | None) -> SourceSpec:  # noqa: ARG002  # a table has no files to count
         return replace(self.given, name=name, format="delta", table=None, of=None, path=str(place / "given" / name))
@@ -140,11 +149,13 @@ class TableStock:
     def arrival(self, place: Path, name: str, deal: Deal, number: int) -> None:
         dice = deal.dice(name)
         drawn = [dice.randrange(deal.arrivals) for _ in range(_LOTS)]
+        if self.by is not None:
+            drawn.sort()
         lots = [lot for lot, when in enumerate(drawn) if when == number]
         if lots or number == 0:  # the table is there from the beginning
             portion = (lots or [-1], _LOTS)
             seed = dice.randrange(2**31)
-            self.tables.append(self.kept, str(place / "given" / name), portion=portion, seed=seed)
+            self.tables.append(self.kept, str(place / "given" / name), portion=portion, seed=seed, by=self.by)
 
 
 def of_files(source: SourceSpec, scratch: Path, *, cuts: bool) -> FileStock:
@@ -180,9 +191,19 @@ def sampled(stock: FileStock, most: int, scratch: Path, count: Callable[[str, st
     return replace(stock, files=tuple(taken)), note
 
 
-def _bring(content: Path | bytes, place: Path) -> None:
-    """Put a file at its place, whole at once: hidden until it is there."""
+def _came(file: tuple[Path, str]) -> tuple[int, str]:
+    return file[0].stat().st_mtime_ns, file[1]
+
+
+def _bring(content: Path | bytes, place: Path, *, modified: int | None = None) -> None:
+    """Put a file at its place, whole at once: hidden until it is there. `modified`: its time, in seconds since 1970."""
     place.parent.mkdir(parents=True, exist_ok=True)
+    if modified is not None:
+        draft = place.with_name(f".{place.name}")
+        draft.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        os.utime(draft, (modified, modified))
+        draft.replace(place)
+        return
     if isinstance(content, bytes):
         draft = place.with_name(f".{place.name}")
         draft.write_bytes(content)

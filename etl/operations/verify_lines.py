@@ -38,6 +38,18 @@ def pieces(source: SourceSpec, file: Path, count: int, dice: random.Random) -> l
     return [header + b"".join(item) for item in dealt if item]
 
 
+def stretches(source: SourceSpec, file: Path, count: int, dice: random.Random) -> list[bytes]:
+    """The file's rows cut into at most `count` files that follow each other, the rows of each in another order."""
+    header, rows = _parts(source, file)
+    if len(rows) <= 1:
+        return [file.read_bytes()]
+    ends = sorted(dice.sample(range(1, len(rows)), min(count, len(rows)) - 1))
+    parts = [rows[start:end] for start, end in zip([0, *ends], [*ends, len(rows)], strict=True)]
+    for part in parts:
+        dice.shuffle(part)
+    return [header + b"".join(part) for part in parts]
+
+
 def first_rows(source: SourceSpec, file: Path, most: int) -> tuple[bytes, int]:
     """The beginning of the file with at most so many rows, and how many it has."""
     header, rows = _parts(source, file)
