@@ -49,7 +49,7 @@ attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kil
 	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py
 	@ETL_KILLS=$${ETL_KILLS:-60} $(BIN)/python -m tests.crash.killing attack .attack/crash.json
 
-mutations: .venv/.ready ## ten bugs planted in a copy, one at a time: do the tests notice?
+mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests notice?
 	@$(BIN)/python -m tests.mutations
 
 bench: .venv/.ready ## whole processes against hand-written PySpark

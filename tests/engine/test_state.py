@@ -94,15 +94,16 @@ def test_a_batch_swaps_the_target_once_and_readers_see_the_old_one_until_then(pr
 
 def test_late_rows_are_left_out_and_told_and_a_batch_puts_them_in(project: Project) -> None:
     root = project({"pipelines/shop.yml": SOURCE + CLOSED})
-    land(root, "1.json", at(40))
+    land(root, "1.json", at(45))
     ran("stream")
-    land(root, "2.json", at(29, "late"), at(30, "just in time"), at(55), '{"who": "timeless"}')
+    # Spark itself would take the second one: its window is still open.
+    land(root, "2.json", at(29, "late"), at(34, "late"), at(35, "just in time"), at(56), '{"who": "timeless"}')
     told = ran("stream")
-    assert (told.counts.read, told.counts.late) == (4, 2)
-    assert told.warnings == ("2 rows came later than the watermark, or without a time, and were left out",)
+    assert (told.counts.read, told.counts.late) == (5, 3)
+    assert told.warnings == ("3 rows came later than the watermark, or without a time, and were left out",)
     assert table(root) == [(30, "just in time", 1)]
     assert ran("stream", full_refresh=True).counts.late == 1
-    assert table(root) == [(20, "late", 1), (30, "just in time", 1)]
+    assert table(root) == [(20, "late", 1), (30, "just in time", 1), (30, "late", 1)]
 
 
 def test_a_result_that_comes_to_violate_an_expectation_leaves_the_target_and_one_that_does_no_more_comes_back(

@@ -10,6 +10,7 @@ RUNS = "tests/engine/test_runs.py"
 POINTS = "tests/crash/test_named_points.py"
 POSITIONS = "tests/engine/test_positions.py"
 FENCE = "tests/engine/test_fence.py"
+STATE = "tests/engine/test_state.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,13 @@ PLANTED = (
         "    if isinstance(output.replaces, Groups) and checked.quarantines:\n        # The rows",
         "    if isinstance(output.replaces, Groups) and not checked.quarantines:\n        # The rows",
         (CHANGES,),
+    ),
+    Mutation(
+        "late filter: late rows are counted and kept",
+        "etl/engine/watermark.py",
+        "kept = counted.filter(~malformed & ~late)",
+        "kept = counted.filter(~malformed)",
+        (STATE,),
     ),
     Mutation(
         "fence: a swap leaves the table's metadata as it was",
