@@ -33,8 +33,6 @@ _CHEAP = (
     ("spark.sql.codegen.factoryMode", "NO_CODEGEN"),
     ("spark.sql.adaptive.enabled", "false"),
     ("spark.databricks.delta.snapshotPartitions", "1"),
-    # The second compiler is worth its while in a process of hours.
-    ("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=4"),
 )
 
 

@@ -98,7 +98,7 @@ CODES = {
     "E306": "An expression is not one SQL expression.",
     "E307": "An expression looks beyond its row: an aggregate, a window, a subquery.",
     "E308": "SQL is empty.",
-    "E309": "A parameter stands in an expression that has none.",
+    "E309": "A parameter, or `run_ts()`, stands in an expression that has none.",
     "E310": "A schema is not valid Spark DDL.",
     "E311": "A schema names a type that Spark does not have.",
     "E312": "A column stands twice in a schema.",

@@ -270,6 +270,9 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
     ):
         if inner.find(forbidden):
             return [Diagnostic("E307", f"{what} has {name}; it is judged row by row", locate(0), hint)]
+    if any(item.name.lower() == "run_ts" for item in inner.find_all(exp.Anonymous)):
+        hint = "SELECT run_ts() AS at in the transform, then name the column"
+        return [Diagnostic("E309", f"{what} uses run_ts(), which is known in a transform's SQL alone", locate(0), hint)]
     for name in _markers(inner, text):
         return [
             Diagnostic(

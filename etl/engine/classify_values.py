@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from etl.config import run_ts
 from etl.config.diagnostics import Diagnostic
 from etl.config.query import shift
 from etl.config.spec import SqlTransform
@@ -52,7 +53,7 @@ def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     ignored = {name.lower() for name in flow.equality.ignore}
     columns = _columns(plan)
     free = {item.identity for item in columns if _named(item) in ignored}
-    names = dict.fromkeys(_volatile_but(plan, free))
+    names = dict.fromkeys(_in_sql(name, flow) for name in _volatile_but(plan, free))
     hint = "take the value from the data, or pass it as a param; or name the column that it ends in: equality: {ignore: [column]}"
     found = [
         Diagnostic(
@@ -67,6 +68,11 @@ def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     if not found and excused:
         found += _deciding(flow, [_named(item) for item in columns], ignored)
     return found
+
+
+def _in_sql(name: str, flow: FlowSpec) -> str:
+    """A volatile value as the user wrote it, where that is not what Spark calls it: when a plan is judged, the clock stands in."""
+    return "run_ts()" if name == "Now" and run_ts.says(flow) else name
 
 
 def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:

@@ -7,10 +7,12 @@ import importlib.util
 import inspect
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from etl.config import run_ts
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
 from etl.errors import ConfigurationError, FlowFailed
@@ -47,16 +49,23 @@ def _apply_one(job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[
     if isinstance(transform, IdentityTransform):
         return next(iter(frames.values()))
     if isinstance(transform, SqlTransform):
-        return _apply_sql(transform, params, session, frames)
+        return _apply_sql(job, transform, params, session, frames)
     return _apply_python(job, transform, params, frames)
 
 
 def _apply_sql(
-    transform: SqlTransform, params: Mapping[str, Scalar], session: SparkSession, frames: Mapping[str, DataFrame]
+    job: Job,
+    transform: SqlTransform,
+    params: Mapping[str, Scalar],
+    session: SparkSession,
+    frames: Mapping[str, DataFrame],
 ) -> DataFrame:
     for name, frame in frames.items():
         frame.createOrReplaceTempView(name)
-    return session.sql(transform.text, args=dict(params) or None)
+    arguments: dict[str, Any] = dict(params)
+    if job.run_ts is not None:
+        arguments[run_ts.PARAMETER] = datetime.fromisoformat(job.run_ts)
+    return session.sql(run_ts.bound(transform.text, recorded=job.run_ts), args=arguments or None)
 
 
 def _apply_python(

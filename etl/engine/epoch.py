@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from etl.config import run_ts
 from etl.config.masking import sensitive
 from etl.engine import expectations, generations, quarantine
 from etl.engine.crash_points import Crash, Point, reach
@@ -23,8 +25,6 @@ from etl.errors import FlowFailed
 from etl.planning.events import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.backfill import Again
@@ -76,7 +76,9 @@ def run_epoch(
     if done:
         return None
     reach(Point.EPOCH_OFFERED)
-    span = _span(job, committed, n, streams=arrived is not None) if again is None else again.span
+    earlier = _earlier_attempt(job, n) if again is None else None
+    job = _timed(job, earlier)
+    span = _span(job, committed, earlier, n, streams=arrived is not None) if again is None else again.span
     if job.kind == "state" and arrived is not None:
         set_watermark(job, n)
     output = KINDS[job.kind](job, session, span, arrived)
@@ -98,6 +100,7 @@ def run_epoch(
             span.to,
             job.fingerprint,
             job.kind,
+            run_ts=job.run_ts,
         )
         if committed is not None and committed.generation == job.generation.number:
             stamp = replace(stamp, retired=committed.retired)
@@ -155,9 +158,8 @@ def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
     raise FlowFailed(message, hint="rows were lost from the target; rebuild it with --full-refresh")
 
 
-def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Span:
+def _span(job: Job, committed: Committed | None, earlier: Provenance | None, n: int, *, streams: bool) -> Span:
     before = committed.to if committed is not None and committed.generation == job.generation.number else None
-    recorded = _recorded(job, n)
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
     instead: dict[str, Pin] = {}
@@ -179,7 +181,7 @@ def _span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> Sp
             if job.rereads:
                 pins[item.name] = source.upto(log, n)
             continue
-        pin = source.pinned(recorded[item.name]) if recorded else source.latest()
+        pin = source.pinned(earlier.to[item.name]) if earlier is not None else source.latest()
         pins[item.name] = pin
         to[item.name] = dict(pin.position)
     return Span(before, to, pins, instead, n)
@@ -200,13 +202,21 @@ def _streamed(job: Job, item: Input, n: int, before: Position | None) -> dict[st
     return source.position(log, n, before[item.name])
 
 
-def _recorded(job: Job, n: int) -> Mapping[str, Any] | None:
-    """The positions that an attempt of this epoch wrote to state or quarantine before it died."""
+def _earlier_attempt(job: Job, n: int) -> Provenance | None:
+    """What an attempt of this epoch wrote of itself to state or quarantine before it died."""
     for table in (job.paths.quarantine, job.paths.state):
         found = last_stamp(table)
         if found is not None and (found[1].generation, found[1].epoch) == (job.generation.number, n):
-            return found[1].to
+            return found[1]
     return None
+
+
+def _timed(job: Job, earlier: Provenance | None) -> Job:
+    """The job with the instant that `run_ts()` is in this epoch, where its SQL says it: the one that is recorded, or now."""
+    if not run_ts.says(job.flow):
+        return job
+    known = earlier.run_ts if earlier is not None else None
+    return replace(job, run_ts=known or datetime.now(UTC).isoformat())
 
 
 def _commit(

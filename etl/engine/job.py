@@ -47,6 +47,7 @@ class Job:
     followed: bool  # whether a flow of the pipeline reads the target's changes
     last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more; None for state, which is drained
     pins: tuple[tuple[str, Pin], ...] = ()  # state: what its query reads the snapshots at
+    run_ts: str | None = None  # within an epoch whose SQL says run_ts(): its instant, as ISO 8601 writes it
 
     @property
     def changes(self) -> tuple[Input, ...]:

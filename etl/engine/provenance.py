@@ -33,6 +33,7 @@ class Provenance:
     fingerprint: str
     kind: str = "rows"
     retired: int = -1  # the newest generation that was ever rolled back
+    run_ts: str | None = None  # what run_ts() was, where the flow's SQL says it
     backfill: Mapping[str, Any] | None = (
         None  # which window of which backfill, or which replay of the quarantine, where the commit is one
     )
@@ -74,6 +75,7 @@ class Provenance:
             "fingerprint": self.fingerprint,
             "kind": self.kind,
             **({"retired": self.retired} if self.retired >= 0 else {}),
+            **({"run_ts": self.run_ts} if self.run_ts is not None else {}),
         }
         if self.backfill is not None:
             stamp["backfill"] = dict(self.backfill)
@@ -97,6 +99,7 @@ class Provenance:
                 fingerprint=str(stamp["fingerprint"]),
                 kind=str(stamp.get("kind", "rows")),
                 retired=int(stamp.get("retired", -1)),
+                run_ts=str(stamp["run_ts"]) if "run_ts" in stamp else None,
                 backfill=_backfill(stamp.get("backfill")),
             )
         except (ValueError, KeyError, TypeError):

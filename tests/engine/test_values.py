@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from etl.config import run_ts
 from etl.config.diagnostics import Location
 from etl.config.spec import EqualitySpec, FlowSpec, InputSpec, SinkSpec, SqlTransform
 from etl.engine import classify
@@ -31,7 +32,7 @@ def judged(spark: SparkSession, query: str, equality: EqualitySpec, sink: SinkSp
     frame = spark.createDataFrame([], "id BIGINT, who STRING")
     classify.marked("orders", frame).createOrReplaceTempView("orders")
     try:
-        classify.check(flow, spark.sql(query), frozenset({"orders"}), {"orders": ""})
+        classify.check(flow, spark.sql(run_ts.bound(query, recorded=None)), frozenset({"orders"}), {"orders": ""})
     except ConfigurationError as cause:
         return list(cause.diagnostics)
     return []
@@ -44,6 +45,7 @@ AT_NOW = EqualitySpec(ignore=("At",))
     ("query", "sink"),
     [
         ("SELECT id, now() AS at FROM orders", SinkSpec()),
+        ("SELECT id, run_ts() AS at FROM orders", SinkSpec()),
         ("SELECT who, count(*) AS n, current_timestamp() AS at FROM orders GROUP BY who", SinkSpec()),
         ("SELECT id, hour(later) AS at FROM (SELECT id, now() AS later FROM orders)", SinkSpec()),
         ("WITH o AS (SELECT * FROM orders) SELECT id, uuid() AS at FROM o WHERE id > 1", SinkSpec()),
@@ -64,6 +66,7 @@ def test_what_differs_from_run_to_run_may_end_in_a_column_that_is_ignored(
         ("SELECT id, now() AS at, uuid() AS other FROM orders", SinkSpec()),
         ("SELECT id, now() AS at FROM orders WHERE now() > TIMESTAMP '2024-01-01'", SinkSpec()),
         ("SELECT id + hour(t) AS id, t AS at FROM (SELECT id, now() AS t FROM orders)", SinkSpec()),
+        ("SELECT id, run_ts() AS at FROM orders WHERE run_ts() > TIMESTAMP '2024-01-01'", SinkSpec()),
         ("SELECT max(id) AS id, rand() AS at FROM orders GROUP BY rand()", SinkSpec()),
         ("SELECT * FROM (SELECT id, rand() AS at FROM orders) WHERE at > 0.5", SinkSpec()),
         ("SELECT id, rand() AS at, who FROM orders", SinkSpec("merge", keys=("id",), insert_only=True)),

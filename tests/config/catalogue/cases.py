@@ -188,6 +188,7 @@ CASES = (
     Case("a subquery in an expression", "E307", "{expr: quantity > 0,", "{expr: 'id IN (SELECT id FROM customers)',"),
     Case("SQL of nothing", "E308", "transform: {sql: SELECT value % 60 AS second FROM clock}", "transform: {sql: '-- later'}", TICKS),
     Case("a marker in an expression", "E309", "{expr: quantity > 0,", "{expr: 'quantity > :least',"),
+    Case("the instant of a run in an expression", "E309", "{expr: quantity > 0,", "{expr: 'quantity > 0 AND run_ts() IS NOT NULL',"),
     # Schemas
     Case("a schema that does not parse", "E310", "id BIGINT, reason STRING", "id BIGINT reason STRING"),
     Case("a type that is none", "E311", "price DECIMAL(12, 2)", "price DECIMEL(12, 2)"),
