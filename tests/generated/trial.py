@@ -90,7 +90,8 @@ class _Tree:
                 self.forget()
 
     def _arrive(self, number: int) -> Rows:
-        new = self.dice.events(self.dice.random.randrange(4, 22))
+        few = number > 0 and self.dice.random.random() < 0.5  # so that most groups are left alone
+        new = self.dice.events(self.dice.random.randrange(1, 4) if few else self.dice.random.randrange(4, 22))
         for part, portion in enumerate(self.dice.dealt(new, self.dice.random.randrange(1, 4))):
             _land(self.root, f"{self.dice.random.randrange(10**6):06}-{number}-{part}.json", portion)
         return new
