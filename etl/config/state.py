@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from etl.config import ddl, grammar
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.spec import StateSpec, WatermarkSpec
+from etl.config.query import shift
+from etl.config.run_ts import found_in, says
+from etl.config.spec import SqlTransform, StateSpec, WatermarkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from etl.config.diagnostics import Location
     from etl.config.document import Document
     from etl.config.spec import FlowSpec, InputSpec, OutputMode, PipelineSpec
 
@@ -63,6 +66,13 @@ def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterato
             document.place(("flows", flow.name, "incremental")),
             "read an input as changes, or use incremental: full",
         )
+    if says(flow):
+        yield Diagnostic(
+            "E262",
+            f"flow '{flow.name}' uses run_ts(), but the query of a state flow is one for many epochs",
+            _call(flow),
+            "take the value from the data, or pass it as a param",
+        )
     if state.output_mode == "update" and sink.strategy in (None, "append"):
         yield Diagnostic(
             "E244",
@@ -78,6 +88,18 @@ def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterato
                 document.place((*path, key), key=True),
                 "leave it out",
             )
+
+
+def _call(flow: FlowSpec) -> Location:
+    """Where the flow's own SQL, or that of a view in it, says run_ts()."""
+    for part in (flow, *flow.views):
+        if isinstance(part.transform, SqlTransform) and found_in(part.transform.text):
+            lines = part.transform.text.splitlines()
+            number, line = next(((i, line) for i, line in enumerate(lines, 1) if found_in(line)), (1, "run_ts"))
+            return shift(
+                part.transform.at, part.transform.text, number, line.lower().index("run_ts") + 1, len("run_ts")
+            )
+    return flow.at
 
 
 def check_watermarks(spec: PipelineSpec) -> Iterator[Diagnostic]:

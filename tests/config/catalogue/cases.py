@@ -164,6 +164,7 @@ CASES = (
     Case("state with an output mode that is none", "E121", "delay: 2 hours}}", "delay: 2 hours, output_mode: complete}}"),
     Case("state with a history", "E203", "    sink: {strategy: merge, keys: [hour]}", "    sink: {strategy: scd2, keys: [hour], sequence_by: [hour]}"),
     Case("state whose merge is told what is newer", "E204", "    sink: {strategy: merge, keys: [hour]}", "    sink: {strategy: merge, keys: [hour], sequence_by: [n]}"),
+    Case("state with the instant of an epoch", "E262", "start AS hour, count(*) AS n FROM orders", "start AS hour, run_ts() AS n FROM orders"),
     Case("state over what changes", "E241", "    inputs: {orders: changes}\n    transform: {sql: \"SELECT window(placed, '1 hour').start AS hour, count(*) AS n FROM orders GROUP", "    inputs: {latest: changes}\n    transform: {sql: \"SELECT window(placed, '1 hour').start AS hour, count(*) AS n FROM latest GROUP"),
     Case("a view with partitions", "E245", "{strategy: view}", "{strategy: view, partition_by: [id]}"),
     Case("groups that append", "E203", "    columns: {country: {type: STRING, description: Where it went}}", "    sink: {strategy: append}"),
