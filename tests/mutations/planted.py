@@ -7,10 +7,11 @@ from dataclasses import dataclass
 CHANGES = "tests/property/test_changes_flow_downstream.py"
 MODES = "tests/property/test_modes_are_equal.py"
 RUNS = "tests/engine/test_runs.py"
-POINTS = "tests/crash/test_named_points.py"
 POSITIONS = "tests/engine/test_positions.py"
 FENCE = "tests/engine/test_fence.py"
+TOMBSTONES = "tests/engine/test_tombstones.py"
 STATE = "tests/engine/test_state.py"
+RUN_TS = "tests/engine/test_run_ts.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ PLANTED = (
         "etl/engine/sinks/merge.py",
         'kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)',
         'kept = F.expr("true") if job.flow.sink.except_columns else F.expr("false")',
-        (MODES, CHANGES),
+        (TOMBSTONES,),
     ),
     Mutation(
         "seed position: a version that is read in part counts as read",
@@ -101,6 +102,6 @@ PLANTED = (
         "etl/engine/epoch.py",
         "    for table in (job.paths.quarantine, job.paths.state):\n",
         "    for table in ():\n",
-        (POINTS,),
+        (RUN_TS,),
     ),
 )
