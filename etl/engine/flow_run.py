@@ -235,8 +235,8 @@ class FlowRun:
             ready_state(job)
         stream = open_stream(job, session, limited=prepared.limited)
         writing = stream.writeStream.foreachBatch(EpochFunction(job)).trigger(availableNow=True)
-        if job.flow.state is not None:
-            writing = writing.outputMode(job.flow.state.output_mode)
+        if job.kind == "state":
+            writing = writing.outputMode(job.state.output_mode)
         reach(Point.STREAM_OPENED)
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()

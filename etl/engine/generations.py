@@ -120,7 +120,7 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
             return Opened(number, "", "rows", offered, finished, damage=cause.what)
         if found is not None:
             damage = "" if found.kind == "full" else checkpoints.damage(found.checkpoint)
-            drained = found.kind != "state" or (finished is not None and recorded_drained(path) == finished == offered)
+            drained = found.kind != "state" or is_drained(path)
             return Opened(number, found.fingerprint, found.kind, offered, finished, drained, damage)
         if offered is not None or Path(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
@@ -176,6 +176,12 @@ def recorded_drained(generation_path: str) -> int | None:
     """What `record_drained` left; None where it left nothing."""
     found = read_json(Path(generation_path, "etl", "drained.json"))
     return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
+
+
+def is_drained(generation_path: str) -> bool:
+    """Whether nothing is due: no epoch was started, or the newest is finished and known to be the last that was called for."""
+    offered, finished = reached(generation_path)
+    return offered == finished == recorded_drained(generation_path)
 
 
 def record_pins(generation_path: str, pins: Mapping[str, Pin]) -> None:

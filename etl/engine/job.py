@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etl.engine.checkpoints import SourceLog
 
 if TYPE_CHECKING:
-    from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, Strategy
+    from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, StateSpec, Strategy
     from etl.engine.generations import Generation
     from etl.engine.sources.pin import Pin
     from etl.engine.storage import FlowPaths
@@ -53,6 +53,14 @@ class Job:
     def changes(self) -> tuple[Input, ...]:
         """The inputs of which a micro-batch brings only what is new."""
         return tuple(item for item in self.inputs if item.spec.read == "changes")
+
+    @property
+    def state(self) -> StateSpec:
+        """What a state flow says of time."""
+        if self.flow.state is None:
+            message = f"flow '{self.flow.name}' keeps no state"
+            raise ValueError(message)
+        return self.flow.state
 
     @property
     def arriving(self) -> Input:

@@ -12,7 +12,7 @@ from etl.engine import classify, classify_groups, contract
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
-from etl.engine.generations import Generation, open_generation, reached, read_generation, recorded_pins
+from etl.engine.generations import Generation, is_drained, open_generation, read_generation, recorded_pins
 from etl.engine.job import Input, Job
 from etl.engine.sources import open_source
 from etl.engine.stateful import judge_state
@@ -98,11 +98,9 @@ def _stateful(job: Job, session: SparkSession, *, held: bool) -> Job:
 
 
 def _pinned(job: Job, going_on: Generation | None) -> tuple[tuple[str, Pin], ...]:
-    """What a query of state reads its snapshots at; an epoch that was started and not finished is done again at what it was started with."""
-    if going_on is not None:
-        offered, finished = reached(going_on.path)
-        if offered != finished:
-            return tuple(recorded_pins(going_on.path).items())
+    """What a query of state reads its snapshots at; an epoch that is done again is done at what it was started with."""
+    if going_on is not None and not is_drained(going_on.path):
+        return tuple(recorded_pins(going_on.path).items())
     snapshots = [item for item in job.inputs if item.spec.read == "snapshot"]
     return tuple((item.name, open_source(item.source).latest()) for item in snapshots)
 
@@ -202,10 +200,8 @@ def _refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
             message = f"flow '{flow.name}' keeps state over '{item.name}', whose rows also change and go; Spark's state takes none of them back"
             hint = "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}"
             raise ConfigurationError([Diagnostic("E241", message, item.spec.at, hint)])
-        if flow.state is None:
-            raise ValueError(flow.name)
         types = {field.name.lower(): field.dataType.simpleString().upper() for field in empty[item.name].schema.fields}
-        wrong = not_a_time(flow, flow.state.of(item.spec.name), types)
+        wrong = not_a_time(flow, job.state.of(item.spec.name), types)
         if wrong is not None:
             raise ConfigurationError([wrong])
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _SESSION, _WINDOW = "spark.sessionWindow", "spark.timeWindow"
-_OF_INSTANTS = ("Deduplicate", "DeduplicateWithinWatermark", "FlatMapGroupsWithState", "FlatMapGroupsInPandasWithState")
+_OF_INSTANTS = ("Deduplicate", "WithState")  # parts of the names of operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def compares_instants(frame: DataFrame) -> bool:
         if not node.isStreaming():
             continue
         name, children = node.getClass().getSimpleName(), node.children()
-        if name in _OF_INSTANTS or _is_marked(node, _SESSION):
+        if any(part in name for part in _OF_INSTANTS) or _is_marked(node, _SESSION):
             return True
         if name == "Join" and all(children.apply(i).isStreaming() for i in range(children.size())):
             return True

@@ -42,18 +42,14 @@ class Judged:
 
 def judge_state(job: Job, session: SparkSession) -> Judged:
     """The query judged; ConfigurationError where Spark cannot keep the state that the transform asks for."""
-    if job.flow.state is None:
-        raise ValueError(job.flow.name)
     streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
     clocks = {item.name: unread_clock(session) for item in job.changes if has_clock(job)}
     try:
         output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
-        check_streaming(output, job.flow.state.output_mode)
+        check_streaming(output, job.state.output_mode)
     except (AnalysisException, Unplannable) as cause:
         said = str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip()
-        message = (
-            f"flow '{job.flow.name}' keeps state by its {job.flow.state.output_mode} mode, and Spark cannot: {said}"
-        )
+        message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {said}"
         hint = "see docs/concepts/state.md for what it can; groups and full take any query"
         raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
     leaves = streaming_leaves(output)
@@ -76,7 +72,7 @@ def ready_state(job: Job) -> None:
         held.forget(job)
     generations.record_pins(path, dict(job.pins))
     tell(job)
-    if finished is not None and offered == finished and generations.recorded_drained(path) != finished:
+    if finished is not None and offered == finished and not generations.is_drained(path):
         checkpoints.reopen(job.generation.checkpoint, finished)
 
 

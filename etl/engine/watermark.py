@@ -45,9 +45,8 @@ def write_watermark(job: Job, milliseconds: int) -> None:
     """Write the file that the query reads."""
     path = _file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"{milliseconds:0{_DIGITS}d}", encoding="ascii"
-    )  # nobody reads it now, and the next epoch writes it anew
+    # In place: nobody reads it now, and the next epoch writes it anew.
+    path.write_text(f"{milliseconds:0{_DIGITS}d}", encoding="ascii")
 
 
 def watermark_frame(job: Job, session: SparkSession) -> DataFrame:
@@ -69,9 +68,7 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
     The observation above the watermark also keeps the optimiser from moving the transform's filters below it: the watermark
     depends on all rows that are not late, whatever the transform does with them.
     """
-    if job.flow.state is None:
-        raise ValueError(job.flow.name)
-    wanted = job.flow.state.of(item.spec.name)
+    wanted = job.state.of(item.spec.name)
     malformed = F.col(CORRUPT).isNotNull() if CORRUPT in raw.columns else F.expr("false")
     column = F.col(quoted(wanted.column))
     # An operator that looks at the times of rows, not at the ends of their windows, takes a row of the watermark's very instant for
