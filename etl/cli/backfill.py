@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from etl.cli.complete import flows as complete_flows
-from etl.cli.output import load, pipeline_options, print_json, say
+from etl.cli.output import load, pipeline_options, show_result
 
 
 @click.command()
@@ -39,9 +37,4 @@ def backfill(
 
     spec = load(pipeline, environment, params)
     result = carry_out(spec, flow, Range(column, start, end, window), tell=lambda line: click.echo(line, err=True))
-    if as_json:
-        print_json(asdict(result))
-        return
-    for message in result.warnings:
-        click.secho(f"warning: {message}", fg="yellow", err=True)
-    say(repr(result))
+    show_result(result, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from etl.config.spec import PipelineSpec
     from etl.errors import Mistake
+    from etl.planning.backfill import BackfillResult
+    from etl.planning.replay import ReplayResult
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -125,6 +128,16 @@ def warn(found: Sequence[Mistake]) -> None:
     for item in found:
         for number, line in enumerate(item.render().splitlines()):
             click.secho(line, fg="yellow" if number == 0 else None, err=True)
+
+
+def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None:
+    """What a part of a target that was computed anew came to: as JSON, or its warnings and itself in words."""
+    if as_json:
+        print_json(asdict(result))
+        return
+    for message in result.warnings:
+        click.secho(f"warning: {message}", fg="yellow", err=True)
+    say(repr(result))
 
 
 def errors_json(cause: EtlError) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import flows as complete_flows
-from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
+from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say, show_result
 
 if TYPE_CHECKING:
     from etl.operations.quarantine import FlowQuarantine
@@ -66,12 +66,7 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
 
     spec = load(pipeline, environment, params)
     result = replay(spec, flow, tell=lambda line: click.echo(line, err=True))
-    if as_json:
-        print_json(asdict(result))
-        return
-    for message in result.warnings:
-        click.secho(f"warning: {message}", fg="yellow", err=True)
-    say(repr(result))
+    show_result(result, as_json=as_json)
 
 
 def _flow(item: FlowQuarantine) -> list[str]:

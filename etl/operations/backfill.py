@@ -15,11 +15,10 @@ from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, EtlError, FlowFailed
 from etl.operations.plan import located
-from etl.operations.standing import flow_of, job_at, readable, standing
+from etl.operations.standing import flow_of, job_at, readable, standing, strategy_of
 from etl.planning.backfill import BackfillResult, windows
 from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
-from etl.planning.plan import STRATEGIES
 from etl.record.history import record
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from etl.engine.job import Job
     from etl.planning.plan import Committed
 
-_STRATEGIES = ("append", "merge", "scd2", "replace")
 _DONE = "backfilled"
 
 
@@ -156,18 +154,9 @@ class _Work:
         self._tell(f"{self._flow.name}: waits for {holder}")
 
     def _strategy(self, committed: Committed) -> Strategy:
-        flow = self._flow
-        strategy = flow.sink.strategy or STRATEGIES[committed.kind]
-        if committed.kind in ("rows", "groups") and strategy in _STRATEGIES:
-            return strategy
-        if committed.kind == "full" or strategy == "overwrite":
-            why, hint = "is computed whole each time", "run it in batch mode: that is its backfill"
-        elif strategy not in _STRATEGIES:
-            why, hint = f"writes by the plug-in '{strategy}', which replaces no range", "run it with --full-refresh"
-        else:
-            why, hint = "keeps its rows in Spark's state, which has no ranges", "run it with --full-refresh"
-        raise ConfigurationError(
-            [Diagnostic("E282", f"flow '{flow.name}' cannot be backfilled: it {why}", flow.at, hint)]
+        cannot = f"flow '{self._flow.name}' cannot be backfilled"
+        return strategy_of(
+            self._flow, committed, code="E282", cannot=cannot, instead="run it in batch mode: that is its backfill"
         )
 
     def _column(self, strategy: str) -> tuple[str, str]:

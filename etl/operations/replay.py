@@ -18,10 +18,9 @@ from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, EtlError
 from etl.operations.plan import located
-from etl.operations.standing import flow_of, job_at, readable, standing
+from etl.operations.standing import flow_of, job_at, readable, standing, strategy_of
 from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
-from etl.planning.plan import STRATEGIES
 from etl.planning.replay import ReplayResult
 from etl.record.history import record
 
@@ -29,11 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.config.spec import FlowSpec, PipelineSpec, Strategy
-    from etl.engine.job import Job
     from etl.planning.plan import Committed
 
 _DONE = "replayed"
-_STRATEGIES = ("append", "merge", "scd2", "replace")
 
 
 def replay(spec: PipelineSpec, flow: str, *, tell: Callable[[str], None] = lambda _: None) -> ReplayResult:
@@ -125,18 +122,14 @@ class _Work:
         return ""
 
     def _strategy(self, committed: Committed) -> Strategy:
-        flow = self._flow
-        strategy = flow.sink.strategy or STRATEGIES[committed.kind]
-        if committed.kind in ("rows", "groups") and strategy in _STRATEGIES:
-            return strategy
-        if committed.kind == "full" or strategy == "overwrite":
-            why, hint = "is computed whole each time", "run it in batch mode: that judges every row anew"
-        elif strategy not in _STRATEGIES:
-            why, hint = f"writes by the plug-in '{strategy}', which replaces no rows", "run it with --full-refresh"
-        else:
-            why, hint = "keeps its rows in Spark's state", "run it with --full-refresh"
-        message = f"the quarantined rows of flow '{flow.name}' cannot be tried again by themselves: it {why}"
-        raise ConfigurationError([Diagnostic("E283", message, flow.at, hint)])
+        cannot = f"the quarantined rows of flow '{self._flow.name}' cannot be tried again by themselves"
+        return strategy_of(
+            self._flow,
+            committed,
+            code="E283",
+            cannot=cannot,
+            instead="run it in batch mode: that judges every row anew",
+        )
 
     def _try_again(self, strategy: Strategy) -> bool:
         """The replay itself, under the flow's lock, at the position that the target has by then; whether there was a row to try."""
@@ -147,7 +140,7 @@ class _Work:
         committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
         readable(self._flow, committed, drifts, done=_DONE)
         session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
-        job = self._job(committed, strategy)
+        job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)
         died = unfinished(self._paths, committed, locked=True)
         if died is not None and "replay" in (died.backfill or {}):
             self._result = replace(self._result, id=str((died.backfill or {})["id"]))
@@ -166,6 +159,3 @@ class _Work:
         counts = run_epoch(job, session, None, committed.epoch, again=again)
         self._result = replace(self._result, columns=columns, counts=counts or Counts())
         return True
-
-    def _job(self, committed: Committed, strategy: Strategy) -> Job:
-        return job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)

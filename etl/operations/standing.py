@@ -10,6 +10,7 @@ from etl.engine.flow_state import read_state
 from etl.engine.generations import Generation
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed, HistoryLost
+from etl.planning.plan import STRATEGIES as KIND_STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from etl.engine.job import Job
     from etl.planning.plan import Committed
     from etl.planning.position import Drift
+
+_IN_PARTS = ("append", "merge", "scd2", "replace")
 
 
 def standing(
@@ -59,6 +62,24 @@ def readable(flow: FlowSpec, committed: Committed, drifts: Mapping[str, Drift], 
         for name in changes
         if name in drifts and drifts[name].moved == "rewritten" and committed.kind != "full"
     )
+
+
+def strategy_of(flow: FlowSpec, committed: Committed, *, code: str, cannot: str, instead: str) -> Strategy:
+    """The strategy by which a part of the target is computed anew.
+
+    ConfigurationError `code` where none can be: it begins with `cannot`. `instead`: what to do with a target that is computed whole.
+    """
+    strategy = flow.sink.strategy or KIND_STRATEGIES[committed.kind]
+    if committed.kind in ("rows", "groups") and strategy in _IN_PARTS:
+        return strategy
+    hint = "run it with --full-refresh"
+    if committed.kind == "full" or strategy == "overwrite":
+        why, hint = "is computed whole each time", instead
+    elif strategy not in _IN_PARTS:
+        why = f"writes by the plug-in '{strategy}', which replaces no part of its target"
+    else:
+        why = "keeps its rows in Spark's state, which has no parts"
+    raise ConfigurationError([Diagnostic(code, f"{cannot}: it {why}", flow.at, hint)])
 
 
 def job_at(
