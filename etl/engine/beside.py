@@ -10,18 +10,18 @@ from etl.planning.fingerprint import fingerprint
 from etl.planning.strategy import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.config.spec import FlowSpec, PipelineSpec, SourceSpec
     from etl.engine.job import Input
     from etl.engine.provenance import Provenance
     from etl.engine.storage import FlowPaths
     from etl.planning.plan import Committed, Kind
 
 
-def sets_aside(flow: FlowSpec, inputs: Sequence[Input]) -> bool:
-    """Whether a flow has a quarantine table at all; epoch 0 of each generation makes it."""
-    return any(item.source.on_malformed == "quarantine" for item in inputs) or any(
+def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
+    """Whether a flow that reads the sources has a quarantine table at all; epoch 0 of each generation makes it."""
+    return any(item.on_malformed == "quarantine" for item in sources) or any(
         item.on_violation == "quarantine" for item in flow.expectations
     )
 
@@ -39,7 +39,7 @@ def missing(
     spec: PipelineSpec, flow: FlowSpec, inputs: Sequence[Input], paths: FlowPaths, committed: Committed
 ) -> Fault | None:
     """A table beside the target that was there when the target's generation began, and is gone, or is not ours any more."""
-    wanted = [("quarantine", paths.quarantine)] if sets_aside(flow, inputs) else []
+    wanted = [("quarantine", paths.quarantine)] if sets_aside(flow, (item.source for item in inputs)) else []
     wanted += [("state", paths.state)] if remembers(flow, inputs, committed.kind) else []
     for name, table in wanted:
         versions = log_versions(table)

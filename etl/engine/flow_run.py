@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.engine import generations, registration
+from etl.engine.beside import sets_aside
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock, settle
@@ -348,9 +349,7 @@ class FlowRun:
 
     def _may_quarantine(self) -> bool:
         sources = (self._spec.source(item.dataset) for item in self._flow.inputs)
-        return any(item is not None and item.on_malformed == "quarantine" for item in sources) or any(
-            item.on_violation == "quarantine" for item in self._flow.expectations
-        )
+        return sets_aside(self._flow, filter(None, sources))
 
 
 class _Known(Exception):  # carries a failure that is translated already

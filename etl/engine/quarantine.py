@@ -33,7 +33,7 @@ MALFORMED = "malformed"
 
 def may_quarantine(job: Job) -> bool:
     """Whether the flow has a quarantine table at all."""
-    return sets_aside(job.flow, job.inputs)
+    return sets_aside(job.flow, (item.source for item in job.inputs))
 
 
 def write(job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int) -> None:

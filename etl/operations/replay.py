@@ -110,7 +110,7 @@ class _Work:
 
     def _nothing_to_try(self, committed: Committed) -> str:
         """Why there is nothing, where the logs say so; ConfigurationError where the same definition must end in the same verdicts."""
-        if not sets_aside(self._flow, inputs_of(self._spec, self._flow)):
+        if not sets_aside(self._flow, (item.source for item in inputs_of(self._spec, self._flow))):
             return "the flow sets nothing aside"
         died = unfinished(self._paths, committed) is not None
         if not died and is_empty(self._paths.quarantine):
