@@ -13,24 +13,26 @@ from etl.engine.tally import Tally
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Input
 
 
 def arrive(
-    item: Input, raw: DataFrame, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
+    item: Input, raw: DataFrame, caches: Caches, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
 ) -> Arrival:
     """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them; `counted`: and counts them."""
     tally = _tally(item, raw) if counted and item.spec.read == "changes" else None
     frame = tally.frame if tally else raw
     if item.source.on_malformed == "fail":
-        return Arrival(frame, None, tally, None)
+        return Arrival(frame, None, tally)
     kept = item.source.on_malformed == "quarantine" and keep_malformed
     # A static source parses only the columns that are asked for, so whether a row is malformed would depend on the query; and
     # two branches over one source would read it twice.
-    cached = frame.persist() if kept or not is_batch_of_stream else None
+    if kept or not is_batch_of_stream:
+        frame = caches.keep(frame)
     parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT)
     malformed = frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT) if kept else None
-    return Arrival(parsed, malformed, tally, cached)
+    return Arrival(parsed, malformed, tally)
 
 
 def _tally(item: Input, raw: DataFrame) -> Tally:

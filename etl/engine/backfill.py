@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Input, Job
     from etl.planning.backfill import Window
     from etl.planning.plan import Committed
@@ -52,20 +53,19 @@ class Again:
     window: Window
     entry: Mapping[str, Any]
 
-    def part(self, job: Job, session: SparkSession, whole: Output) -> Output:
+    def part(self, job: Job, session: SparkSession, whole: Output, caches: Caches) -> Output:
         """Of the transform's rows over the whole inputs those that belong to the window, and what of the target they replace."""
-        held = tuple(arrival.cached for arrival in whole.arrivals.values() if arrival.cached is not None)
         condition = self.window.condition(quoted(self.column))
         if job.strategy == "append":
-            return Output(whole.rows.filter(condition), Rows(condition), {}, held)
+            return Output(whole.rows.filter(condition), Rows(condition), {})
         keys = job.flow.sink.keys if job.kind == "rows" else tuple(group.column for group in job.flow.groups)
         parts = [
             frame.select(*columns(keys))
             for frame in (self._held(job, session), *self._computed(job, session, whole.rows))
         ]
-        found = touched(reduce(DataFrame.unionByName, parts), keys)
+        found = touched(reduce(DataFrame.unionByName, parts), keys, caches)
         rows = found.restrict(whole.rows, [quoted(name) for name in keys])
-        return Output(rows, found.groups, {}, (*held, found.groups.touched))
+        return Output(rows, found.groups, {})
 
     def _held(self, job: Job, session: SparkSession) -> DataFrame:
         """The window's rows in the target. Their keys or groups may have left the window since."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config import run_ts
 from etl.config.masking import sensitive
 from etl.engine import expectations, generations, quarantine
+from etl.engine.caches import Caches
 from etl.engine.crash_points import Crash, Point, reach
 from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
@@ -81,10 +82,10 @@ def run_epoch(
     span = _span(job, committed, earlier, n, streams=arrived is not None) if again is None else again.span
     if job.kind == "state" and arrived is not None:
         set_watermark(job, n)
-    output = KINDS[job.kind](job, session, span, arrived)
-    if again is not None:
-        output = again.part(job, session, output)
-    try:
+    with Caches() as caches:
+        output = KINDS[job.kind](job, session, span, arrived, caches)
+        if again is not None:
+            output = again.part(job, session, output, caches)
         reach(Point.OUTPUT_MADE)
         checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
         if span.frm is not None or again is not None:
@@ -106,11 +107,7 @@ def run_epoch(
             stamp = replace(stamp, retired=committed.retired)
         if again is not None:
             stamp = replace(stamp, frm=span.to, backfill=again.entry)
-        counts, warnings = _commit(job, session, output, checked, stamp)
-    finally:
-        for frame in (*output.held, *(arrival.cached for arrival in output.arrivals.values())):
-            if frame is not None:
-                frame.unpersist()
+        counts, warnings = _commit(job, session, output, checked, stamp, caches)
     if again is not None:
         return counts
     streamed = {item.name for item in job.changes} if arrived is not None else set()
@@ -128,15 +125,13 @@ def _without_target(job: Job, arrived: DataFrame, n: int, *, held: bool) -> None
     if not held:
         compute(arrived)
         return
-    rows = arrived.persist()
-    try:
+    with Caches() as caches:
+        rows = caches.keep(arrived)
         if job.strategy == "merge":
             refuse_twins(job, rows)
         reach(Point.HOLDING)
         hold(job, rows, n)
         reach(Point.HELD)
-    finally:
-        rows.unpersist()
 
 
 def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
@@ -220,34 +215,31 @@ def _timed(job: Job, earlier: Provenance | None) -> Job:
 
 
 def _commit(
-    job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance
+    job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, caches: Caches
 ) -> tuple[Counts, dict[str, int]]:
     tally = Tally(checked.rows, checked.counts())
     quarantines = quarantine.may_quarantine(job)
     # More than one action reads the rows of a merge or of a flow with a quarantine: the source is read once all the same.
-    cached = tally.frame.persist() if quarantines or job.strategy not in ("append", "overwrite") else None
-    checked = expectations.over(checked, cached if cached is not None else tally.frame)
-    try:
-        if cached is not None:
-            cached.count()
-        reach(Point.STATE_COMMITTING)
-        with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
-            reach(Point.STATE_COMMITTED)
-            if quarantines:
-                bad = tally.result()["quarantined"] + sum(
-                    arrival.tally.result()["malformed"] if arrival.tally else 0
-                    for arrival in output.arrivals.values()
-                    if arrival.malformed is not None
-                )
-                quarantine.write(job, session, output, checked, stamp, count=bad)
-                reach(Point.QUARANTINE_COMMITTED)
-            reach(Point.TARGET_COMMITTING)
-            written = write()
-            reach(Point.TARGET_COMMITTED)
-        return _counts(output, checked, tally, written)
-    finally:
-        if cached is not None:
-            cached.unpersist()
+    several = quarantines or job.strategy not in ("append", "overwrite")
+    rows = caches.keep(tally.frame) if several else tally.frame
+    if several:
+        rows.count()
+    checked = expectations.over(checked, rows)
+    reach(Point.STATE_COMMITTING)
+    with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
+        reach(Point.STATE_COMMITTED)
+        if quarantines:
+            bad = tally.result()["quarantined"] + sum(
+                arrival.tally.result()["malformed"] if arrival.tally else 0
+                for arrival in output.arrivals.values()
+                if arrival.malformed is not None
+            )
+            quarantine.write(job, session, output, checked, stamp, count=bad)
+            reach(Point.QUARANTINE_COMMITTED)
+        reach(Point.TARGET_COMMITTING)
+        written = write()
+        reach(Point.TARGET_COMMITTED)
+    return _counts(output, checked, tally, written)
 
 
 def _counts(output: Output, checked: Checked, tally: Tally, written: int | None) -> tuple[Counts, dict[str, int]]:

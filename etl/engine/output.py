@@ -54,7 +54,6 @@ class Arrival:
     parsed: DataFrame
     malformed: DataFrame | None  # one column, the text; None where nothing is to be kept
     tally: Tally | None  # `read` and `malformed`; None for snapshots, which are not counted
-    cached: DataFrame | None  # to be released after the epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +63,3 @@ class Output:
     rows: DataFrame
     replaces: Replaces
     arrivals: Mapping[str, Arrival]
-    held: tuple[DataFrame, ...] = ()  # cached beside the arrivals, to be released after the epoch

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.config.masking import masked, sensitive
 from etl.engine import expectations
 from etl.engine.arrivals import arrive
+from etl.engine.caches import Caches
 from etl.engine.compile import apply
 from etl.engine.generations import Generation
 from etl.engine.names import columns
@@ -38,21 +39,17 @@ class Preview:
     def __init__(self, spec: PipelineSpec, session: SparkSession) -> None:
         self._spec, self._session = spec, session
         self._notes: dict[str, None] = {}
-        self._held: list[DataFrame] = []
 
     def of(self, flow: FlowSpec, limit: int) -> PreviewResult:
         """At most `limit` rows that the flow would write, and what would become of the others."""
-        checked = self._checked(flow)
-        rows = checked.rows.persist()
-        try:
+        with Caches() as caches:
+            checked = self._checked(flow, caches)
+            rows = caches.keep(checked.rows)
             over = expectations.over(checked, rows)
             counted = rows.agg(*checked.counts()).first()
             found = counted.asDict() if counted is not None else {}
             whole = F.to_json(F.struct(*columns(checked.columns)), {"ignoreNullFields": "false"}).alias("row")
             shown = [json.loads(row[0]) for row in over.good.limit(limit).select(whole).collect()]
-        finally:
-            for frame in (rows, *self._held):
-                frame.unpersist()
         types = {field.name: field.dataType.simpleString() for field in checked.rows.schema.fields}
         return PreviewResult(
             pipeline=self._spec.name,
@@ -66,9 +63,9 @@ class Preview:
             notes=tuple(self._notes),
         )
 
-    def _checked(self, flow: FlowSpec) -> Checked:
+    def _checked(self, flow: FlowSpec, caches: Caches) -> Checked:
         job = draft_of(self._spec, flow, _NOWHERE)
-        frames = {item.name: self._input(item) for item in job.inputs}
+        frames = {item.name: self._input(item, caches) for item in job.inputs}
         judge(job, self._session, frames)
         output = apply(job, self._session, frames)
         # A rule that would fail a run is counted here: the point is to see how often.
@@ -77,24 +74,22 @@ class Preview:
         )
         return expectations.check(output, rules, hidden=sensitive(flow))
 
-    def _input(self, item: Input) -> DataFrame:
+    def _input(self, item: Input, caches: Caches) -> DataFrame:
         upstream = self._spec.flow(item.name)
         if upstream is not None and not log_versions(item.source.path):
             self._notes[f"{item.name}: computed from its own inputs, since it has not run yet"] = None
-            return self._checked(upstream).good
+            return self._checked(upstream, caches).good
         source = open_source(item.source)
         pin = source.latest()
         if item.spec.read == "snapshot":
             self._notes[f"{item.name}: read whole"] = None
-            return self._parsed(item, source.as_of(self._session, pin))
+            return self._parsed(item, caches, source.as_of(self._session, pin))
         said = ""
         if len(pin.files) > _FILES:
             kept = dict(sorted(pin.files.items())[-_FILES:])
             said, pin = f"the last {_FILES} of {len(pin.files):,} files, ", Pin(pin.position, kept)
         self._notes[f"{item.name}: {said}at most {_ROWS:,} rows"] = None
-        return self._parsed(item, source.as_of(self._session, pin).limit(_ROWS))
+        return self._parsed(item, caches, source.as_of(self._session, pin).limit(_ROWS))
 
-    def _parsed(self, item: Input, raw: DataFrame) -> DataFrame:
-        arrival = arrive(item, raw, keep_malformed=False, is_batch_of_stream=False, counted=False)
-        self._held += [arrival.cached] if arrival.cached is not None else []
-        return arrival.parsed
+    def _parsed(self, item: Input, caches: Caches, raw: DataFrame) -> DataFrame:
+        return arrive(item, raw, caches, keep_malformed=False, is_batch_of_stream=False, counted=False).parsed

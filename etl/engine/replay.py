@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Job
     from etl.engine.provenance import Provenance
 
@@ -57,16 +58,15 @@ class Replayed:
     versions: tuple[int, ...]  # of the quarantine
     entry: Mapping[str, Any]
 
-    def part(self, job: Job, session: SparkSession, whole: Output) -> Output:
+    def part(self, job: Job, session: SparkSession, whole: Output, caches: Caches) -> Output:
         """Of the transform's rows over the whole inputs those that share their columns with a quarantined row, and what they replace."""
-        cached = tuple(arrival.cached for arrival in whole.arrivals.values() if arrival.cached is not None)
         aside = [
             set_aside(session, job.paths.quarantine, version).select(*columns_of(self.columns))
             for version in self.versions
         ]
-        found = touched(reduce(DataFrame.unionByName, aside), self.columns)
+        found = touched(reduce(DataFrame.unionByName, aside), self.columns, caches)
         rows = found.restrict(whole.rows, [quoted(name) for name in self.columns])
-        return Output(rows, found.groups, {}, (*cached, found.groups.touched))
+        return Output(rows, found.groups, {})
 
 
 def set_aside(session: SparkSession, table: str, version: int, *, malformed: bool = False) -> DataFrame:

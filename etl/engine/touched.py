@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
+    from etl.engine.caches import Caches
+
 _FEW = 200  # values that are written into a filter one by one
 _BROADCAST = 500_000  # groups that every task can hold
 _KEY = "_etl_g"
@@ -95,9 +97,9 @@ class Touched:
         )
 
 
-def touched(rows: DataFrame, names: Sequence[str]) -> Touched:
-    """The distinct values of the columns `names` of `rows`, found by one pass over them; the cached frame is the caller's to release."""
-    groups = rows.select(*columns(names)).distinct().persist()
+def touched(rows: DataFrame, names: Sequence[str], caches: Caches) -> Touched:
+    """The distinct values of the columns `names` of `rows`, found by one pass over them."""
+    groups = caches.keep(rows.select(*columns(names)).distinct())
     types = [groups.schema[name].dataType.simpleString() for name in names]
     seen: list[Column] = [F.count(F.lit(1)).alias("count")]
     for i, (column, kind) in enumerate(zip(columns(names), types, strict=True)):

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Job
     from etl.engine.output import Output, Span
     from etl.planning.plan import Kind
 
-KINDS: Mapping[Kind, Callable[[Job, SparkSession, Span, DataFrame | None], Output]] = {
+KINDS: Mapping[Kind, Callable[[Job, SparkSession, Span, DataFrame | None, Caches], Output]] = {
     "rows": rows.output,
     "groups": groups.output,
     "state": state.output,

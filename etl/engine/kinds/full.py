@@ -12,15 +12,17 @@ from etl.engine.sources import open_source
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Job
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:  # noqa: ARG001  # kinds share a shape
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:  # noqa: ARG001  # kinds share a shape
     """Recompute everything; nothing of it arrives as a stream."""
     arrivals = {
         item.name: arrive(
             item,
             open_source(item.source).as_of(session, span.pins[item.name]),
+            caches,
             keep_malformed=True,
             is_batch_of_stream=False,
         )

@@ -20,34 +20,34 @@ from etl.engine.touched import touched
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Input, Job
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:
     """The transform over the inputs, each changes input restricted to the touched groups; epoch 0 computes all of them."""
     if span.frm is None or arrived is None:
-        arrivals = {item.name: _whole(session, span, item, first=True) for item in job.inputs}
+        arrivals = {item.name: _whole(session, span, item, caches, first=True) for item in job.inputs}
         rows = apply(job, session, {item.name: arrivals[item.name].parsed for item in job.inputs})
         return Output(rows, "all", arrivals)
-    held = arrived.persist()
+    held = caches.keep(arrived)
     news = {item.name: _news(job, session, span, item, held) for item in job.changes}
     keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes]
-    found = touched(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups])
-    inputs = {item.name: _whole(session, span, item, first=False) for item in job.inputs}
+    found = touched(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups], caches)
+    inputs = {item.name: _whole(session, span, item, caches, first=False) for item in job.inputs}
     frames = {}
     for item in job.inputs:
         frame = inputs[item.name].parsed
         if item in job.changes:
             frame = found.restrict(frame, [group.of(item.spec.name) for group in job.flow.groups])
         frames[item.name] = frame
-    cached = [arrival.cached for arrival in inputs.values() if arrival.cached is not None]
-    return Output(apply(job, session, frames), found.groups, news, (held, found.groups.touched, *cached))
+    return Output(apply(job, session, frames), found.groups, news)
 
 
-def _whole(session: SparkSession, span: Span, item: Input, *, first: bool) -> Arrival:
+def _whole(session: SparkSession, span: Span, item: Input, caches: Caches, *, first: bool) -> Arrival:
     """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
     raw = open_source(item.source).as_of(session, span.pins[item.name])
-    return arrive(item, raw, keep_malformed=first, is_batch_of_stream=False, counted=first)
+    return arrive(item, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
 
 
 def _news(job: Job, session: SparkSession, span: Span, item: Input, arrived: DataFrame) -> Arrival:
@@ -59,4 +59,4 @@ def _news(job: Job, session: SparkSession, span: Span, item: Input, arrived: Dat
     malformed = F.col(CORRUPT).isNotNull()
     tally = Tally(part, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])
     kept = tally.frame.filter(malformed).select(CORRUPT) if item.source.on_malformed == "quarantine" else None
-    return Arrival(tally.frame, kept, tally, None)
+    return Arrival(tally.frame, kept, tally)

@@ -21,27 +21,28 @@ from etl.errors import FlowFailed
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.engine.caches import Caches
     from etl.engine.job import Input, Job
     from etl.engine.output import Arrival, Span
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None) -> Output:
+def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:
     """The results of one epoch; without a micro-batch those of all epochs that were kept back."""
     kept = [item for item in job.changes if item.source.on_malformed == "quarantine"]
-    arrivals = {item.name: _malformed(job, session, item, span) for item in kept}
+    arrivals = {item.name: _malformed(job, session, item, span, caches) for item in kept}
     if arrived is None:
         rows = held(job, session, span.epoch)
         if rows is None:
             rows = session.createDataFrame([], open_state(job, session, limited=False).schema)
         return Output(rows, "all", arrivals)
-    rows = arrived.persist()  # computed once: each computation would keep the state anew
+    rows = caches.keep(arrived)  # computed once: each computation would keep the state anew
     if job.strategy != "merge":
-        return Output(rows, "all" if span.frm is None else "nothing", arrivals, (rows,))
+        return Output(rows, "all" if span.frm is None else "nothing", arrivals)
     refuse_twins(job, rows)
     if span.frm is None:
-        return Output(rows, "all", arrivals, (rows,))
-    touched = rows.select(*columns(job.flow.sink.keys)).distinct().persist()
-    return Output(rows, Groups(touched, job.flow.sink.keys), arrivals, (rows, touched))
+        return Output(rows, "all", arrivals)
+    touched = caches.keep(rows.select(*columns(job.flow.sink.keys)).distinct())
+    return Output(rows, Groups(touched, job.flow.sink.keys), arrivals)
 
 
 def refuse_twins(job: Job, rows: DataFrame) -> None:
@@ -61,7 +62,7 @@ def refuse_twins(job: Job, rows: DataFrame) -> None:
     )
 
 
-def _malformed(job: Job, session: SparkSession, item: Input, span: Span) -> Arrival:
+def _malformed(job: Job, session: SparkSession, item: Input, span: Span, caches: Caches) -> Arrival:
     """The rows of an input's new files that did not parse: the query, which only counts them, has left them out."""
     source, log = open_source(item.source), job.log_of(item)
     files = dict(source.upto(log, span.epoch).files)
@@ -69,7 +70,6 @@ def _malformed(job: Job, session: SparkSession, item: Input, span: Span) -> Arri
         for name in source.upto(log, span.epoch - 1).files:
             files.pop(name, None)
     raw = source.as_of(session, Pin({}, files))
-    arrival = arrive(item, raw, keep_malformed=True, is_batch_of_stream=False)
-    if arrival.cached is not None:
-        arrival.cached.count()
+    arrival = arrive(item, raw, caches, keep_malformed=True, is_batch_of_stream=False)
+    arrival.parsed.count()
     return arrival
