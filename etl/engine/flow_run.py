@@ -282,6 +282,8 @@ class FlowRun:
             progress = told.recentProgress
             record_newest(job, progress)
             seen = observed(job, progress)
+            if any(epoch > 0 and counts.late for epoch, counts in seen.items()):
+                generations.record_left_out(job.generation.path)
             self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
         while (found := generations.recorded_counts(job.generation.path, following)) is not None:
             if told is not None and job.kind == "state" and told.isActive and following not in self._observed:

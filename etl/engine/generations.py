@@ -13,6 +13,7 @@ from pathlib import Path
 
 from etl.engine import checkpoints
 from etl.engine.sources.pin import Pin
+from etl.engine.state_files import state_damage
 from etl.engine.storage import FlowPaths, read_json, write_json
 from etl.errors import FlowFailed
 from etl.planning.events import Counts, Failure
@@ -121,7 +122,12 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
         if found is not None:
             damage = "" if found.kind == "full" else checkpoints.damage(found.checkpoint)
             drained = found.kind != "state" or is_drained(path)
-            return Opened(number, found.fingerprint, found.kind, offered, finished, drained, damage)
+            if found.kind == "state" and not damage and finished is not None:
+                # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
+                again = offered == finished and not drained
+                damage = state_damage(found.checkpoint, finished - 1 if again else finished)
+            late = has_left_out(path)
+            return Opened(number, found.fingerprint, found.kind, offered, finished, drained, damage, left_out=late)
         if offered is not None or Path(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
             return Opened(number, "", "rows", offered, finished, damage=lost)
@@ -176,6 +182,16 @@ def recorded_drained(generation_path: str) -> int | None:
     """What `record_drained` left; None where it left nothing."""
     found = read_json(Path(generation_path, "etl", "drained.json"))
     return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
+
+
+def record_left_out(generation_path: str) -> None:
+    """Remember that an epoch after the first has left rows out, which came late: the first epoch of another generation would take them."""
+    write_json(Path(generation_path, "etl", "left_out.json"), {})
+
+
+def has_left_out(generation_path: str) -> bool:
+    """Whether `record_left_out` was called."""
+    return Path(generation_path, "etl", "left_out.json").exists()
 
 
 def is_drained(generation_path: str) -> bool:

@@ -27,6 +27,7 @@ class Opened:
     finished: int | None  # the newest epoch that Spark knows as committed
     drained: bool = True  # state: False where results may be due that no epoch has written yet
     damage: str = ""  # what of its checkpoint cannot be read, with the file
+    left_out: bool = False  # state: rows came late, which one epoch over all rows would have taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def _batch(fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
     moved = [f"{name}: {drift.detail}" for name, drift in state.drifts.items() if drift.moved != "same"]
     if not moved and opened is not None and not opened.drained:
         return renew(_DUE)
+    if not moved and opened is not None and opened.left_out:
+        return renew("rows that came late were left out")
     if not moved:
         return Decision("unchanged", "no input has changed", committed.generation)
     return renew("; ".join(moved))

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ name: p
 sources:
   things: {format: csv, path: landing, schema: "id INT, v STRING", options: {header: true}}
   lake: {format: delta, path: lake}
+  ticks: {format: csv, path: ticks, schema: "id INT, at TIMESTAMP"}
 flows:
   copied: {inputs: [things], incremental: rows}
   mirrored: {inputs: [lake], incremental: rows}
@@ -40,12 +42,17 @@ flows:
     incremental: rows
     expectations: {known: {expr: v IS NOT NULL, on_violation: quarantine}}
     sink: {strategy: merge, keys: [id], sequence_by: [id], delete_when: v = 'gone'}
+  once:
+    inputs: [ticks]
+    transform: {sql: "SELECT DISTINCT id, at FROM ticks"}
+    incremental: {state: {watermark: at, delay: 1 hour}}
+    sink: {strategy: merge, keys: [id, at]}
 """
 
 
 @dataclass(frozen=True)
 class World:
-    """A project whose flows `copied`, `mirrored`, `grouped`, `totals` and `kept` have each committed epochs 0, 1 and 2."""
+    """A project whose flows `copied`, `mirrored`, `grouped`, `totals`, `kept` and `once` have each committed epochs 0, 1 and 2."""
 
     root: Path
     spark: SparkSession
@@ -65,6 +72,7 @@ class World:
 
     def land(self, number: int) -> None:
         (self.root / "landing" / f"{number}.csv").write_text(f"id,v\n{number},x\n", encoding="utf-8")
+        (self.root / "ticks" / f"{number}.csv").write_text(f"{number},2024-01-01T00:00:00Z\n" * 2, encoding="utf-8")
         self.append(self.root / "lake", number)
 
     def append(self, table: Path, number: int) -> None:
@@ -81,6 +89,9 @@ class World:
             return sorted(things, key=repr)
         if flow == "totals":
             return [(len(things),)]
+        if flow == "once":
+            ticked = [int(path.stem) for path in (self.root / "ticks").iterdir()]
+            return sorted((number, datetime(2024, 1, 1, tzinfo=UTC)) for number in ticked)
         lake = rows(self.root / "lake", "id, v")
         if flow == "mirrored":
             return lake
@@ -96,6 +107,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> t
     world = World(tmp_path_factory.mktemp("faults"), spark)
     (world.root / "pipelines").mkdir()
     (world.root / "landing").mkdir()
+    (world.root / "ticks").mkdir()
     (world.root / "pipelines" / "p.yml").write_text(PIPELINE, encoding="utf-8")
     for number in range(3):
         world.land(number)
@@ -225,10 +237,10 @@ def lose_checkpoint(world: World) -> None:
     shutil.rmtree(world.checkpoint())
 
 
-def cut(name: str) -> Callable[[World], None]:
+def cut(name: str, flow: str = "copied") -> Callable[[World], None]:
     def make(world: World) -> None:
-        path = world.checkpoint() / name
-        path.write_text(path.read_text(encoding="utf-8")[:5], encoding="utf-8")
+        path = world.checkpoint(flow) / name
+        path.write_bytes(path.read_bytes()[:5])
         path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
     return make
@@ -236,6 +248,14 @@ def cut(name: str) -> Callable[[World], None]:
 
 def hole(world: World) -> None:
     (world.checkpoint() / "offsets" / "1").unlink()
+
+
+def lose_state(world: World) -> None:
+    (world.checkpoint("once") / "state" / "0" / "0" / "2.changelog").unlink()
+
+
+def empty_state(world: World) -> None:
+    (world.checkpoint("once") / "state" / "0" / "1" / "3.changelog").write_bytes(b"")
 
 
 def lose_list_and_file(world: World) -> None:
@@ -275,6 +295,9 @@ CASES: list[tuple[str, Callable[[World], None], str, Any, str]] = [
     ("the query's metadata cut off", cut("metadata"), "copied", "stream", "succeeded"),
     ("a generation's record cut off", cut("generation.json"), "copied", "stream", "succeeded"),
     ("a hole in the offsets", hole, "copied", "stream", "succeeded"),
+    ("a file of the state gone", lose_state, "once", "stream", "succeeded"),
+    ("a file of the state emptied", empty_state, "once", "batch", "succeeded"),
+    ("the state's description cut off", cut("state/0/_metadata/metadata", "once"), "once", "stream", "succeeded"),
     ("a list of files cut off and a file gone", lose_list_and_file, "copied", "stream", "failed"),
 ]
 
