@@ -22,18 +22,12 @@ from pyspark.sql import SparkSession
 
 from etl.config.spec import SparkSpec
 from etl.engine.session import SessionHandle, open_session
+from tests.conftest import LITTLE_DATA
 from tests.generated.flows import Cell, histogram, legal_cells
 from tests.generated.trial import Trial, trial
 
 _DONE = Path(".attack", "seeds.jsonl")
 _WAYS = "2,4"
-# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. Tests in CI run with both.
-_CHEAP = (
-    ("spark.sql.codegen.wholeStage", "false"),
-    ("spark.sql.codegen.factoryMode", "NO_CODEGEN"),
-    ("spark.sql.adaptive.enabled", "false"),
-    ("spark.databricks.delta.snapshotPartitions", "1"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ def main() -> int:
     parser.add_argument("--chosen", default="[]", help="the cells that were filled before it, as a failure prints them")
     given = parser.parse_args()
     ways = tuple(int(way) for way in given.ways.split(","))
-    handle = open_session(SparkSpec(conf=_CHEAP), app_name="attack", short=True)
+    handle = open_session(SparkSpec(conf=LITTLE_DATA), app_name="attack", short=False)
     try:
         if given.seed is not None:
             return 0 if _run(Asked(given.seed, ways, _counter(json.loads(given.chosen))), handle) is not None else 1

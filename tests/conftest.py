@@ -21,21 +21,44 @@ settings.register_profile("dev", max_examples=500, deadline=None, print_blob=Tru
 settings.load_profile("ci")
 
 _ORDER = ("pure", "spark", "property", "slow", "system", "crash")
+# Side by side the long files come first, or one process would be left alone with the longest.
+_SIDE_BY_SIDE = ("pure", "property", "crash", "slow", "system", "spark")
+# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. What runs in
+# processes of its own (the commands, the notebooks, the killed ones, the demo) has Spark's own settings.
+LITTLE_DATA = (
+    ("spark.sql.codegen.wholeStage", "false"),
+    ("spark.sql.codegen.factoryMode", "NO_CODEGEN"),
+    ("spark.sql.adaptive.enabled", "false"),
+    ("spark.databricks.delta.snapshotPartitions", "1"),
+    ("spark.sql.shuffle.partitions", "2"),
+)
+
+
+_TOLD = "told"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what is not marked by hand, and put cheap tests first: a mistake shows early."""
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
         if not any(mark.name in _ORDER for mark in item.iter_markers()):
             item.add_marker("pure")
-    items.sort(key=lambda item: max(_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER))
+    order = _SIDE_BY_SIDE if hasattr(config, "workerinput") else _ORDER
+    latest = {
+        item: max((_ORDER.index(mark.name), mark.name) for mark in item.iter_markers() if mark.name in _ORDER)
+        for item in items
+    }
+    items.sort(key=lambda item: order.index(latest[item][1]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why a run without a failure is not a good one."""
+    """Print what tests told, and why a run without a failure is not a good one."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == _TOLD and report.when == "call":
+                terminalreporter.write_line(f"\n{report.nodeid}\n{text}")
     if _left_out(terminalreporter):
         terminalreporter.write_line("CI: a skipped test fails the run; install what it lacks, or delete it", red=True)
 
@@ -58,16 +81,30 @@ def spark() -> Iterator[SparkSession]:
     from etl.config.spec import SparkSpec  # a run of pure tests alone never imports pyspark
     from etl.engine.session import open_session
 
-    handle = open_session(SparkSpec(), app_name="tests", short=True)
+    handle = open_session(SparkSpec(conf=LITTLE_DATA), app_name="tests", short=False)
     yield handle.spark
     handle.close()
 
 
 @pytest.fixture(autouse=True)
-def _shared_session(request: pytest.FixtureRequest) -> None:
-    """A test that is marked `spark` runs in the shared session, whether or not it asks for it by name."""
-    if request.node.get_closest_marker("spark"):
-        request.getfixturevalue("spark")
+def _shared_session(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that is marked `spark` runs in the shared session, whether or not it asks for it by name; nothing of it stays cached."""
+    if not request.node.get_closest_marker("spark"):
+        yield
+        return
+    spark: SparkSession = request.getfixturevalue("spark")
+    yield
+    caches = spark._jsparkSession.sharedState().cacheManager()  # noqa: SLF001  # pyspark tells of no cache of other sessions
+    try:
+        assert caches.isEmpty(), "a frame was persisted and never released"
+    finally:
+        caches.clearCache()
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Prints a text when all tests are done, in whichever process the test ran: a number that is to be seen."""
+    return lambda text: record_property(_TOLD, text)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,11 @@ def test_late_events_came_late_to_the_stream(story: Story) -> None:
 
 
 def test_what_was_planted_is_found_and_the_scores_are_the_same_in_both_modes(
-    story: Story, capsys: pytest.CaptureFixture[str]
+    story: Story, tell: Callable[[str], None]
 ) -> None:
     found = {mode: scores(story.storage(environment), story) for mode, environment in MODES.items()}
-    with capsys.disabled():
-        for mode, lines in found.items():
-            print(f"\nclickstream, {mode}:", *lines, sep="\n  ")  # noqa: T201  # the scores are to be seen
+    for mode, lines in found.items():
+        tell("\n  ".join([f"{mode}:", *map(str, lines)]))
     assert found["batch"] == found["stream"]
     trends, bots, pairs = found["batch"]
     assert (trends.planted, trends.recall) == (landing.TRENDS, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_late_readings_came_late_to_the_stream(story: Story) -> None:
 
 
 def test_alerts_come_before_the_planted_failures_and_the_score_is_the_same_in_both_modes(
-    story: Story, capsys: pytest.CaptureFixture[str]
+    story: Story, tell: Callable[[str], None]
 ) -> None:
     planted = score.planted_failures(story.root / "landing" / "machine_health")
     found = {}
@@ -77,8 +78,7 @@ def test_alerts_come_before_the_planted_failures_and_the_score_is_the_same_in_bo
         names = ("machine_id", "failure_mode", "raised_at")
         table = rows(story.storage(environment) / "tables" / "machine_health" / "alerts", ", ".join(names))
         found[mode] = score.score([dict(zip(names, row, strict=True)) for row in table], planted)
-        with capsys.disabled():
-            print(f"\nmachine_health, {mode}: {found[mode]}")  # noqa: T201  # the score is to be seen
+        tell(f"{mode}: {found[mode]}")
     assert found["batch"] == found["stream"]
     assert found["batch"].failures == 9
     assert found["batch"].recall >= 0.85

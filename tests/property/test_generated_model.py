@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +15,7 @@ FLOWS = 10
 
 
 @pytest.mark.property
-def test_ten_thousand_flows_fed_in_portions_end_where_one_batch_ends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_flows_fed_in_portions_end_where_one_batch_ends(tell: Callable[[str], None]) -> None:
     chosen: Counter[Cell] = Counter()
     cases = 0
     for seed in range(PIPELINES):
@@ -26,8 +27,7 @@ def test_ten_thousand_flows_fed_in_portions_end_where_one_batch_ends(capsys: pyt
             assert found[name] == expected, (seed, name, pipeline.yaml())
         chosen = dice.chosen
         cases += len(pipeline.flows)
-    with capsys.disabled():
-        print(f"\n{cases} flows of the model, seeds 0 to {PIPELINES - 1}\n{histogram(chosen)}")
+    tell(f"{cases} flows of the model, seeds 0 to {PIPELINES - 1}\n{histogram(chosen)}")
     assert cases >= 10_000
     assert not [cell for cell in legal_cells() if chosen[cell] == 0]
 
