@@ -51,6 +51,7 @@ _CUT = re.compile(
     r"|corrupted file: the footer|can not read class org\.apache\.parquet\.format"
 )
 _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
+_TRACEBACK, _FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
@@ -88,15 +89,12 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     found = _data_failure(text, flow, where)
     if found is not None:
         return found
-    user = _user_line(cause, flow)
+    raised, user = _raised_in_worker(text, flow)
+    if not raised:
+        raised, user = _one_line(cause), _user_line(cause, flow)
     if user:
-        return Failure(
-            "run",
-            f"flow '{flow.name}': {_one_line(cause)}",
-            user,
-            "correct the function; its exception is the user's own",
-            transient=False,
-        )
+        hint = "correct the function; its exception is the user's own"
+        return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
     transient = _is_transient(cause, text)
     hint = (
         "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
@@ -208,6 +206,22 @@ def _user_line(cause: BaseException, flow: FlowSpec) -> str:
     frames = traceback.extract_tb(cause.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == flow.transform.file]
     return f"{flow.transform.file}:{lines[-1]}:1" if lines else ""
+
+
+def _raised_in_worker(text: str, flow: FlowSpec) -> tuple[str, str]:
+    """The exception of a function that Spark called in a worker, and its `file:line` or the flow's place; empty where there is none."""
+    _, found, trace = text.rpartition(_TRACEBACK)
+    if not found or "PYTHON_EXCEPTION" not in text:
+        return "", ""
+    frames, raised = [], ""
+    for line in trace.splitlines()[1:]:
+        if line.strip() and not line.startswith(" "):
+            raised = line.strip()
+            break
+        frames += _FRAME.findall(line)
+    own = flow.transform.file if isinstance(flow.transform, PythonTransform) else ""
+    lines = [number for file, number in frames if file == own]
+    return raised, f"{own}:{lines[-1]}:1" if lines else str(_place(flow))
 
 
 def _place(flow: FlowSpec) -> object:

@@ -89,6 +89,22 @@ def compares_instants(frame: DataFrame) -> bool:
     return False
 
 
+def keeps_python_state(frame: DataFrame) -> bool:
+    """Whether a function of the user's keeps state by `transformWithState`."""
+    return any("TransformWithState" in node.getClass().getSimpleName() for node in _nodes(frame))
+
+
+def waits_by_the_clock(frame: DataFrame) -> bool:
+    """Whether state of the user's own has timers that go by the clock of the machine."""
+    for node in _nodes(frame):
+        name = node.getClass().getSimpleName()
+        if "TransformWithState" in name and "ProcessingTime" in str(node.timeMode().toString()):
+            return True
+        if "WithState" in name and "MapGroups" in name and "ProcessingTime" in str(node.timeout().toString()):
+            return True
+    return False
+
+
 def _is_marked(node: Any, mark: str) -> bool:
     output = node.output()
     return any(output.apply(i).metadata().contains(mark) for i in range(output.size()))

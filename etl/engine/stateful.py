@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -12,10 +13,17 @@ from etl.engine import checkpoints, generations, held
 from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
-from etl.engine.session_plan import Unplannable, check_streaming, compares_instants, streaming_leaves
+from etl.engine.session_plan import (
+    Unplannable,
+    check_streaming,
+    compares_instants,
+    keeps_python_state,
+    streaming_leaves,
+    waits_by_the_clock,
+)
 from etl.engine.sources import open_source
 from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +60,7 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {said}"
         hint = "see docs/concepts/state.md for what it can; groups and full take any query"
         raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
+    _judge_own_state(job, output)
     leaves = streaming_leaves(output)
     own = {name: streaming_leaves(frame)[0] for name, frame in streams.items()}
     found = {name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()}
@@ -61,6 +70,28 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
     sources = tuple((name, index) for name, index in found.items() if index is not None)
     return Judged(sources, 1 if compares_instants(output) else 0)
+
+
+def _judge_own_state(job: Job, output: DataFrame) -> None:
+    """State that a function of the user's keeps: not by the clock, which no batch could repeat, and with what its Python needs."""
+    if waits_by_the_clock(output):
+        message = (
+            f"flow '{job.flow.name}' sets timers by the machine's clock, so what it writes would differ from run to run"
+        )
+        raise ConfigurationError([Diagnostic("E262", message, job.flow.at, "let timers go by event time, or set none")])
+    if keeps_python_state(output) and not _has_protobuf():
+        raise EnvironmentProblem(
+            f"flow '{job.flow.name}' uses transformWithState, which needs the package protobuf in Python",
+            where=str(job.flow.at),
+            hint="pip install 'twilight-etl[state]'",
+        )
+
+
+def _has_protobuf() -> bool:
+    try:
+        return find_spec("google.protobuf") is not None
+    except ModuleNotFoundError:  # there is no package `google` at all
+        return False
 
 
 def ready_state(job: Job) -> None:

@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
+from etl.config.spec import Mode
 from etl.planning.events import FlowResult, RunResult
 from tests.engine_cases import actual, land, model, write_project
 from tests.independent import rows, stamps
@@ -375,3 +376,26 @@ def test_the_same_module_name_in_two_pipelines_never_meets_and_functions_reach_p
         result = etl.load(tmp_path / "pipelines" / name).run(mode="stream")
         assert only(result).failure is None
         assert rows(tmp_path / ".etl" / "local" / "tables" / name / "changed") == [(1, "x" + text)]
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_what_a_function_raises_in_a_worker_is_told_with_its_line_and_no_traceback(tmp_path: Path, mode: Mode) -> None:
+    folder = tmp_path / "pipelines" / "one"
+    folder.mkdir(parents=True)
+    (tmp_path / "landing").mkdir()
+    (folder / "transforms.py").write_text(
+        "from pyspark.sql import functions as F\n\n"
+        "def mark(v):\n    try:\n        return {'x': 1}[v]\n    except KeyError as cause:\n        raise ValueError(f'no {v}') from cause\n\n"
+        "def change(things):\n    return things.withColumn('v', F.udf(mark, 'int')('v'))\n",
+        encoding="utf-8",
+    )
+    (folder / "pipeline.yml").write_text(
+        "version: 1\nname: one\nsources:\n  things: {format: csv, path: landing, schema: 'id INT, v STRING', options: {header: true}}\n"
+        "flows:\n  changed: {inputs: [things], transform: {python: 'transforms:change'}}\n",
+        encoding="utf-8",
+    )
+    put(tmp_path, "a.csv", "1,x\n2,y\n")
+    flow = only(etl.load(folder).run(mode=mode))
+    assert flow.failure is not None
+    assert (flow.attempts, flow.failure.message) == (1, "flow 'changed': ValueError: no y")
+    assert flow.failure.where == f"{folder / 'transforms.py'}:7:1"

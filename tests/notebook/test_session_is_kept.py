@@ -107,6 +107,8 @@ def found(spark: SparkSession) -> dict[str, Any]:
 def session(spark: SparkSession) -> Iterator[SparkSession]:
     """A session as a notebook has one: with settings, a database, tables and views of its own, one with an input's name."""
     mine = spark.newSession()
+    # Spark's interpreter cannot decode what `listTables` lists.
+    mine.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
     mine.createDataFrame([(1,)], "x INT").createOrReplaceTempView("orders")  # now it is the active one
     mine.sql("CREATE DATABASE IF NOT EXISTS mine")
     mine.sql("USE mine")
