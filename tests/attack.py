@@ -1,7 +1,7 @@
 """`make attack`: generated pipelines against the model for hours, one seed after another, going on where it was stopped.
 
 What is done stands in `.attack/seeds.jsonl`, a line a seed, with the commit that it ran on. A failure is printed with the command that
-runs its seed alone; a later attack tries it again first. An attack that leaves a failure ends with exit code 1.
+runs its seed alone; a later attack tries it again first. An attack that leaves a failure ends with exit code 1, one whose Spark is gone with 4.
 """
 
 from __future__ import annotations
@@ -102,11 +102,21 @@ def _run(asked: Asked, handle: SessionHandle) -> Trial | None:
                 asked.seed, Path(folder), asked.chosen, ways=asked.ways, forget=lambda: forget_tables(handle.spark)
             )
         except AssertionError as cause:
+            if not _answers(handle.spark):
+                print(f"Spark is gone, so seed {asked.seed} is not judged: {handle.last_words()}", file=sys.stderr)
+                sys.exit(4)
             print(
                 f"seed {asked.seed} FAILED: {cause}\n{Path(folder, 'pipelines', 'generated.yml').read_text()}",
                 flush=True,
             )
             return None
+
+
+def _answers(spark: SparkSession) -> bool:
+    try:
+        return spark.range(1).count() == 1
+    except Exception:  # noqa: BLE001  # whatever it is, the tables say nothing about the pipeline then
+        return False
 
 
 def forget_tables(spark: SparkSession) -> None:
