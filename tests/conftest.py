@@ -21,8 +21,6 @@ settings.register_profile("dev", max_examples=500, deadline=None, print_blob=Tru
 settings.load_profile("ci")
 
 _ORDER = ("pure", "spark", "property", "slow", "system", "crash")
-# Side by side the long files come first, or one process would be left alone with the longest.
-_SIDE_BY_SIDE = ("pure", "property", "crash", "slow", "system", "spark")
 # Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. What runs in
 # processes of its own (the commands, the notebooks, the killed ones, the demo) has Spark's own settings.
 LITTLE_DATA = (
@@ -38,19 +36,14 @@ _TOLD = "told"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is not marked by hand, and put cheap tests first: a mistake shows early."""
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
         if not any(mark.name in _ORDER for mark in item.iter_markers()):
             item.add_marker("pure")
-    order = _SIDE_BY_SIDE if hasattr(config, "workerinput") else _ORDER
-    latest = {
-        item: max((_ORDER.index(mark.name), mark.name) for mark in item.iter_markers() if mark.name in _ORDER)
-        for item in items
-    }
-    items.sort(key=lambda item: order.index(latest[item][1]))
+    items.sort(key=lambda item: max(_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -103,7 +96,7 @@ def _shared_session(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Prints a text when all tests are done, in whichever process the test ran: a number that is to be seen."""
+    """Prints a text when all tests are done: a number that is to be seen."""
     return lambda text: record_property(_TOLD, text)
 
 

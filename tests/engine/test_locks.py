@@ -26,8 +26,8 @@ from etl.engine.storage import FlowPaths
 root = sys.argv[1]
 with flow_lock(FlowPaths(f"{root}/t", f"{root}/q", f"{root}/s", root), flow="f", run_id="theirs"):
     child = os.fork() if sys.argv[2:] == ["with a child"] else None
-    if child != 0:
-        print(f"held {child}", flush=True)
+    if child == 0 or child is None:  # the child speaks for itself: only then has it let go of what it inherited
+        print(f"held {os.getpid()}", flush=True)
     time.sleep(60)
 """
 
