@@ -221,6 +221,8 @@ def _raised_in_worker(text: str, flow: FlowSpec) -> tuple[str, str]:
         frames += _FRAME.findall(line)
     own = flow.transform.file if isinstance(flow.transform, PythonTransform) else ""
     lines = [number for file, number in frames if file == own]
+    if sensitive(flow):  # what a function says of a row may hold any of its values
+        raised = raised.split(":")[0]
     return raised, f"{own}:{lines[-1]}:1" if lines else str(_place(flow))
 
 

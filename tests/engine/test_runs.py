@@ -52,6 +52,19 @@ def put(root: Path, name: str, text: str) -> None:
     (root / "landing" / name).write_text("id,v\n" + text, encoding="utf-8")
 
 
+def by_python(folder: Path, transforms: str, extra: str = "") -> etl.Pipeline:
+    """A project whose one flow, `changed`, is made by the function `change`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder.parents[1] / "landing").mkdir(exist_ok=True)
+    (folder / "transforms.py").write_text(transforms, encoding="utf-8")
+    (folder / "pipeline.yml").write_text(
+        f"version: 1\nname: {folder.name}\nsources:\n  things: {{format: csv, path: landing, schema: 'id INT, v STRING', options: {{header: true}}}}\n"
+        f"flows:\n  changed: {{inputs: [things], transform: {{python: 'transforms:change'}}{extra}}}\n",
+        encoding="utf-8",
+    )
+    return etl.load(folder)
+
+
 def only(result: RunResult) -> FlowResult:
     (flow,) = result.flows
     return flow
@@ -358,18 +371,12 @@ def test_the_same_module_name_in_two_pipelines_never_meets_and_functions_reach_p
     for name, text in (("one", "1"), ("two", "2")):
         folder = tmp_path / "pipelines" / name
         folder.mkdir(parents=True)
-        (tmp_path / "landing").mkdir(exist_ok=True)
         (folder / "neighbour.py").write_text(f"WORD = {text!r}\n", encoding="utf-8")
-        (folder / "transforms.py").write_text(
+        by_python(
+            folder,
             "from neighbour import WORD\nfrom pyspark.sql import functions as F\n\n"
             "def mark(v):\n    return v + WORD\n\n"
             "def change(things):\n    return things.withColumn('v', F.udf(mark)('v'))\n",
-            encoding="utf-8",
-        )
-        (folder / "pipeline.yml").write_text(
-            f"version: 1\nname: {name}\nsources:\n  things: {{format: csv, path: landing, schema: 'id INT, v STRING', options: {{header: true}}}}\n"
-            "flows:\n  changed: {inputs: [things], transform: {python: 'transforms:change'}}\n",
-            encoding="utf-8",
         )
     put(tmp_path, "a.csv", "1,x\n")
     for name, text in (("one", "1"), ("two", "2")):
@@ -381,21 +388,29 @@ def test_the_same_module_name_in_two_pipelines_never_meets_and_functions_reach_p
 @pytest.mark.parametrize("mode", ["batch", "stream"])
 def test_what_a_function_raises_in_a_worker_is_told_with_its_line_and_no_traceback(tmp_path: Path, mode: Mode) -> None:
     folder = tmp_path / "pipelines" / "one"
-    folder.mkdir(parents=True)
-    (tmp_path / "landing").mkdir()
-    (folder / "transforms.py").write_text(
+    pipeline = by_python(
+        folder,
         "from pyspark.sql import functions as F\n\n"
         "def mark(v):\n    try:\n        return {'x': 1}[v]\n    except KeyError as cause:\n        raise ValueError(f'no {v}') from cause\n\n"
         "def change(things):\n    return things.withColumn('v', F.udf(mark, 'int')('v'))\n",
-        encoding="utf-8",
-    )
-    (folder / "pipeline.yml").write_text(
-        "version: 1\nname: one\nsources:\n  things: {format: csv, path: landing, schema: 'id INT, v STRING', options: {header: true}}\n"
-        "flows:\n  changed: {inputs: [things], transform: {python: 'transforms:change'}}\n",
-        encoding="utf-8",
     )
     put(tmp_path, "a.csv", "1,x\n2,y\n")
-    flow = only(etl.load(folder).run(mode=mode))
+    flow = only(pipeline.run(mode=mode))
     assert flow.failure is not None
     assert (flow.attempts, flow.failure.message) == (1, "flow 'changed': ValueError: no y")
     assert flow.failure.where == f"{folder / 'transforms.py'}:7:1"
+
+
+def test_a_sensitive_flow_s_function_raises_without_the_row_s_values(tmp_path: Path) -> None:
+    pipeline = by_python(
+        tmp_path / "pipelines" / "one",
+        "from pyspark.sql import functions as F\n\n"
+        "def mark(v):\n    raise ValueError(f'no {v}')\n\n"
+        "def change(things):\n    return things.withColumn('v', F.udf(mark, 'string')('v'))\n",
+        extra=", columns: {v: {sensitive: true}}",
+    )
+    put(tmp_path, "a.csv", "1,hush\n")
+    flow = only(pipeline.run(mode="batch"))
+    assert flow.failure is not None
+    assert flow.failure.message == "flow 'changed': ValueError"
+    assert "hush" not in str(flow)

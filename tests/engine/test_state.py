@@ -124,10 +124,8 @@ def test_late_rows_are_left_out_and_told_and_a_batch_puts_them_in(project: Proje
     assert table(root) == [(30, "just in time", 1)]
     assert ran("stream").status == "unchanged"
     put_in = ran("batch")
-    assert (put_in.reason, put_in.counts.late) == (
-        "rows that came late were left out",
-        1,
-    )  # what has no time no epoch can take
+    assert put_in.reason == "rows that came late were left out"
+    assert put_in.counts.late == 1, "what has no time no epoch can take"
     assert ran("batch").status == "unchanged"
     assert table(root) == [(20, "late", 1), (30, "just in time", 1), (30, "late", 1)]
 
