@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.engine import generations, registration
+from etl.engine import generations, registration, verified
 from etl.engine.beside import sets_aside
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import read_state
@@ -197,7 +197,7 @@ class FlowRun:
             mode=self._mode,
             run_id=self._order.run_id,
         )
-        for message in prepared.warnings:
+        for message in (*prepared.warnings, verified.doubt(self._spec, self._flow, self._fingerprint)):
             self._warn(message)
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)
@@ -345,7 +345,7 @@ class FlowRun:
         return translate(cause, self._flow)
 
     def _warn(self, message: str) -> None:
-        if message not in self._warnings:
+        if message and message not in self._warnings:
             self._warnings[message] = None
             self._emit(FlowWarned(self._flow.name, message))
 

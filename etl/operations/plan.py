@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.check_sources import no_batch
 from etl.config.views import readers
+from etl.engine import verified
 from etl.engine.flow_state import read_state
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
@@ -84,7 +85,8 @@ def _flow(
     committed, opened, generation = None, None, None
     action: Action = "after upstream"
     reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
-    warnings: list[str] = []
+    doubt = verified.doubt(spec, flow, digest)
+    warnings = [f"{flow.name}: {doubt}"] if doubt else []
     if not moving:
         try:
             state = read_state(spec, flow)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from etl.config.masking import sensitive
 from etl.config.secrets import redact
 from etl.config.spec import PipelineSpec, RetrySpec
+from etl.engine import verified
 from etl.engine.provenance import last_committed
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
@@ -28,6 +29,7 @@ from etl.operations.run import is_little, run
 from etl.operations.test import OURS
 from etl.operations.verify_feed import Feed
 from etl.operations.verify_inputs import Deal
+from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import STRATEGIES
 from etl.planning.selectors import select
@@ -158,7 +160,8 @@ def verify(
 ) -> VerifyResult:
     """Whether the selected flows, and all that they read, come out the same however their rows arrive.
 
-    The pipeline's own storage is neither read nor written. `told` hears what is being done.
+    The pipeline's own tables are neither read nor written; of a flow that says `trusted: true` what was found is kept in
+    `history/`. `told` hears what is being done.
     Raises ConfigurationError for what cannot be verified, and EnvironmentProblem where no session can be had or an input is not there.
     """
     began = time.monotonic()
@@ -178,11 +181,20 @@ def verify(
         ended: Literal["equal", "differs", "failed"] = (
             "failed" if "failed" in found else "equal" if found == {"equal"} else "differs"
         )
+        _remember(spec, flows)
         spent = round(time.monotonic() - began, 3)
         return VerifyResult(spec.name, ended, asked.seed, asked.splits, flows, bench.feed.notes, spent)
     finally:
         sessions.close()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _remember(spec: PipelineSpec, found: Sequence[FlowVerdict]) -> None:
+    """Keep what came of the flows whose authors are trusted; no rows, or no trial, proves nothing of them."""
+    for item in found:
+        flow = next(flow for flow in spec.flows if flow.name == item.flow)
+        if flow.trusted and ((item.verdict == "equal" and item.rows and item.trials) or item.differences):
+            verified.remember(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
 
 
 def _opened(

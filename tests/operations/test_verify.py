@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -135,5 +136,45 @@ def test_faults_of_a_transform_and_faults_of_the_modes_are_told_apart(
     rows = flows["mixing"]["tables"][0]["rows"]
     assert {row["expected"]["total"] for row in rows} == {"***"}, "sensitive"
     assert "depends on the order of rows" in flows["whoever"]["hint"]
+    assert sum("trusted" in warning for warning in etl.load("faulty").plan().warnings) == 1
     assert "whoever above it differs already" in flows["after"]["message"]
     assert flows["whoever"]["replay"] == "etl verify faulty --select whoever --splits 0 --seed 5"
+
+
+@pytest.mark.spark
+def test_a_trusted_flow_is_run_with_a_warning_until_a_verification_has_found_it_equal_as_it_is(
+    project: Callable[[Mapping[str, str]], Path],
+) -> None:
+    flow = """
+        version: 1
+        name: upper
+        sources:
+          orders: {format: json, path: orders, schema: "id BIGINT, who STRING", on_malformed: drop}
+        flows:
+          counted:
+            inputs: [orders]
+            transform: {sql: "SELECT upper(who) AS who, count(*) AS n FROM orders GROUP BY upper(who)"}
+            incremental: {groups: {who: upper(who)}}
+            trusted: true
+        """
+    orders = "\n".join(json.dumps({"id": number, "who": "aAbB"[number % 4]}) for number in range(9))
+    root = project({"pipelines/upper.yml": flow, "orders/1.json": orders})
+
+    def doubts() -> list[str]:
+        return [warning for warning in etl.load("upper").plan().warnings if "trusted" in warning]
+
+    ran = etl.load("upper").run(mode="batch")
+    assert ran.status == "succeeded"
+    assert [f"counted: {warning}" for warning in ran.flows[0].warnings] == doubts() != []
+    assert "etl verify upper --select counted" in doubts()[0]
+    assert etl.load("upper").verify(splits=0).status == "equal"
+    assert doubts(), "no trial, no proof"
+    assert etl.load("upper").verify(splits=1).status == "equal"
+    assert not doubts()
+    record = next(root.rglob("verified/counted.json"))
+    record.write_bytes(record.read_bytes()[:-4])
+    assert doubts(), "a damaged record is none"
+    assert etl.load("upper").verify(splits=1).status == "equal"
+    assert not doubts()
+    project({"pipelines/upper.yml": flow.replace("count(*)", "count(id)")})
+    assert doubts(), "another definition"

@@ -1,0 +1,43 @@
+"""Of each flow that says `trusted: true` the definition that `etl verify` has found equal, under `history/`.
+
+No target depends on it: where it is missing, a plan and a run warn that nothing but the author's word holds the groups apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.storage import read_json, sweep_drafts, write_json
+
+if TYPE_CHECKING:
+    from etl.config.spec import FlowSpec, PipelineSpec
+
+
+def remember(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, *, equal: bool) -> None:
+    """What a verification has found of `flow` as it stands; one that found a difference takes back what an earlier one said."""
+    file = _file(spec, flow)
+    if equal or file.exists():
+        write_json(file, {"fingerprint": fingerprint, "equal": equal})
+        sweep_drafts(file.parent)
+
+
+def doubt(spec: PipelineSpec, flow: FlowSpec, fingerprint: str) -> str:
+    """What there is to say of a flow whose author is trusted, in words; empty for any other, and for one that was verified as it is."""
+    if not flow.trusted or _known(spec, flow) == {"fingerprint": fingerprint, "equal": True}:
+        return ""
+    return (
+        "it says trusted: true, and no etl verify on record has found it equal as it is now:"
+        f" etl verify {spec.name} --select {flow.name}"
+    )
+
+
+def _known(spec: PipelineSpec, flow: FlowSpec) -> Any | None:
+    try:
+        return read_json(_file(spec, flow))
+    except ValueError:  # a damaged record proves nothing, and the next verification writes it anew
+        return None
+
+
+def _file(spec: PipelineSpec, flow: FlowSpec) -> Path:
+    return Path(spec.storage, "history", spec.name, "verified", f"{flow.name}.json")
