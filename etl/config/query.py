@@ -25,6 +25,11 @@ _STANDS_FOR = (
     (re.compile(r"\bMAX\s+RECURSION\s+LEVEL\s+\d+", re.IGNORECASE), ""),
     (re.compile(r"\bTABLESAMPLE\s*\([^()]*\)", re.IGNORECASE), ""),
 )
+_KEYWORD = re.compile(
+    r"SELECT|DISTINCT|FROM|WHERE|GROUP|BY|HAVING|ORDER|LIMIT|AS|AND|OR|NOT|IN|IS|NULL|LIKE|BETWEEN|CASE|WHEN|THEN|ELSE|END|JOIN|LEFT"
+    r"|RIGHT|FULL|INNER|OUTER|CROSS|SEMI|ANTI|ON|USING|UNION|ALL|EXCEPT|INTERSECT|WITH|OVER|PARTITION|CAST",
+    re.IGNORECASE,
+)
 _TABLE = re.compile(r"\s*TABLE\s+\w", re.IGNORECASE)
 _BEYOND = re.compile(
     r"\|>|\bTABLE\b|\bMATCH_RECOGNIZE\b|\bTRANSFORM\b|\bUSING\s+'|:\s*\[|\{|>>>|\bWATERMARK\b|\bSTREAM\b", re.IGNORECASE
@@ -53,10 +58,20 @@ def understood(text: str) -> Any:
 
 
 def normal(text: str) -> str:
-    """The query without what changes nothing: layout, comments, the case of keywords where they are known."""
-    tree = understood(text)
-    if tree is not None:
-        return str(tree.sql(dialect="spark", comments=False, normalize=True))
+    """The query without what changes nothing: layout, comments, the case of the commonest keywords.
+
+    Its own words, never what another grammar makes of them: sqlglot writes `to_char(n, '000')` as a cast, `percentile_disc` as
+    `percentile_approx`, `listagg(a)` as `listagg(a, ',')`, and `struct(a AS A)`, whose names are values in `to_json`, in small letters.
+    """
+    from sqlglot import tokenize  # noqa: PLC0415  # see parse
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415  # see parse
+
+    try:
+        words = [text[item.start : item.end + 1] for item in tokenize(text.rstrip().rstrip(";"), dialect="spark")]
+    except (SqlglotError, ValueError):
+        words = []
+    if words:
+        return " ".join(word.upper() if _KEYWORD.fullmatch(word) else word for word in words)
     pieces = re.finditer(r"\s+|\S+", scan(text).bare)
     return "".join(" " if item.group().isspace() else text[item.start() : item.end()] for item in pieces).strip()
 

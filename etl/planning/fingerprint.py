@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.config import ddl
-from etl.config.query import markers, normal, understood
+from etl.config.query import markers, normal
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.starts import starts
 
@@ -94,8 +94,7 @@ def _digest(value: Any) -> str:
 
 
 def _expression(text: str) -> str:
-    tree = understood(f"SELECT 1 FROM _etl_row WHERE ({text})")
-    return normal(text) if tree is None else str(tree.args["where"].sql(dialect="spark", comments=False))
+    return normal(text)
 
 
 def _type(text: str | None) -> str | None:
@@ -180,23 +179,31 @@ class Code:
         for node in ast.walk(item):
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    if name == "*" or (alias.asname or alias.name.split(".")[0]) == name or not _defines(item):
+                    known_as = alias.asname or alias.name.split(".")[0]
+                    if name in ("*", known_as) or node is not item:  # within a function or class it is used there
                         yield from self._module(file, alias.name, 0, "*")
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
-                    if name in ("*", alias.asname or alias.name) or not isinstance(item, ast.ImportFrom):
+                    if name in ("*", alias.asname or alias.name) or alias.name == "*" or node is not item:
                         yield from self._module(
                             file, node.module or alias.name, node.level, alias.name if node.module else "*"
                         )
 
     def _module(self, file: Path, module: str, level: int, name: str) -> Iterator[str]:
-        base = Path(*module.split("."))
+        parts = module.split(".")
         roots = [file.parent, *self._roots] if level == 0 else [file.parents[level - 1]]
         for root in roots:
-            for found in (root / base.with_suffix(".py"), root / base / "__init__.py", root / base / f"{name}.py"):
-                if found.is_file():
-                    yield from self.reach(found, "*" if found.stem in (name, "__init__") else name)
-                    return
+            base = root.joinpath(*parts)
+            found = [place for place in (base.with_suffix(".py"), base / "__init__.py") if place.is_file()][:1]
+            inner = [place for place in (base / f"{name}.py", base / name / "__init__.py") if place.is_file()][:1]
+            if not found and not inner:
+                continue
+            # A package's own code runs before any module in it.
+            above = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+            for place in (*filter(Path.is_file, above), *found, *inner):
+                whole = place.stem == "__init__" or place in inner or name == "*"
+                yield from self.reach(place, "*" if whole else name)
+            return
 
 
 def _defines(item: ast.stmt) -> set[str]:
@@ -204,7 +211,8 @@ def _defines(item: ast.stmt) -> set[str]:
     if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {item.name}
     if isinstance(item, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).split(".")[0] for alias in item.names}
+        names = {(alias.asname or alias.name).split(".")[0] for alias in item.names}
+        return set() if "*" in names else names  # a star gives names that nobody knows: it always counts
     if isinstance(item, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = item.targets if isinstance(item, ast.Assign) else [item.target]
         return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}

@@ -95,3 +95,72 @@ def test_an_edit_of_an_imported_function_counts_and_of_its_neighbour_does_not(pr
     before = digests(project)[1]
     assert digests(project, neighbour=NEIGHBOUR.replace("return s\n", "return s.distinct()\n"))[1] != before
     assert digests(project, neighbour=NEIGHBOUR.replace("return None", "return 1"))[1] == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("to_char(id, '999')", "to_char(id, '000')"),
+        ("to_date(v)", "to_date(v, 'yyyy-MM-dd')"),
+        ("date_format(v, 'yyyy')", "date_format(v, 'YYYY')"),
+        ("percentile_cont(0.5) WITHIN GROUP (ORDER BY id)", "percentile_disc(0.5) WITHIN GROUP (ORDER BY id)"),
+        ("listagg(v)", "listagg(v, ',')"),
+        ("to_json(struct(v AS A))", "to_json(struct(v AS a))"),
+        ("named_struct('a', v)", "named_struct('A', v)"),
+        ("CAST(id AS FLOAT)", "CAST(id AS DOUBLE)"),
+        ("'a  b'", "'a b'"),
+        ("'select'", "'SELECT'"),
+        ("`a  b`", "`a b`"),
+        ("'a -- b'", "'a -- c'"),
+    ],
+)
+def test_two_queries_that_mean_different_things_are_two(project: Write, one: str, other: str) -> None:
+    """Another grammar than Spark's writes each pair alike."""
+    before, after = (digests(project, YAML.replace("SELECT id, v", f"SELECT {text}"))[0] for text in (one, other))
+    assert before != after
+
+
+@pytest.mark.parametrize(
+    "same", ["select id, v\n  from s -- why\n  Where id > :least;", "SELECT id,v FROM s /* a */ WHERE id>:least"]
+)
+def test_layout_comments_and_the_case_of_keywords_are_not_the_query(project: Write, same: str) -> None:
+    written = '"SELECT id, v FROM s WHERE id > :least"'
+    assert written in YAML
+    text = same.replace("\n", "\\n")
+    assert digests(project)[0] == digests(project, YAML.replace(written, f'"{text}"'))[0]
+
+
+_USED = "def g(s):\n    return s.filter('id > 1')\n"
+
+
+@pytest.mark.parametrize(
+    ("python", "edited", "beside"),
+    [
+        ("from pk import sub\ndef one(s):\n    return sub.g(s)\n", "lib/pk/sub.py", {"lib/pk/__init__.py": ""}),
+        ("import pk.sub\ndef one(s):\n    return pk.sub.g(s)\n", "lib/pk/sub.py", {}),
+        ("from m import *\ndef one(s):\n    return g(s)\n", "lib/m.py", {}),
+        ("def one(s):\n    import m\n    return m.g(s)\n", "lib/m.py", {}),
+        ("def one(s):\n    import m as q\n    return q.g(s)\n", "lib/m.py", {}),
+        ("def one(s):\n    from m import g\n    return g(s)\n", "lib/m.py", {}),
+        ("import m\none = m.g\n", "lib/m.py", {}),
+        ("from m import g as one\n", "lib/m.py", {}),
+        ("from pk import g\ndef one(s):\n    return g(s)\n", "lib/pk/m.py", {"lib/pk/__init__.py": "from .m import *\n"}),
+        ("from pk.m import h\ndef one(s):\n    return h(s)\n", "lib/pk/__init__.py", {"lib/pk/m.py": "from . import g as h\n"}),
+        (
+            "from pk.s import m\ndef one(s):\n    return m.g(s)\n",
+            "lib/pk/s/m.py",
+            {"lib/pk/__init__.py": "", "lib/pk/s/__init__.py": ""},
+        ),
+        ("try:\n    import m\nexcept ImportError:\n    m = None\ndef one(s):\n    return m.g(s)\n", "lib/m.py", {}),
+    ],
+)  # fmt: skip
+def test_an_edit_counts_however_the_module_is_imported(
+    project: Write, python: str, edited: str, beside: Mapping[str, str]
+) -> None:
+    two = "\ndef two(s):\n    return s\n"
+    project({edited: _USED, **beside})
+    before = digests(project, python=python + two)
+    project({edited: _USED.replace("1", "2")})
+    after = digests(project, python=python + two)
+    assert before[1] != after[1]
+    assert before[0] == after[0]
