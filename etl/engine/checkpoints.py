@@ -97,16 +97,32 @@ def damage(checkpoint: str) -> str:
     checked = [(Path(checkpoint, "metadata"), _metadata)]
     checked += [(offsets / str(item), _offsets) for item in numbers]
     checked += [(commits / str(item), _lines) for item in entries(commits)[-1:]]
-    logs = sorted(item for item in Path(checkpoint, "sources").glob("*") if item.name.isdigit())
-    for log in logs:
+    listed = _listed(offsets / str(numbers[-1]))
+    logs = {int(item.name) for item in Path(checkpoint, "sources").glob("*") if item.name.isdigit()} | listed.keys()
+    for index in sorted(logs):
+        log = Path(checkpoint, "sources", str(index))
         known, compacts = entries(log), [int(item.name.removesuffix(".compact")) for item in log.glob("*.compact")]
         first = max(compacts, default=-1) + 1
-        lost = next((item for item in range(first, max(known, default=-1)) if item not in known), None)
+        upto = max(max(known, default=0), listed.get(index, -1) + 1)
+        lost = next((item for item in range(first, upto) if item not in known), None)
         if lost is not None:
             return f"the checkpoint's list of files has a hole: {log / str(lost)} is missing"
         checked += [(log / f"{item}.compact", _lines) for item in compacts if item == first - 1]
         checked += [(log / str(item), _lines) for item in known if item >= first]
     return next((found for path, check in checked if (found := _unreadable(path, check))), "")
+
+
+def _listed(offsets: Path) -> dict[int, int]:
+    """Of each source of files the newest entry of its list that an epoch's offsets name; none where they cannot be read."""
+    found = {}
+    try:
+        for index, line in enumerate(offsets.read_text(encoding="utf-8").splitlines()[_FIRST_SOURCE:]):
+            offset = json.loads(line) if line != "-" else None
+            if isinstance(offset, dict) and "logOffset" in offset:
+                found[index] = int(offset["logOffset"])
+    except (OSError, ValueError, TypeError):
+        return {}
+    return found
 
 
 def _unreadable(path: Path, check: Callable[[str], None]) -> str:

@@ -10,21 +10,23 @@ from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
 from etl.engine.generations import newest_opened, source_order
-from etl.engine.job import Input
+from etl.engine.job import Input, by_name
 from etl.engine.lost import with_rows
 from etl.engine.provenance import last_committed
 from etl.engine.sources import open_source
+from etl.engine.sources.files import FileSource
 from etl.engine.storage import FlowPaths
 from etl.engine.target import committed_and_fault, greatest_number
 from etl.errors import FlowFailed
+from etl.planning.position import Drift
 from etl.planning.strategy import FlowState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from etl.config.spec import FlowSpec, PipelineSpec
     from etl.engine.sources import Source
-    from etl.planning.position import Drift
+    from etl.planning.strategy import Opened
 
 
 def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
@@ -56,13 +58,16 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     opened = newest_opened(paths, committed=committed)
     newest = greatest_number(paths, committed)
     inputs = inputs_of(spec, flow)
+    changes = by_name(item for item in inputs if item.spec.read == "changes")
+    if opened is not None and not opened.damage and opened.kind != "full":
+        before = committed.epoch if committed is not None and committed.generation == opened.number else -1
+        opened = replace(opened, damage=_otherwise(changes, opened) or _withdrawn(changes, opened, paths, before))
     if committed is None and opened is None:
         return FlowState(None, None, {}, fault, newest)
     number = committed.generation if committed is not None else opened.number if opened is not None else newest
     kind = committed.kind if committed is not None else opened.kind if opened is not None else "full"
     epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
     drifts: dict[str, Drift] = {}
-    changes = [item for item in inputs if item.spec.read == "changes"]
     order = source_order(paths, number) if kind == "state" else {}
     for item in inputs:
         streamed = kind != "full" and item in changes
@@ -70,7 +75,7 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
         source = open_source(item.source)
         read = committed.to.get(item.name) if committed is not None else _last_read(source, log, epoch)
         if read is not None:
-            found = source.drift(read, log, epoch if streamed else None)
+            found = _drift(source, read, log, epoch if streamed else None)
             if item in changes and epoch is not None:
                 alone = len(changes) == 1
                 path = paths.generation(number)
@@ -81,6 +86,40 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
         fault = missing(spec, flow, inputs, paths, committed)
         died = unfinished(paths, committed)
     return FlowState(committed, opened, drifts, fault, newest, interrupted(died) if died is not None else None)
+
+
+def _otherwise(changes: Sequence[Input], opened: Opened) -> str:
+    """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
+    feeds = {item.name for item in changes if item.source.feed}
+    other = sorted(feeds ^ set(opened.feeds)) if opened.feeds is not None else []
+    if not other:
+        return ""
+    return f"'{other[0]}' {'changes and deletes rows now' if other[0] in feeds else 'only adds rows now'}"
+
+
+def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, committed: int) -> str:
+    """What has become of the files of an epoch that was begun and not committed: Spark would read those of its list, and no others."""
+    if opened.offered is None or opened.offered <= committed:
+        return ""
+    order = source_order(paths, opened.number) if opened.kind == "state" else {}
+    for index, item in enumerate(changes):
+        source = open_source(item.source)
+        if isinstance(source, FileSource):
+            log = SourceLog(paths.generation(opened.number), order.get(item.name, index))
+            found = source.withdrawn(log, opened.offered)
+            if found:
+                return f"{item.name}: {found}"
+    return ""
+
+
+def _drift(source: Source, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+    try:
+        return source.drift(read, log, epoch)
+    except KeyError:
+        if read.keys() & source.latest().position.keys():
+            raise
+        # A position of another kind of source, which had the name before: what was read of that, nothing can tell any more.
+        return Drift("lost", "it is another kind of source now", new=True)
 
 
 def _last_read(source: Source, log: SourceLog, epoch: int | None) -> Mapping[str, Any] | None:

@@ -30,6 +30,9 @@ class Generation:
     fingerprint: str
     kind: Kind
     opened_by: str  # a run's id
+    feeds: tuple[str, ...] | None = (
+        None  # the inputs whose rows change and go, read by what came and went; None: not recorded
+    )
     held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
     sources: tuple[tuple[str, int], ...] = ()  # state: input → which source of the query it is
     partitions: int = 0  # state: of a shuffle, as long as the state lives
@@ -58,6 +61,7 @@ def open_generation(generation: Generation) -> None:
             "fingerprint": generation.fingerprint,
             "kind": generation.kind,
             "run": generation.opened_by,
+            **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
             **(
                 {
                     "held": generation.held,
@@ -86,6 +90,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             fingerprint=str(found["fingerprint"]),
             kind=found["kind"],
             opened_by=str(found["run"]),
+            feeds=tuple(map(str, found["feeds"])) if "feeds" in found else None,
             held=bool(found.get("held", False)),
             sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
             partitions=int(found.get("partitions", 0)),
@@ -127,7 +132,17 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
                 again = offered == finished and not drained
                 damage = state_damage(found.checkpoint, finished - 1 if again else finished)
             late = has_left_out(path)
-            return Opened(number, found.fingerprint, found.kind, offered, finished, drained, damage, left_out=late)
+            return Opened(
+                number,
+                found.fingerprint,
+                found.kind,
+                offered,
+                finished,
+                drained,
+                damage,
+                left_out=late,
+                feeds=found.feeds,
+            )
         if offered is not None or Path(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
             return Opened(number, "", "rows", offered, finished, damage=lost)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from etl.engine.checkpoints import SourceLog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, StateSpec, Strategy
     from etl.engine.generations import Generation
     from etl.engine.sources.pin import Pin
@@ -26,6 +28,11 @@ class Input:
     def name(self) -> str:
         """The dataset's name; `spec.name` is what the transform knows it by."""
         return self.spec.dataset
+
+
+def by_name(inputs: Iterable[Input]) -> tuple[Input, ...]:
+    """Inputs as the sources of a query are counted: their order in the file is no part of a definition, and a checkpoint goes by it."""
+    return tuple(sorted(inputs, key=lambda item: (item.name, item.spec.name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Job:
     @property
     def changes(self) -> tuple[Input, ...]:
         """The inputs of which a micro-batch brings only what is new."""
-        return tuple(item for item in self.inputs if item.spec.read == "changes")
+        return by_name(item for item in self.inputs if item.spec.read == "changes")
 
     @property
     def state(self) -> StateSpec:

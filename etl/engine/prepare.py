@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.config.state import not_a_time
-from etl.engine import classify, classify_groups, contract
+from etl.engine import classify, classify_groups, contract, storable
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
@@ -74,7 +74,7 @@ def prepare(
         return Prepared(job, limited=not complete)
     warnings: list[str] = []
     kind = judge(draft, session, told=warnings.append)
-    generation = replace(opened, kind=kind)
+    generation = replace(opened, kind=kind, feeds=tuple(item.name for item in draft.changes if item.source.feed))
     job = _with(draft, generation, _strategy(flow, kind))
     if kind == "state":
         job = _stateful(job, session, held=complete)
@@ -224,6 +224,8 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
         raise ConfigurationError(
             [Diagnostic("E345", f"the transform of flow '{flow.name}' returns {what}", flow.at, "rename it")]
         )
+    if not flow.sink.takes:
+        storable.check(flow, output)
     for key, wanted in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
         for name in wanted:
             if name.lower() not in names:

@@ -126,6 +126,9 @@ class Commit:
     metrics: Mapping[str, str] = field(default_factory=dict)
     schema: str = ""  # the table's, as this commit says it anew; empty where it leaves the schema alone
     table_id: str = ""  # likewise
+    properties: Mapping[str, str] | None = (
+        None  # the table's, as this commit says them anew; None where it leaves them alone
+    )
     restored: int | None = None  # the version that a RESTORE went back to, where it says
     files: tuple[str, ...] = ()  # those with new rows, as the log spells them
     gone: tuple[str, ...] = ()  # those whose rows are gone
@@ -176,6 +179,7 @@ def read_commit(table: str, version: int) -> Commit:
     came: list[str] = []
     went: list[str] = []
     schema = table_id = ""
+    properties: dict[str, str] | None = None
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
@@ -189,6 +193,7 @@ def read_commit(table: str, version: int) -> Commit:
                 elif "metaData" in action:
                     schema = str(action["metaData"].get("schemaString", ""))
                     table_id = str(action["metaData"].get("id", ""))
+                    properties = dict(action["metaData"].get("configuration") or {})
                 elif "remove" in action:
                     (removed if action["remove"].get("dataChange", True) else went).append(
                         str(action["remove"]["path"])
@@ -213,6 +218,7 @@ def read_commit(table: str, version: int) -> Commit:
         removed=len(removed),
         schema=schema,
         table_id=table_id,
+        properties=properties,
         restored=int(str(restored)) if str(restored).isdigit() else None,
         files=tuple(added),
         gone=tuple(removed),

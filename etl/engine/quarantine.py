@@ -15,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.engine.beside import sets_aside
 from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
 from etl.engine.expectations import REASON
+from etl.engine.names import columns
 from etl.engine.output import Groups, Rows
 from etl.engine.provenance import log_versions
 from etl.engine.replacement import replace_groups, replace_rows
@@ -65,7 +66,9 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
 
 def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
     nothing = (
-        checked.rows.select(*checked.columns).filter(F.expr("false")).withColumn(REASON, F.lit(None).cast("string"))
+        checked.rows.select(*columns(checked.columns))
+        .filter(F.expr("false"))
+        .withColumn(REASON, F.lit(None).cast("string"))
     )
     violating = checked.quarantined if checked.quarantines else nothing
     parts = [violating.withColumns({"_etl_input": F.lit(None).cast("string"), CORRUPT: F.lit(None).cast("string")})]
@@ -79,4 +82,4 @@ def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
         {"_etl_generation": F.lit(stamp.generation).cast("bigint"), "_etl_epoch": F.lit(stamp.epoch).cast("bigint")}
     )
     own = [REASON, "_etl_input", CORRUPT, "_etl_generation", "_etl_epoch"]
-    return rows.select(*own, *checked.columns)
+    return rows.select(*own, *columns(checked.columns))

@@ -41,8 +41,10 @@ def unfinished_rollback(paths: FlowPaths, committed: Committed | None) -> list[s
     return [
         table
         for table in (paths.quarantine, paths.state)
-        if (found := last_stamp(table)) is not None and committed.generation < found[1].generation <= committed.retired
-    ]
+        if (found := last_stamp(table)) is not None
+        and committed.generation < found[1].generation <= committed.retired
+        and any(commit.stamp is not None and commit.stamp.generation <= committed.generation for commit in held(table))
+    ]  # a table that only generations after it have made is none of its, and the next that needs it replaces it whole
 
 
 def _without_stamps(paths: FlowPaths) -> Fault | None:

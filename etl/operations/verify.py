@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from etl.engine.table_difference import TableComparer
     from etl.planning.events import Failure, FlowResult
 
+Ended: TypeAlias = Literal[
+    "equal", "differs", "failed", "not judged"
+]  # the last: none differs, but of one nothing can be said
 Verdict: TypeAlias = Literal["equal", "differs", "differs from itself", "failed", "not judged"]
 
 _OTHER_PARTITIONS = (
@@ -85,7 +88,7 @@ class VerifyResult:
     """What a verification has found."""
 
     pipeline: str
-    status: Literal["equal", "differs", "failed"]
+    status: Ended
     seed: int
     splits: int
     flows: tuple[FlowVerdict, ...]
@@ -177,16 +180,21 @@ def verify(
         bench = _opened(spec, asked, order, scratch, sessions, settings)
         _verify(bench, told)
         flows = tuple(_verdict(bench.flows[name], asked.splits) for name in order)
-        found = {item.verdict for item in flows}
-        ended: Literal["equal", "differs", "failed"] = (
-            "failed" if "failed" in found else "equal" if found == {"equal"} else "differs"
-        )
+        ended = _ended({item.verdict for item in flows})
         _remember(spec, flows)
         spent = round(time.monotonic() - began, 3)
         return VerifyResult(spec.name, ended, asked.seed, asked.splits, flows, bench.feed.notes, spent)
     finally:
         sessions.close()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _ended(found: set[Verdict]) -> Ended:
+    if "failed" in found:
+        return "failed"
+    if found <= {"equal", "not judged"}:
+        return "equal" if found == {"equal"} else "not judged"
+    return "differs"
 
 
 def _remember(spec: PipelineSpec, found: Sequence[FlowVerdict]) -> None:

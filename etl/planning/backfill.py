@@ -25,6 +25,7 @@ Bound: TypeAlias = date | datetime | int | float | Decimal | str
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _MOMENTS = ("timestamp", "timestamp_ntz")
 _DAY = timedelta(days=1)
+_DIGITS = 38  # of Spark's decimals
 _MOST = 10_000  # commits
 
 
@@ -139,6 +140,7 @@ def _parsed(kind: str, text: str, zone: ZoneInfo) -> Bound:
             raise ValueError(text)
         return found
     if kind in _WHOLE:
+        _must_fit(Decimal(int(text)), text)
         return int(text)
     if kind in ("float", "double"):
         number = float(text)
@@ -149,8 +151,17 @@ def _parsed(kind: str, text: str, zone: ZoneInfo) -> Bound:
         exact = Decimal(text)
         if not exact.is_finite():
             raise ValueError(text)
+        _must_fit(exact, text)
         return exact
+    text.encode()  # ValueError for half a character
     return text
+
+
+def _must_fit(number: Decimal, text: str) -> None:
+    """ValueError where a number has more digits than Spark's literals."""
+    digits, exponent = len(number.as_tuple().digits), int(number.as_tuple().exponent)
+    if max(digits, digits + exponent, -exponent) > _DIGITS:
+        raise ValueError(text)
 
 
 def _order(bound: Bound) -> Any:
@@ -188,20 +199,25 @@ def _edges(low: Any, high: Any, kind: str, size: str | None, zone: ZoneInfo) -> 
 
 
 def _later(low: Any, by: timedelta, zone: ZoneInfo, *, by_calendar: bool) -> Any:
-    if isinstance(low, datetime) and low.tzinfo is not None and by_calendar:
-        local = low.astimezone(zone).replace(tzinfo=None) + by
-        return local.replace(tzinfo=zone).astimezone(UTC)
-    return low + by
+    try:
+        if isinstance(low, datetime) and low.tzinfo is not None and by_calendar:
+            local = low.astimezone(zone).replace(tzinfo=None) + by
+            return local.replace(tzinfo=zone).astimezone(UTC)
+        return low + by
+    except OverflowError:  # past the year 9999: no window begins there
+        return datetime.max.replace(tzinfo=low.tzinfo) if isinstance(low, datetime) else date.max
 
 
 def _number(kind: str, size: str) -> Any:
     try:
         found = int(size) if kind in _WHOLE else Decimal(size) if kind.startswith("decimal") else float(size)
+        if not math.isfinite(found):
+            raise ValueError(size)
     except (ValueError, InvalidOperation):
         raise _wrong(
             f"--window '{size}' does not fit a column of {kind}", "write it as a number, such as 1000"
         ) from None
-    if not (found > 0 and math.isfinite(found)):
+    if found <= 0:
         raise _wrong(f"--window {size} is not longer than nothing", "write it as a number above 0")
     return found
 

@@ -46,7 +46,7 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
     parts: dict[str, Any] = {
         "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
         "incremental": [flow.incremental, [_group(item) for item in flow.groups], flow.trusted],
-        "expectations": sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations),
+        "expectations": _expectations(flow),
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [flow.timezone, _SETTINGS],
     }
@@ -106,6 +106,13 @@ def _group(group: GroupSpec) -> list[Any]:
         group.column,
         sorted((name, _expression(f"{expression} IS NULL")) for name, expression in group.expressions),
     ]
+
+
+def _expectations(flow: FlowSpec) -> list[Any]:
+    """Their order counts where a row's reasons are told in it."""
+    reasons = [item.name for item in flow.expectations if item.on_violation == "quarantine"]
+    found = sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations)
+    return [*found, reasons] if len(reasons) > 1 else [*found]
 
 
 def _sink(flow: FlowSpec) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Drift:
     detail: str = ""  # for a person: "12 new files", "2 files (a.csv, b.csv) are gone"
     new: bool = False  # whether there is also something that was never read
     gone: tuple[str, ...] = ()  # the files that are lost, where they are known by name
+    rewritten: str = ""  # lost: what of the rest has changed, so that a stream cannot go on either
 
 
 def file_digest(files: Iterable[tuple[str, int]]) -> int:
@@ -61,14 +62,14 @@ def file_drift(read: Mapping[str, int], now: Mapping[str, int]) -> Drift:
     gone = sorted(read.keys() - now.keys())
     rewritten = sorted(name for name in read.keys() & now.keys() if read[name] != now[name])
     new = len(now.keys() - read.keys())
+    changed = (
+        f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read" if rewritten else ""
+    )
     if gone:
-        return Drift("lost", f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone", new=new > 0)
+        told = f"{_some(gone)} {'is' if len(gone) == 1 else 'are'} gone"
+        return Drift("lost", f"{told}, {changed}" if changed else told, new=new > 0, rewritten=changed)
     if rewritten:
-        return Drift(
-            "rewritten",
-            f"{_some(rewritten)} {'was' if len(rewritten) == 1 else 'were'} rewritten after being read",
-            new=new > 0,
-        )
+        return Drift("rewritten", changed, new=new > 0)
     if new:
         return Drift("more", f"{new} new file{'s' if new > 1 else ''}", new=True)
     return Drift("same")

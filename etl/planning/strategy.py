@@ -27,6 +27,7 @@ class Opened:
     finished: int | None  # the newest epoch that Spark knows as committed
     drained: bool = True  # state: False where results may be due that no epoch has written yet
     damage: str = ""  # what of its checkpoint cannot be read, with the file
+    feeds: tuple[str, ...] | None = None  # the inputs that it reads by what came and went; None: not known
     left_out: bool = False  # state: rows came late, which one epoch over all rows would have taken
 
 
@@ -151,7 +152,7 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
     for name, item in drift.items():
         # Touched groups are computed anew from all their rows, so none of those may be gone.
         gone = item.moved == "lost" and opened.kind == "groups"
-        if item.moved == "rewritten" or gone or (name in recompute and item.moved != "same"):
+        if item.moved == "rewritten" or item.rewritten or gone or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
     moved = [name for name in changes if name in drift and drift[name].new]
     if not moved and not opened.drained:

@@ -73,8 +73,17 @@ class DeltaSource:
         if missing:
             return Drift("rewritten", f"its log no longer tells of version {missing[0]}")
         moved = "within" in read
+        if "within" in read and int(read["within"]) == since and not self._holds(since):
+            told = f"the files of version {since} were vacuumed before all of them were read"
+            return Drift("rewritten", told, new=True)
+        streamed = self._spec.feed and epoch is not None  # pinned, it is computed from the whole table
+        fed = not streamed or newest == since or self._has_feed(since)
         for version in range(since + 1, newest + 1):
             commit = read_commit(self._path, version)
+            if streamed and commit.properties is not None:
+                fed = commit.properties.get(FEED) == "true"
+            if not fed:
+                return Drift("rewritten", f"its change feed was off at version {version}", new=True)
             if commit.removed and not self._spec.feed:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
             if self._spec.feed and commit.schema and _types(commit.schema) != _types(self._schema_before(version)):
@@ -170,6 +179,19 @@ class DeltaSource:
             if known:
                 return known
         return ""
+
+    def _has_feed(self, version: int) -> bool:
+        """Whether a version of the table tells which rows came and went; True where the log does not tell any more."""
+        try:
+            known = read_json(Path(self._path, "_delta_log", f"{version:020d}.crc")) or {}
+            return bool(known["metadata"]["configuration"].get(FEED) == "true")
+        except (ValueError, KeyError, TypeError, AttributeError):  # as in _table_id
+            pass
+        for earlier in reversed([known for known in log_versions(self._path) if known <= version]):
+            properties = read_commit(self._path, earlier).properties
+            if properties is not None:
+                return properties.get(FEED) == "true"
+        return True
 
     def _schema_before(self, version: int) -> str:
         """The schema that a version of the table found; empty where the log does not tell any more."""

@@ -70,7 +70,26 @@ class FileSource:
             gone = tuple(name for name in raw if not self._relative({name: 0}).keys() & now.keys())
             return replace(found, gone=gone) if found.moved == "lost" else found
         # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
-        return unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
+        found = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
+        if found.moved != "lost" and epoch is not None and log.has(epoch):
+            # Spark, which goes by its list alone, would read again what is missing in it.
+            return Drift(
+                "rewritten", "the checkpoint's list of files is not that of the files that were read", new=True
+            )
+        return found
+
+    def withdrawn(self, log: SourceLog, epoch: int) -> str:
+        """What has become of the files that an epoch which was never committed is to read; empty where they lie as they did."""
+        try:
+            listed = self._relative(files_of_epoch(log, epoch))
+        except FlowFailed:  # a damaged checkpoint, which the decision names
+            return ""
+        found = file_drift(listed, self._relative(self._listing()))
+        return (
+            ""
+            if found.moved in ("same", "more")
+            else f"of epoch {epoch}, which was begun and never finished, {found.detail}"
+        )
 
     def _remembered(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
         if epoch is None:
@@ -78,20 +97,24 @@ class FileSource:
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], self._spec.schema or "")
+        return session.createDataFrame([], _as_text(self._spec.schema or ""))
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
-            return session.createDataFrame([], self._schema())
+            return session.createDataFrame([], _as_text(self._schema()))
         _must_be_readable(self._spec, pin.files, self._base())
         found = (
-            self._reader_options(session.read).schema(self._schema()).load([escape(name) for name in sorted(pin.files)])
+            self._reader_options(session.read)
+            .schema(_as_text(self._schema()))
+            .load([escape(name) for name in sorted(pin.files)])
         )
         return self._columns(found)
 
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         _must_be_readable(self._spec, self._listing(), self._base())
-        reader = self._reader_options(session.readStream).schema(self._schema()).option("maxFileAge", _FOREVER)
+        reader = (
+            self._reader_options(session.readStream).schema(_as_text(self._schema())).option("maxFileAge", _FOREVER)
+        )
         limit = self._spec.rate_limit
         if limited and limit.files is not None:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
@@ -196,6 +219,11 @@ def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
     upto = int(offset["logOffset"]) if offset else -1
     after = int(previous["logOffset"]) if previous else -1
     return log.files(after, upto)
+
+
+def _as_text(schema: str) -> str:
+    """CHAR and VARCHAR as the texts that Spark's readers make of them; a frame of no rows would keep them, which Spark then refuses."""
+    return re.sub(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", "STRING", schema, flags=re.IGNORECASE)
 
 
 def _walk(folder: str) -> Iterator[tuple[str, int]]:
