@@ -68,7 +68,7 @@ flows:
   versions:
     inputs: [clean]
     incremental: rows
-    sink: {strategy: scd2, keys: [k], sequence_by: [seq], track: [v], delete_when: gone, except_columns: [gone]}
+    sink: {strategy: scd2, keys: [k], sequence_by: [seq], track: [v], delete_when: gone, except_columns: [GONE]}
   now:
     inputs: [versions]
     transform: {sql: "SELECT g, count(*) AS n, count_if(is_current) AS alive FROM versions GROUP BY g"}

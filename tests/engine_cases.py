@@ -35,7 +35,7 @@ flows:
   alive:
     inputs: [clean]
     incremental: rows
-    sink: {strategy: merge, keys: [id], sequence_by: [seq], delete_when: gone, except_columns: [gone, seq, name]}
+    sink: {strategy: merge, keys: [id], sequence_by: [seq], delete_when: gone, except_columns: [gone, SEQ, Name]}
   living:
     inputs: [clean]
     transform: {sql: "SELECT id, who, amount, seq, gone FROM clean"}

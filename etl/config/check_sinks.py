@@ -134,7 +134,7 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
         )
     for key, names in (("except_columns", sink.except_columns), ("track", sink.track)):
         for name in names:
-            if name in sink.keys:
+            if name.lower() in {known.lower() for known in sink.keys}:
                 what = "must be stored" if key == "except_columns" else "is what a history is of; it never changes"
                 yield Diagnostic(
                     "E234",

@@ -6,6 +6,7 @@ looks at several rows must then look at rows of one group only, and the output m
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -26,6 +27,11 @@ _PASSING = {
     "SubqueryAlias", "View", "Filter", "Sort", "RepartitionByExpression", "Repartition", "ResolvedHint", "UnresolvedHint",
 }  # fmt: skip
 _Columns = list[tuple[int, str]]  # an operator's output: identity → what it is
+
+
+_PADDED = re.compile(
+    r"^(\d*)[<>]\?"
+)  # or NULL, where a join found no partner: the number of a full outer join, and the side
 
 
 class Obstacle(Exception):  # not an error: what stands in the way, in words
@@ -70,6 +76,7 @@ class _Groups:
         self._groups = groups
         self._marks = {_MARK + name for name in changes}
         self._defined: dict[str, _Columns] = {}
+        self._full = 0  # full outer joins seen so far
         self._moving: dict[str, bool] = {}
         self._carriers: list[set[str]] = [set() for _ in groups]  # what a group's value is, of each input
         for node in plan.walk():
@@ -170,9 +177,10 @@ class _Groups:
         whole = item.children[0] if item.name == "Alias" else item
         if whole.name == "Coalesce":
             parts = [child.canonical(known) for child in whole.children]
+            plain = [_PADDED.sub("", part) for part in parts]
             for carriers in self._carriers:
-                if len(set(parts)) > 1 and all(part.removeprefix("?") in carriers for part in parts):
-                    return parts[0].removeprefix("?")
+                if set(plain) <= carriers and _never_padded(parts):
+                    return plain[0]
         return item.canonical(known)
 
     def _must_hold(self, what: str, keys: Sequence[Expression], known: Mapping[int, str]) -> None:
@@ -191,7 +199,12 @@ class _Groups:
     def _reference(self, node: PlanNode) -> _Columns:
         defined = self._defined.get(str(node.fields.get("cteId")), [])
         own = expressions(node.fields.get("output"))
-        return [(item.identity, value) for item, (_, value) in zip(own, defined, strict=True)]
+        self._full += 1  # two readings of one full outer join bring different rows
+        again = rf"\g<1>{self._full:04}\g<2>"
+        return [
+            (item.identity, re.sub(r"^(\d+)([<>])", again, value))
+            for item, (_, value) in zip(own, defined, strict=True)
+        ]
 
     def _union(self, parts: list[_Columns]) -> _Columns:
         found = []
@@ -215,10 +228,13 @@ class _Groups:
             raise Obstacle(f"a join ({kept}) that keeps rows of a snapshot")
         if kept in ("LeftSemi", "LeftAnti"):
             return left
+        if kept == "FullOuter":
+            self._full += 1
+        number = self._full if kept == "FullOuter" else ""
         if kept in ("RightOuter", "FullOuter"):
-            left = [(identity, f"?{value}") for identity, value in left]
+            left = [(identity, f"{number}<?{value}") for identity, value in left]
         if kept in ("LeftOuter", "FullOuter"):
-            right = [(identity, f"?{value}") for identity, value in right]
+            right = [(identity, f"{number}>?{value}") for identity, value in right]
         return left + right
 
     def _must_equate(self, node: PlanNode, left: Mapping[int, str], right: Mapping[int, str]) -> None:
@@ -235,6 +251,13 @@ class _Groups:
         for group, carriers in zip(self._groups, self._carriers, strict=True):
             if not any(one in carriers and other in carriers for one, other in equal):
                 raise Obstacle(f"a join of changes inputs that does not equate their '{group.column}'")
+
+
+def _never_padded(parts: Sequence[str]) -> bool:
+    """Whether one of the values is always that of a row: no join fills it with NULL, or they are both sides of one full outer join."""
+    marks = [_PADDED.match(part) for part in parts]
+    sides = {mark.group() for mark in marks if mark is not None and mark.group(1)}
+    return None in marks or any(side.replace("<", ">") in sides for side in sides if "<" in side)
 
 
 def _names(node: PlanNode) -> list[tuple[int, str]]:

@@ -18,6 +18,7 @@ _SILENT = {
     "class", "num-children", "exprId", "qualifier", "metadata", "nullable", "name", "resultId", "nonInheritableMetadataKeys",
     "explicitMetadata", "prettyNames", "timeZoneId",
 }  # fmt: skip
+_TOLD_BY_NAME = ("NamedLambdaVariable", "PythonUDF")  # nothing else that is the same each time tells one from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Expression:
             return self.children[0].canonical(known)
         if self.name == "AttributeReference":
             return known.get(self.identity, f"#{self.identity}")
-        own = [str(value) for key, value in sorted(self.fields.items()) if key not in _SILENT and _plain(value)]
+        silent = _SILENT - {"name"} if self.name in _TOLD_BY_NAME else _SILENT
+        own = [str(value) for key, value in sorted(self.fields.items()) if key not in silent and _plain(value)]
         return f"{self.name}({','.join([*own, *(child.canonical(known) for child in self.children)])})"
 
     def walk(self) -> Iterator[Expression]:
@@ -67,5 +69,5 @@ def _build(nodes: list[dict[str, Any]], index: int) -> tuple[Expression, int]:
 
 
 def _plain(value: Any) -> bool:
-    """Whether a field is a setting of its expression; numbers are the places of children."""
-    return isinstance(value, str | bool) or value is None or (isinstance(value, dict) and "object" in value)
+    """Whether a field is a setting of its expression, or the place of a child, which is the same in an equal expression."""
+    return value is None or isinstance(value, str | int | float | dict)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine.names import columns
 from etl.engine.sources import open_source
 from etl.engine.sources.files import CORRUPT
 from etl.engine.stateful import open_state
@@ -36,11 +37,11 @@ def with_groups(job: Job, item: Input, raw: DataFrame) -> DataFrame:
 
     Whether a row is malformed must not depend on which columns are asked for, so rows that can be travel whole.
     """
-    named = raw.withColumn(INPUT, F.lit(item.name))
-    if CORRUPT not in raw.columns:
-        return named.select(INPUT, F.lit(None).cast("string").alias(CORRUPT), *_groups(job, item))
-    whole = F.struct(*(F.col("`" + name.replace("`", "``") + "`") for name in raw.columns if name != CORRUPT))
-    return named.select(INPUT, CORRUPT, whole.alias(row_column(job, item)))
+    name = F.lit(item.name).alias(INPUT)
+    if item.source.on_malformed == "fail":  # a table may have columns with these names: it is another flow's quarantine
+        return raw.select(name, F.lit(None).cast("string").alias(CORRUPT), *_groups(job, item))
+    whole = F.struct(*columns(known for known in raw.columns if known != CORRUPT))
+    return raw.select(name, CORRUPT, whole.alias(row_column(job, item)))
 
 
 def groups_of(job: Job, item: Input, arrived: DataFrame) -> DataFrame:
@@ -48,7 +49,7 @@ def groups_of(job: Job, item: Input, arrived: DataFrame) -> DataFrame:
     row = row_column(job, item)
     parsed = arrived.filter(F.col(CORRUPT).isNull())
     if row not in arrived.columns:
-        return parsed.select(*(group.column for group in job.flow.groups))
+        return parsed.select(*columns(group.column for group in job.flow.groups))
     return parsed.select(f"{row}.*").select(*_groups(job, item))
 
 

@@ -24,6 +24,9 @@ _BROADCAST = 500_000  # groups that every task can hold
 _KEY = "_etl_g"
 _NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _PLAIN = (*_NUMBERS, "string", "date", "boolean")
+# Python knows the years 1 to 9999, Spark others as well, so instants and dates come and go as numbers.
+_AS_NUMBER = {"timestamp": F.unix_micros, "date": F.unix_date}
+_OF_NUMBER = {"timestamp": F.timestamp_micros, "date": F.date_from_unix_date}
 _NAME = r"(?:[A-Za-z_]\w*|`(?:[^`]|``)+`)"
 _COLUMN = re.compile(rf"\s*({_NAME})\s*")
 _TRUNCATED = re.compile(rf"\s*date_trunc\s*\(\s*'(\w+)'\s*,\s*({_NAME})\s*\)\s*", re.IGNORECASE)
@@ -42,6 +45,9 @@ _UNITS = {
 }
 
 
+_DAY = "INTERVAL '1' DAY"
+
+
 @dataclass(frozen=True, slots=True)
 class _Bound:
     """What is known of one column of the touched groups: its values where they are few, else the least and the greatest."""
@@ -55,15 +61,16 @@ class _Bound:
     def holds(self, column: Column, unit: str | None = None) -> Column | None:
         """A filter that no row of a touched group fails and that a source can use; None where there is none.
 
-        `unit`: the column is truncated to it in the group, so that its values lie up to one unit after the group's.
+        `unit`: the column is truncated to it in the group, so that its values lie up to one unit after the group's, by the clock; and
+        as a clock may be set back or forth meanwhile, by half an hour or by a day, they are looked for a day to either side.
         """
         if self.least is None:
             return column.isNull() if self.nulls else None
         low, high = _literal(self.kind, self.least), _literal(self.kind, self.greatest)
         if unit is not None:
-            found = (column >= low) & (column < high + F.expr(_UNITS[unit]))
+            found = (column >= low - F.expr(_DAY)) & (column < high + F.expr(_UNITS[unit]) + F.expr(_DAY))
         elif self.values is not None:
-            found = column.isin(list(self.values))
+            found = column.isin([_literal(self.kind, value) for value in self.values])
         else:
             found = column.between(low, high)
         return found | column.isNull() if self.nulls else found
@@ -103,13 +110,13 @@ def touched(rows: DataFrame, names: Sequence[str], caches: Caches) -> Touched:
     types = [groups.schema[name].dataType.simpleString() for name in names]
     seen: list[Column] = [F.count(F.lit(1)).alias("count")]
     for i, (column, kind) in enumerate(zip(columns(names), types, strict=True)):
-        value = F.unix_micros(column) if kind == "timestamp" else column
+        value = _AS_NUMBER[kind](column) if kind in _AS_NUMBER else column
         usable = kind in (*_PLAIN, "timestamp")
         seen += [
             F.count_if(column.isNull()).alias(f"nulls_{i}"),
             (F.min(value) if usable else F.lit(None)).alias(f"least_{i}"),
             (F.max(value) if usable else F.lit(None)).alias(f"greatest_{i}"),
-            (F.collect_set(column) if kind in _PLAIN else F.array()).alias(f"values_{i}"),
+            (F.collect_set(value) if kind in _PLAIN else F.array()).alias(f"values_{i}"),
         ]
     few = groups.limit(_FEW + 1).agg(*seen).first()
     found = few if few is not None and few["count"] <= _FEW else groups.agg(*(seen[:1] + _without_values(seen))).first()
@@ -150,4 +157,4 @@ def _filter(bound: _Bound, expression: str, frame: DataFrame) -> Column | None:
 
 
 def _literal(kind: str, value: Any) -> Column:
-    return F.timestamp_micros(F.lit(value)) if kind == "timestamp" else F.lit(value)
+    return _OF_NUMBER[kind](F.lit(value)) if kind in _OF_NUMBER else F.lit(value)

@@ -69,7 +69,8 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
     depends on all rows that are not late, whatever the transform does with them.
     """
     wanted = job.state.of(item.spec.name)
-    malformed = F.col(CORRUPT).isNotNull() if CORRUPT in raw.columns else F.expr("false")
+    parses = item.source.on_malformed != "fail"
+    malformed = F.col(CORRUPT).isNotNull() if parses else F.expr("false")
     column = F.col(quoted(wanted.column))
     # An operator that looks at the times of rows, not at the ends of their windows, takes a row of the watermark's very instant for
     # late; and a session that was closed at its end would have gone on with such a row. There Spark's watermark stays behind ours.
@@ -81,13 +82,14 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
         F.count_if(malformed).alias("malformed"),
         F.count_if(~malformed & late).alias("late"),
     ]
-    if CORRUPT in raw.columns:
+    own = [name for name in raw.columns if not (parses and name == CORRUPT)]
+    if parses:
         # Whether a row is malformed must not depend on which columns are asked for: this asks for all of them.
-        nulls = [F.col(quoted(name)).isNull().cast("int") for name in raw.columns if name != CORRUPT]
+        nulls = [F.col(quoted(name)).isNull().cast("int") for name in own]
         counts.append(F.sum(sum(nulls[1:], nulls[0])).alias("nulls"))
     number = job.changes.index(item)
     counted = joined.observe(f"{_COUNTED}{number}", *counts)
-    kept = counted.filter(~malformed & ~late).select(*columns([name for name in raw.columns if name != CORRUPT]))
+    kept = counted.filter(~malformed & ~late).select(*columns(own))
     if clock is not None:
         kept = with_clock(kept, wanted.column, clock)
     kept = kept.withWatermark(wanted.column, f"{wanted.delay_ms + behind} milliseconds")

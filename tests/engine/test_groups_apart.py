@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -22,6 +24,7 @@ APART = [
     f"SELECT k, {HOUR} AS h FROM a UNION ALL SELECT key, h FROM b",
     "SELECT b.key AS k, b.h, sum(a.v) AS total FROM a JOIN b ON a.k = b.key AND date_trunc('HOUR', a.t) = b.h GROUP BY b.key, b.h",
     f"SELECT coalesce(x.k, b.key) AS k, coalesce(x.h, b.h) AS h, w FROM (SELECT k, {HOUR} AS h FROM a) x FULL OUTER JOIN b ON x.k = b.key AND x.h = b.h",
+    f"SELECT coalesce(b.key, x.k) AS k, coalesce(b.h, x.h) AS h FROM (SELECT k, {HOUR} AS h FROM a) x LEFT JOIN b ON x.k = b.key AND x.h = b.h",
     f"SELECT k, {HOUR} AS h, v FROM a WHERE EXISTS (SELECT 1 FROM s WHERE s.id = a.v)",
     "SELECT x.k, date_trunc('HOUR', x.t) AS h FROM a x JOIN a y ON x.k = y.k AND date_trunc('HOUR', x.t) = date_trunc('HOUR', y.t)",
 ]
@@ -41,6 +44,13 @@ MIXED = [
     (
         f"SELECT a.k, b.h FROM a LEFT JOIN b ON a.k = b.key AND {HOUR} = b.h",
         "a column 'h' that is not what the group 'h' is",
+    ),
+    (  # neither of the two is there for each row
+        (
+            "SELECT coalesce(y.k, b.key) AS k, coalesce(y.t, b.h) AS h FROM a z LEFT JOIN (SELECT k, date_trunc('HOUR', t) AS t FROM a) y"
+            " ON y.k = z.k AND y.t = date_trunc('HOUR', z.t) LEFT JOIN b ON z.k = b.key AND date_trunc('HOUR', z.t) = b.h"
+        ),
+        "a column 'k' that is not what the group 'k' is",
     ),
     ("SELECT name AS k, id AS h FROM s", "no read of its changes inputs"),
 ]
@@ -72,3 +82,20 @@ def test_a_plan_that_mixes_groups_is_refused_and_its_operator_named(
         judge(spark, query)
     assert [item.code for item in told.value.diagnostics] == ["E263"]
     assert words in str(told.value)
+
+
+@pytest.mark.parametrize(("by", "apart"), [("s.a", True), ("s.b", False), ("l[1].a", False), ("m['x']", False)])
+def test_two_fields_of_one_column_are_two_values(spark: SparkSession, by: str, apart: bool) -> None:
+    session = spark.newSession()
+    groups = (GroupSpec("k", (("a", "s.a"),)),)
+    frame = session.createDataFrame(
+        [], "s STRUCT<a: STRING, b: STRING>, l ARRAY<STRUCT<a: STRING>>, m MAP<STRING, STRING>, v INT"
+    )
+    classify_groups.marked("a", frame, groups).createOrReplaceTempView("a")
+    flow = FlowSpec("f", (InputSpec("a"),), incremental="groups", groups=groups)
+    query = f"SELECT s.a AS k, sum(v) OVER (PARTITION BY {by}) AS t FROM a"
+    refused = (
+        nullcontext() if apart else pytest.raises(ConfigurationError, match="a window over rows of several groups")
+    )
+    with refused:
+        classify.check(flow, session.sql(query), frozenset({"a"}), {})

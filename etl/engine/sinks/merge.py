@@ -48,7 +48,8 @@ def sink(
     wanted = job.flow.sink
     refuse_unknown_columns(job, rows)
     columns = rows.columns
-    stored = [name for name in columns if name not in wanted.except_columns]
+    left_out = {name.lower() for name in wanted.except_columns}
+    stored = [name for name in columns if name.lower() not in left_out]
     best = winners(rows, wanted, wanted.keys)
     if job.rereads or isinstance(replaces, Groups):
         # Every row of the touched keys is here, so these rows alone decide, and nothing that was remembered counts.

@@ -77,7 +77,8 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     """The versions that `observations` tell of: one a key wherever a tracked column changes, ended where `delete_when` holds."""
     since = sink.sequence_by[0]
     own = {name.lower() for name in (*sink.keys, *sink.sequence_by)}
-    stored = [name for name in observations.columns if name not in sink.except_columns]
+    left_out = {name.lower() for name in sink.except_columns}
+    stored = [name for name in observations.columns if name.lower() not in left_out]
     tracked = sink.track or [name for name in stored if name.lower() not in own]
     state = F.struct(*columns(tracked)) if tracked else F.expr("true")
     deleted = F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
