@@ -91,7 +91,8 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
 def _otherwise(changes: Sequence[Input], opened: Opened) -> str:
     """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
     feeds = {item.name for item in changes if item.source.feed}
-    other = sorted(feeds ^ set(opened.feeds)) if opened.feeds is not None else []
+    known = {item.name for item in changes}
+    other = sorted((feeds ^ set(opened.feeds)) & known) if opened.feeds is not None else []
     if not other:
         return ""
     return f"'{other[0]}' {'changes and deletes rows now' if other[0] in feeds else 'only adds rows now'}"
