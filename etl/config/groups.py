@@ -23,9 +23,13 @@ def build(
     if not isinstance(model.incremental, grammar.Groups):
         return ()
     changes = [item.name for item in inputs if item.read == "changes"]
-    columns = []
+    columns: list[GroupSpec] = []
     for column, given in model.incremental.groups.items():
         path = ("flows", flow, "incremental", "groups", column)
+        if column.lower() in {known.column.lower() for known in columns}:
+            message = f"flow '{flow}': '{column}' stands twice in groups"
+            hint = "keep one of them; capitals make no difference"
+            found.append(Diagnostic("E237", message, document.place(path, key=True), hint))
         of = dict.fromkeys(changes, given) if isinstance(given, str) else given
         for name in of:
             if name not in changes:

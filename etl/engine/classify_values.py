@@ -37,6 +37,9 @@ _ORDERED = {
     "ListAgg": ("listagg", "string_agg"),
 }
 """Aggregates whose value depends on which row comes first → what SQL calls them."""
+_UNORDERING = (
+    "ArraySort", "SortArray", "Size", "ArraySize", "ArrayMax", "ArrayMin", "ArrayContains", "ArraysOverlap", "ArrayExists", "ArrayForAll",
+)  # fmt: skip
 _PASSING = ("SubqueryAlias", "Filter", "Sort")
 _OF_FLOATS = ("Sum", "Average", "TrySum", "TryAverage", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop")
 _DECIDES = {
@@ -68,6 +71,12 @@ def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     if not found and excused:
         found += _deciding(flow, [_named(item) for item in columns], ignored)
     return found
+
+
+def volatile_names(plan: PlanNode) -> Iterator[str]:
+    """The values anywhere in a plan that differ from run to run, as Spark calls them."""
+    for node in plan.walk():
+        yield from _volatile_in(node.expressions)
 
 
 def _in_sql(name: str, flow: FlowSpec) -> str:
@@ -184,22 +193,31 @@ def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator
 
 
 def _aggregate(node: PlanNode, column: Expression) -> str | None:
-    """The order-sensitive aggregate that a column is, followed through projections; None where it is anything else."""
-    while True:
-        value = column
-        while value.name in ("Alias", "Cast", "AggregateExpression") and value.children:
-            value = value.children[0]
+    """The order-sensitive aggregate that a column shows, followed through projections; None where none is, or its order does not matter."""
+    for value in _shown(column):
         if node.name == "Aggregate" and value.name in _ORDERED:
-            return value.name if not value.fields.get("orderExpressions") else None
-        below = node.children[0] if node.children else None
-        while below is not None and below.name in _PASSING:
-            below = below.children[0] if below.children else None
-        if not _is_column(value) or below is None or below.name not in _LISTS or node.name not in _LISTS:
-            return None
-        made = [item for item in expressions(below.fields[_LISTS[below.name]]) if item.identity == value.identity]
-        if not made:
-            return None
-        node, column = below, made[0]
+            if not value.fields.get("orderExpressions"):
+                return value.name
+        elif _is_column(value) and node.name in _LISTS:
+            below = node.children[0] if node.children else None
+            while below is not None and below.name in _PASSING:
+                below = below.children[0] if below.children else None
+            if below is not None and below.name in _LISTS:
+                made = [
+                    item for item in expressions(below.fields[_LISTS[below.name]]) if item.identity == value.identity
+                ]
+                found = _aggregate(below, made[0]) if made else None
+                if found is not None:
+                    return found
+    return None
+
+
+def _shown(item: Expression) -> Iterator[Expression]:
+    """An expression and what it is made of, but for what is behind a function to which the order of its values is the same."""
+    yield item
+    if item.name not in _UNORDERING:
+        for child in item.children:
+            yield from _shown(child)
 
 
 def _named(item: Expression) -> str:

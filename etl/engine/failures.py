@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # 46 Java or external routine, 54 program limit.
 _PERMANENT_STATES = ("0A", "21", "22", "23", "42", "46", "54")
 _PERMANENT_JAVA = re.compile(
-    r"\b(AnalysisException|ParseException|SparkUpgradeException|ArithmeticException|NumberFormatException|DateTimeException"
-    r"|ClassCastException|UnsupportedOperationException|IllegalArgumentException|NullPointerException|InvariantViolationException"
+    r"\b(\w*AnalysisException|ParseException|SparkUpgradeException|ArithmeticException|NumberFormatException|DateTimeException"
+    r"|ClassCastException|UnsupportedOperationException|IllegalArgumentException|NullPointerException|\w*InvariantViolationException"
     r"|SchemaColumnConvertNotSupportedException|PythonException)\b"
 )
 _TRANSIENT = re.compile(
@@ -38,7 +38,7 @@ _TRANSIENT = re.compile(
 )
 _STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
 _EXPECTATION = re.compile(r"\[" + FAILED + r":([^\]]+)\] (.*)")
-_NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] ([^\n]*)")
+_NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] (\S[^\n]* is NULL)(?: SQLSTATE|\n|$)")
 _MALFORMED = re.compile(
     r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?"
 )
@@ -132,7 +132,7 @@ def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
         )
     unsequenced = _NULL_SEQUENCE.search(text)
     if unsequenced:
-        message = f"flow '{flow.name}': {unsequenced.group(1).removesuffix(' SQLSTATE: P0001')}, so the newest row of a key cannot be told"
+        message = f"flow '{flow.name}': {unsequenced.group(1)}, so the newest row of a key cannot be told"
         return Failure(
             "expectation", message, where, "fill the column in the transform, or drop such rows by an expectation"
         )

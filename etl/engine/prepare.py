@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.config.state import not_a_time
-from etl.engine import classify, classify_groups, contract, storable
+from etl.engine import classify, classify_groups, conditions, contract, storable
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
@@ -145,6 +145,7 @@ def judge(
         else open_source(item.source).empty(session)
         for item in job.inputs
     }
+    conditions.check_groups(flow, {item.spec.name: empty[item.name] for item in job.inputs})
     frames = {item.name: _marked(flow, item, empty[item.name]) for item in job.inputs}
     output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)
@@ -153,6 +154,7 @@ def judge(
         told(message)
     _refuse_reserved(flow, output)
     contract.check(flow, output, session)
+    conditions.check_rows(flow, output)
     _refuse_missing_groups(flow, output)
     _refuse_half_a_table(job, found)
     if found.kind == "groups":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j.clientserver")
+_SPARKS_LOGS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _LOCK = threading.Lock()
 
 
@@ -34,8 +34,8 @@ def borrow(*, guest: bool) -> None:
         if guest and _LOANS.guests == 0:
             _LOANS.active = SparkSession._activeSession  # noqa: SLF001  # the public way answers for one thread only
         if _LOANS.runs == 0:
-            for name in _LOGS:
-                logging.getLogger(name).addFilter(_hushed)
+            for log in _logs():
+                log.addFilter(_hushed)
         _LOANS.runs += 1
         _LOANS.guests += guest
 
@@ -47,12 +47,19 @@ def give_back(*, guest: bool) -> None:
     with _LOCK:
         _LOANS.runs -= 1
         if _LOANS.runs == 0:
-            for name in _LOGS:
-                logging.getLogger(name).removeFilter(_hushed)
+            for log in _logs():
+                log.removeFilter(_hushed)
         if guest:
             _LOANS.guests -= 1
             SparkSession._activeSession = _LOANS.active  # noqa: SLF001  # see borrow
             _LOANS.active = _LOANS.active if _LOANS.guests else None
+
+
+def _logs() -> list[logging.Logger]:
+    """The logs that are hushed. Spark's are of a class of its own: made by another, they fail where Spark tells of a wrong query."""
+    from pyspark.logger import PySparkLogger  # noqa: PLC0415  # see borrow
+
+    return [*map(PySparkLogger.getLogger, _SPARKS_LOGS), logging.getLogger("py4j.clientserver")]
 
 
 def _hushed(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature

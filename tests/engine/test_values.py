@@ -84,6 +84,12 @@ def test_what_reaches_anything_else_is_refused_all_the_same(spark: SparkSession,
         ("SELECT who,\n  first(id) AS x FROM orders GROUP BY who", "first", (8, 14)),
         ("SELECT x FROM (SELECT who, any_value(id) AS x FROM orders GROUP BY who) WHERE x > 1", "any_value", (7, 39)),
         ("SELECT who, string_agg(id, ',') AS x FROM orders GROUP BY who", "listagg", (7, 24)),
+        ("SELECT who, concat_ws(',', collect_list(id)) AS x FROM orders GROUP BY who", "collect_list", (7, 39)),
+        (
+            "SELECT who, coalesce(y, 0) AS x FROM (SELECT who, first(id) AS y FROM orders GROUP BY who)",
+            "first",
+            (7, 62),
+        ),
     ],
 )
 def test_an_aggregate_that_depends_on_the_order_of_rows_is_refused_at_its_place(

@@ -192,16 +192,12 @@ def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
             for name in names
             if name.lower() not in known
         ]
-    unordered = [field.name for field in rows.schema.fields if "map<" in field.dataType.simpleString()]
-    if unordered:
-        found.append(
-            Diagnostic(
-                "E346",
-                f"flow '{job.flow.name}' merges rows with a MAP in column '{unordered[0]}'; rows with maps have no order",
-                sink.at,
-                "turn the map into an array of structs, or leave the column out",
-            )
-        )
+    for field in rows.schema.fields:
+        kind = field.dataType.simpleString()
+        if "map<" in kind or "variant" in kind:
+            what, instead = ("a MAP", "an array of structs") if "map<" in kind else ("a VARIANT", "a string")
+            message = f"flow '{job.flow.name}' merges rows with {what} in column '{field.name}'; rows with such values have no order"
+            found.append(Diagnostic("E346", message, sink.at, f"turn it into {instead}, or leave the column out"))
     if found:
         raise ConfigurationError(found)
 
