@@ -201,8 +201,9 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             whole = ", ".join(flow.primary_key)
             message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({whole}) need not be told apart by primary_key"
             yield Diagnostic("E238", message, document.place(path), f"add '{name}' to primary_key")
+    told = {name.lower() for name in flow.sink.keys}  # of those it is told anyway
     for name in flow.sink.except_columns:
-        if name.lower() in key and name not in flow.sink.keys:  # of those it is told anyway
+        if name.lower() in key - told:
             message = f"flow '{flow.name}': '{name}' of the primary_key is not stored"
             yield Diagnostic("E234", message, document.place(path), "take it out of except_columns")
 
