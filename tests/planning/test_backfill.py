@@ -43,6 +43,15 @@ def test_numbers_and_texts_have_ranges_too() -> None:
     assert window.condition("`c`") == "`c` >= CAST(X'6f27' AS STRING) AND `c` < CAST(X'705c' AS STRING)"
 
 
+def test_the_last_window_may_end_where_the_calendar_does() -> None:
+    assert cut("date", "9999-12-20", "9999-12-31", "7 days") == [
+        ("9999-12-20", "9999-12-27"), ("9999-12-27", "9999-12-31"),
+    ]  # fmt: skip
+    assert cut("timestamp_ntz", "9999-12-30", "9999-12-31T12:00:00", "1 day")[-1][1] == "9999-12-31T12:00:00"
+    (window,) = cut("timestamp", "9999-12-30", "9999-12-31", "7 days", "Asia/Tokyo")
+    assert window == ("9999-12-29T15:00:00+00:00", "9999-12-30T15:00:00+00:00")
+
+
 @pytest.mark.parametrize(
     ("kind", "start", "end", "size", "what"),
     [
@@ -59,6 +68,12 @@ def test_numbers_and_texts_have_ranges_too() -> None:
         ("string", "a", "b", "1 day", "has no --window"),
         ("timestamp", "2026-01-01", "2027-01-01", "1 second", "more than 10,000 commits"),
         ("array<int>", "1", "2", None, "which has no ranges"),
+        ("decimal(10,2)", "1", "3", "nan", "--window 'nan' does not fit a column of decimal(10,2)"),
+        ("double", "1", "3", "inf", "--window 'inf' does not fit a column of double"),
+        ("decimal(10,2)", "0", "1e50", None, "--to '1e50' is no number"),
+        ("decimal(10,2)", "1e-50", "1", None, "--from '1e-50' is no number"),
+        ("tinyint", "0", "9" * 45, None, "is no whole number"),
+        ("string", "a", "\ud800", None, "is no text"),
     ],
 )
 def test_what_is_no_range_is_refused_with_what_would_be_one(
