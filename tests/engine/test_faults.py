@@ -246,6 +246,30 @@ def cut(name: str, flow: str = "copied") -> Callable[[World], None]:
     return make
 
 
+def lose_line(world: World) -> None:
+    path = world.checkpoint() / "sources" / "0" / "1"
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]).rstrip(), encoding="utf-8")
+
+
+def lose_line_and_sum(world: World) -> None:
+    lose_line(world)
+    (world.checkpoint() / "sources" / "0" / ".1.crc").unlink()
+
+
+def lose_last_entry(world: World) -> None:
+    for name in ("2", ".2.crc"):
+        (world.checkpoint() / "sources" / "0" / name).unlink()
+
+
+def lose_lists(world: World) -> None:
+    shutil.rmtree(world.checkpoint() / "sources")
+
+
+def lose_one_and_rewrite_one(world: World) -> None:
+    (world.root / "landing" / "0.csv").unlink()
+    rewrite_file(world)
+
+
 def hole(world: World) -> None:
     (world.checkpoint() / "offsets" / "1").unlink()
 
@@ -298,6 +322,11 @@ CASES: list[tuple[str, Callable[[World], None], str, Any, str]] = [
     ("a file of the state gone", lose_state, "once", "stream", "succeeded"),
     ("a file of the state emptied", empty_state, "once", "batch", "succeeded"),
     ("the state's description cut off", cut("state/0/_metadata/metadata", "once"), "once", "stream", "succeeded"),
+    ("a line of a list of files gone", lose_line, "copied", "stream", "succeeded"),
+    ("a line of a list of files gone, and its checksum", lose_line_and_sum, "copied", "stream", "succeeded"),
+    ("the newest list of files gone", lose_last_entry, "copied", "stream", "succeeded"),
+    ("all lists of files gone", lose_lists, "copied", "stream", "succeeded"),
+    ("a file gone and another rewritten", lose_one_and_rewrite_one, "copied", "stream", "failed"),
     ("a list of files cut off and a file gone", lose_list_and_file, "copied", "stream", "failed"),
 ]
 

@@ -55,24 +55,25 @@ class FileSource:
         return self.latest()
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
-        now = self._relative(self._listing())
-        if files_position(now) == {"files": read["files"], "digest": read["digest"]}:
+        now, there = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
+        listed = epoch is not None and log.has(epoch)
+        if not listed and files_position(now) == there:
             return Drift("same")
         try:
-            if epoch is not None and log.has(epoch) and self._touched(log, epoch, now):
+            if epoch is not None and listed and self._touched(log, epoch, now):
                 return Drift("rewritten", "files from before start_at were changed since", new=True)
             raw = self._remembered(log, epoch)
         except FlowFailed:  # a damaged checkpoint, which the decision names: its list of files is not known
             raw = {}
         known = self._relative(raw)
-        if files_position(known) == {"files": read["files"], "digest": read["digest"]}:
+        if files_position(known) == there:
             found = file_drift(known, now)
             gone = tuple(name for name in raw if not self._relative({name: 0}).keys() & now.keys())
             return replace(found, gone=gone) if found.moved == "lost" else found
         # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
         found = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
-        if found.moved != "lost" and epoch is not None and log.has(epoch):
-            # Spark, which goes by its list alone, would read again what is missing in it.
+        if found.moved != "lost" and listed:
+            # Spark, which goes by its list alone, would read again what is missing in it, as soon as anything is new to it.
             return Drift(
                 "rewritten", "the checkpoint's list of files is not that of the files that were read", new=True
             )
