@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
+    from etl.config.spec import FlowSpec
+
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 FEED = "delta.enableChangeDataFeed"
 """The property of a table that makes it tell which rows came and went."""
+
+COLUMN_MAPPING = "delta.columnMapping.mode"
+"""The property of a table whose columns may have any name."""
 
 GENERATION = "etl.generation"
 """The key, in the metadata of a table's first column, of the generation that made the table what it is."""
@@ -63,6 +68,11 @@ def fenced(rows: DataFrame, generation: int) -> DataFrame:
         column = F.col(quoted(field.name))
         columns.append(column if wanted == field.metadata else column.alias(field.name, metadata=wanted))
     return rows.select(*columns)
+
+
+def mapping(flow: FlowSpec) -> tuple[tuple[str, str], ...]:
+    """What a target's columns are called by, for the tables beside it, whose columns have the same names."""
+    return tuple(item for item in flow.sink.properties if item[0] == COLUMN_MAPPING)
 
 
 def with_properties(writing: DataFrameWriter, properties: tuple[tuple[str, str], ...]) -> DataFrameWriter:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.beside import sets_aside
-from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
+from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
 from etl.engine.expectations import REASON
 from etl.engine.names import columns
 from etl.engine.output import Groups, Rows
@@ -57,7 +57,9 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
         replace_rows(session, job.paths.quarantine, rows, condition, stamp.beside)
         return
     rows = fenced(rows, stamp.generation) if replacing else rows
-    writing = with_properties(rows.write.format("delta").mode("overwrite" if replacing else "append"), ())
+    writing = with_properties(
+        rows.write.format("delta").mode("overwrite" if replacing else "append"), mapping(job.flow)
+    )
     if replacing:
         writing = writing.option("overwriteSchema", "true")
     with stamped(session, stamp):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pyspark.sql.types import AnsiIntervalType, ArrayType, CalendarIntervalType, MapType, StructType
 
 from etl.config.diagnostics import Diagnostic
+from etl.engine.commit import COLUMN_MAPPING
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyspark.sql import DataFrame
-    from pyspark.sql.types import DataType, StructField
+    from pyspark.sql.types import DataType
 
     from etl.config.spec import FlowSpec
 
@@ -23,29 +24,29 @@ _SHOWN = "a space, a tab, a line's end or ,;{}()="
 
 def check(flow: FlowSpec, output: DataFrame) -> None:
     """ConfigurationError for a column that no Delta table holds, before one is made; also where it is within another one."""
-    mapped = dict(flow.sink.properties).get("delta.columnMapping.mode", "none") != "none"
-    for field in _fields(output.schema):
-        if isinstance(field.dataType, AnsiIntervalType | CalendarIntervalType):
+    mapped = dict(flow.sink.properties).get(COLUMN_MAPPING, "none") != "none"
+    for name, kind in _within("", output.schema):
+        if isinstance(kind, AnsiIntervalType | CalendarIntervalType):
             what, hint = (
-                f"'{field.name}', an interval, which a Delta table does not hold",
+                f"'{name}', an interval, which a Delta table does not hold",
                 "store it as a number, or as two instants",
             )
-        elif not mapped and set(field.name) & _NOT_IN_NAMES:
-            what, hint = f"'{field.name}': in a Delta table's names there are none of {_SHOWN}", "rename it"
+        elif not mapped and set(name) & _NOT_IN_NAMES:
+            what, hint = f"'{name}': in a Delta table's names there are none of {_SHOWN}", "rename it"
         else:
             continue
         message = f"the transform of flow '{flow.name}' returns a column {what}"
         raise ConfigurationError([Diagnostic("E345", message, flow.at, hint)])
 
 
-def _fields(kind: DataType) -> Iterator[StructField]:
-    """The columns of a type, those within columns among them."""
+def _within(name: str, kind: DataType) -> Iterator[tuple[str, DataType]]:
+    """The types that a type is made of, each by the name of the column that it is in."""
+    yield name, kind
     if isinstance(kind, StructType):
         for field in kind.fields:
-            yield field
-            yield from _fields(field.dataType)
+            yield from _within(field.name, field.dataType)
     elif isinstance(kind, ArrayType):
-        yield from _fields(kind.elementType)
+        yield from _within(name, kind.elementType)
     elif isinstance(kind, MapType):
-        yield from _fields(kind.keyType)
-        yield from _fields(kind.valueType)
+        yield from _within(name, kind.keyType)
+        yield from _within(name, kind.valueType)

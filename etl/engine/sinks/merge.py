@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
+from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
 from etl.engine.names import assigned, listed, quoted, table
 from etl.engine.names import columns as columns_of
 from etl.engine.output import Groups
@@ -106,7 +106,9 @@ def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replac
     kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)
     if replaces == "all":
         rows = fenced(best.filter(kept).drop(_DELETED), stamp.generation)
-        writing = with_properties(rows.write.format("delta").mode("overwrite"), ()).option("overwriteSchema", "true")
+        writing = with_properties(rows.write.format("delta").mode("overwrite"), mapping(job.flow)).option(
+            "overwriteSchema", "true"
+        )
         with stamped(session, stamp):
             writing.save(job.paths.state)
         return

@@ -14,7 +14,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commit import committed_epoch, fenced, stamped, with_properties
+from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
 from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
@@ -118,9 +118,9 @@ def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replace
     if known is not None and known >= stamp.epoch:
         return  # an attempt that died before the target came so far
     if replaces == "all":
-        writing = with_properties(fenced(new, stamp.generation).write.format("delta").mode("overwrite"), ()).option(
-            "overwriteSchema", "true"
-        )
+        writing = with_properties(
+            fenced(new, stamp.generation).write.format("delta").mode("overwrite"), mapping(job.flow)
+        ).option("overwriteSchema", "true")
         with stamped(session, stamp):
             writing.save(job.paths.state)
         return
