@@ -216,19 +216,19 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
             )
         )
     for key, value in model.properties.items():
-        at = document.place((*path, "properties", key), key=True)
+        place = document.place((*path, "properties", key), key=True)
         if not key.lower().startswith("delta."):
             message = f"flow '{name}': Delta keeps no property '{key}', only those of its own"
-            found.append(Diagnostic("E236", message, at, "a property begins with delta."))
+            found.append(Diagnostic("E236", message, place, "a property begins with delta."))
         elif (*path, "properties", key) in parts.written:
             message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
-            found.append(Diagnostic("E236", message, at, "write the value out, or use a param"))
+            found.append(Diagnostic("E236", message, place, "write the value out, or use a param"))
         if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
             found.append(
                 Diagnostic(
                     "E236",
                     f"flow '{name}': other readers could not read a table with deletion vectors",
-                    document.place((*path, "properties", key), key=True),
+                    place,
                     "leave the property out",
                 )
             )
