@@ -9,7 +9,7 @@ from etl.config.check_sinks import replaces_rows
 from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
-from etl.engine.generations import newest_opened, source_order
+from etl.engine.generations import as_opened, newest_opened
 from etl.engine.job import Input, by_name
 from etl.engine.lost import with_rows
 from etl.engine.provenance import last_committed
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.generations import Generation
     from etl.engine.sources import Source
     from etl.planning.strategy import Opened
 
@@ -68,16 +69,18 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     kind = committed.kind if committed is not None else opened.kind if opened is not None else "full"
     epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
     drifts: dict[str, Drift] = {}
-    order = source_order(paths, number) if kind == "state" else {}
+    record = as_opened(paths, number)
+    order, former = dict(record.sources), _former_names(inputs, record)
     for item in inputs:
         streamed = kind != "full" and item in changes
-        log = SourceLog(paths.generation(number), order.get(item.name, changes.index(item)) if streamed else 0)
-        source = open_source(item.source)
-        read = committed.to.get(item.name) if committed is not None else _last_read(source, log, epoch)
+        name = former.get(item.name, item.name)
+        log = SourceLog(paths.generation(number), order.get(name, changes.index(item)) if streamed else 0)
+        source = open_source(replace(item.source, name=name))
+        read = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
         if read is not None:
             found = _drift(source, read, log, epoch if streamed else None)
             if item in changes and epoch is not None:
-                alone = len(changes) == 1
+                alone = len(record.sources or changes) == 1
                 path = paths.generation(number)
                 found = with_rows(found, path, log, epoch, streamed=streamed, alone=alone)
             drifts[item.name] = found
@@ -86,6 +89,13 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
         fault = missing(spec, flow, inputs, paths, committed)
         died = unfinished(paths, committed)
     return FlowState(committed, opened, drifts, fault, newest, interrupted(died) if died is not None else None)
+
+
+def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]:
+    """Input → what the generation knew it by: an input that is new to it and lies where another did, which is gone, was renamed."""
+    named, known = {item.name for item in inputs}, dict(record.sources)
+    gone = {place: name for name, place in record.places if place and name not in named}
+    return {item.name: gone[item.source.path] for item in inputs if item.name not in known and item.source.path in gone}
 
 
 def _otherwise(changes: Sequence[Input], opened: Opened) -> str:
@@ -102,7 +112,7 @@ def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, commi
     """What has become of the files of an epoch that was begun and not committed: Spark would read those of its list, and no others."""
     if opened.offered is None or opened.offered <= committed:
         return ""
-    order = source_order(paths, opened.number) if opened.kind == "state" else {}
+    order = dict(as_opened(paths, opened.number).sources)
     for index, item in enumerate(changes):
         source = open_source(item.source)
         if isinstance(source, FileSource):

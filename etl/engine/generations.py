@@ -34,7 +34,8 @@ class Generation:
         None  # the inputs whose rows change and go, read by what came and went; None: not recorded
     )
     held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
-    sources: tuple[tuple[str, int], ...] = ()  # state: input → which source of the query it is
+    sources: tuple[tuple[str, int], ...] = ()  # changes input → which source of the query it is
+    places: tuple[tuple[str, str], ...] = ()  # changes input → where it lies: it stays itself under another name
     partitions: int = 0  # state: of a shuffle, as long as the state lives
     behind_ms: int = 0  # state: by how much Spark's watermark stays behind ours
 
@@ -62,10 +63,11 @@ def open_generation(generation: Generation) -> None:
             "kind": generation.kind,
             "run": generation.opened_by,
             **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
+            "sources": dict(generation.sources),
+            "places": dict(generation.places),
             **(
                 {
                     "held": generation.held,
-                    "sources": dict(generation.sources),
                     "partitions": generation.partitions,
                     "behind_ms": generation.behind_ms,
                 }
@@ -93,6 +95,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             feeds=tuple(map(str, found["feeds"])) if "feeds" in found else None,
             held=bool(found.get("held", False)),
             sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
+            places=tuple((str(name), str(place)) for name, place in found.get("places", {}).items()),
             partitions=int(found.get("partitions", 0)),
             behind_ms=int(found.get("behind_ms", 0)),
         )
@@ -101,13 +104,13 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
         raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
 
 
-def source_order(paths: FlowPaths, number: int) -> Mapping[str, int]:
-    """Which source of its query each input of a generation is, where its record says so and can be read."""
+def as_opened(paths: FlowPaths, number: int) -> Generation:
+    """What a generation's record says of its inputs; nothing where it is gone or cannot be read, which the decision tells."""
+    unknown = Generation(number, paths.generation(number), "", "full", "")
     try:
-        found = read_generation(paths, number)
-    except FlowFailed:  # the damage is in the decision's reason
-        return {}
-    return {} if found is None else dict(found.sources)
+        return read_generation(paths, number) or unknown
+    except FlowFailed:
+        return unknown
 
 
 def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Opened | None:

@@ -80,7 +80,7 @@ class Job:
         return self.kind == "groups" or self.arriving.source.feed
 
     def log_of(self, item: Input) -> SourceLog:
-        """What the generation's checkpoint tells of a changes input; the query of state knows its sources' order, others keep ours."""
+        """What the generation's checkpoint tells of a changes input; its record tells which source of the query it is."""
         known = dict(self.generation.sources)
         return SourceLog(self.generation.checkpoint, known.get(item.name, self.changes.index(item)))
 

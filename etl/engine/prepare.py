@@ -74,7 +74,13 @@ def prepare(
         return Prepared(job, limited=not complete)
     warnings: list[str] = []
     kind = judge(draft, session, told=warnings.append)
-    generation = replace(opened, kind=kind, feeds=tuple(item.name for item in draft.changes if item.source.feed))
+    generation = replace(
+        opened,
+        kind=kind,
+        feeds=tuple(item.name for item in draft.changes if item.source.feed),
+        sources=tuple((item.name, index) for index, item in enumerate(draft.changes)),
+        places=tuple((item.name, item.source.path) for item in draft.changes),
+    )
     job = _with(draft, generation, _strategy(flow, kind))
     if kind == "state":
         job = _stateful(job, session, held=complete)

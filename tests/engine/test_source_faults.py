@@ -73,6 +73,50 @@ def test_a_table_where_there_were_files_is_another_source_and_takes_their_rows_o
         assert place.good().status == "unchanged"
 
 
+# The same source under another name.
+
+
+@pytest.mark.parametrize("flow", [COPIED, "  f: {inputs: [things], incremental: full}\n"], ids=["rows", "full"])
+@pytest.mark.parametrize("mode", ["stream", "batch"])
+def test_a_source_that_was_renamed_still_remembers_the_files_that_are_gone(place: Place, flow: str, mode: str) -> None:
+    place.define(THINGS + flow)
+    first = place.land(0)
+    place.land(1)
+    place.good(mode)
+    place.define((THINGS + flow).replace("things", "stuff"))
+    place.land(2)
+    assert place.planned(mode) == ("new generation", "the definition changed")
+    assert place.good(mode).generation == 1
+    place.define(THINGS + flow)
+    first.unlink()
+    refused = place.run(mode)
+    assert refused.failure is not None
+    assert "things: 1 file (0.csv) is gone" in refused.failure.message
+    assert "--allow-history-loss" in refused.failure.hint
+    assert place.rows() == [(0, "x"), (1, "x"), (2, "x")]
+    assert place.good(mode, allow_history_loss=True).generation == 2
+    assert place.rows() == [(1, "x"), (2, "x")]
+
+
+def test_an_input_that_joins_another_does_not_hide_what_that_has_lost(place: Place) -> None:
+    """It comes first by name, so the checkpoint's first source is the other one's."""
+    one = '  f: {{inputs: [{}], transform: {{sql: "SELECT k, count(*) AS c FROM ({}) GROUP BY k"}}, incremental: {{groups: {{k: k}}}}}}\n'
+    sources = "".join(f"  {name}: {{format: csv, path: {name}, schema: 'k STRING'}}\n" for name in ("more", "things"))
+    place.define(HEAD + sources + "flows:\n" + one.format("things", "SELECT k FROM things"))
+    first = place.put("things/1.csv", "x")
+    place.put("things/2.csv", "y")
+    place.good()
+    first.unlink()
+    place.put("more/1.csv", "z")
+    both = "SELECT k FROM more UNION ALL SELECT k FROM things"
+    place.define(HEAD + sources + "flows:\n" + one.format("more, things", both))
+    refused = place.run()
+    assert refused.failure is not None
+    assert "things: 1 file (1.csv) is gone, and with that up to all 2 rows" in refused.failure.message
+    assert place.good(allow_history_loss=True).status == "succeeded"
+    assert place.rows() == [("y", 1), ("z", 1)]
+
+
 # A Delta table that was not read to its end.
 
 
