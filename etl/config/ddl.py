@@ -90,12 +90,20 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, at)
         if match is None:
             start = at + len(text[at:]) - len(text[at:].lstrip())
-            raise DdlError(f"'{text[start]}' does not belong in a schema", start)
+            raise DdlError(f"'{text[start]}' does not belong in a schema", start, hint=_quoted(text, start))
         quoted = match.group(1)
         token = quoted[1:-1].replace("``", "`") if quoted else match.group().strip()
         found.append(_Token(token, match.end() - len(match.group().lstrip()), quoted is not None))
         at = match.end()
     return found
+
+
+def _quoted(text: str, at: int) -> str:
+    """The hint for a name that needs backquotes, which holds the character at `at`; empty where that is in no name."""
+    word = next(
+        (found.group() for found in re.finditer(r"[^\W\d][\w.$@#%/-]*", text) if found.start() <= at < found.end()), ""
+    )
+    return f"a name of other characters than a to z, digits and _ stands in backquotes: `{word}`" if word else ""
 
 
 class _Reader:

@@ -99,9 +99,20 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     hint = (
         "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
         if transient
-        else "correct the flow or its data; running again will fail the same way"
+        else _of_groups(flow, text) or "correct the flow or its data; running again will fail the same way"
     )
     return Failure("run", f"flow '{flow.name}': {_cause(text)}", where, hint, transient=transient)
+
+
+def _of_groups(flow: FlowSpec, text: str) -> str:
+    """What to do about a value of which a group may not be computable: its expression meets rows that the transform leaves out, too."""
+    computed = [told for group in flow.groups for _, told in group.expressions if "(" in told or " " in told]
+    if not computed or not any(item.startswith("22") for item in _STATE.findall(text)):
+        return ""
+    return (
+        f"correct the data or the expression that fails; a group's ({', '.join(dict.fromkeys(computed))}) is computed for every row,"
+        " also for those that the transform leaves out: where it can fail, write try_cast there and in the transform"
+    )
 
 
 def _own(cause: EtlError) -> Failure:

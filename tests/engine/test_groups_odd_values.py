@@ -58,3 +58,35 @@ def test_the_groups_of_a_stream_are_those_of_a_batch(
     assert [found[0] for found in rows(tables / "dates", "n")] == [1, 1, 1]
     assert rows(tables / "dotted", '"a.b", n') == [("x", 3)]
     assert rows(tables / "reasons") == [("malformed", 3)]
+
+
+BAD = """
+    version: 1
+    name: bad
+    sources: {events: {format: csv, path: landing, schema: "id STRING, v INT"}}
+    flows:
+      f:
+        inputs: [events]
+        transform: {sql: "SELECT CAST(id AS INT) AS k, sum(v) AS s FROM events WHERE v > 0 GROUP BY CAST(id AS INT)"}
+        incremental: {groups: {k: "CAST(id AS INT)"}}
+        run: {retry: {max_retries: 0}}
+    """
+
+
+@pytest.mark.spark
+def test_a_group_that_cannot_be_computed_is_told_with_its_expression(
+    project: Callable[[Mapping[str, str]], Path], spark: SparkSession
+) -> None:
+    """Even of a row that the transform leaves out: which rows it leaves out, nothing but itself can tell."""
+    root = project({"pipelines/bad.yml": BAD, "landing/1.csv": "1,5\n"})
+    assert etl.load("bad").run(mode="stream").status == "succeeded"
+    (root / "landing" / "2.csv").write_text("x,0\n", encoding="utf-8")
+    refused = etl.load("bad").run(mode="stream").flows[0].failure
+    assert refused is not None
+    assert "CAST_INVALID_INPUT" in refused.message
+    assert "a group's (CAST(id AS INT)) is computed for every row" in refused.hint
+    assert "write try_cast there and in the transform" in refused.hint
+    pipeline = root / "pipelines" / "bad.yml"
+    pipeline.write_text(BAD.replace("CAST(", "try_cast("), encoding="utf-8")
+    assert etl.load("bad").run(mode="stream").status == "succeeded"
+    assert rows(root / ".etl" / "local" / "tables" / "bad" / "f") == [(1, 5)]

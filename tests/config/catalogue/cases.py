@@ -194,6 +194,7 @@ CASES = (
     Case("the instant of a run in an expression", "E309", "{expr: quantity > 0,", "{expr: 'quantity > 0 AND run_ts() IS NOT NULL',"),
     # Schemas
     Case("a schema that does not parse", "E310", "id BIGINT, reason STRING", "id BIGINT reason STRING"),
+    Case("a name that needs backquotes", "E310", "id BIGINT, reason STRING", "id BIGINT, Größe-cm STRING"),
     Case("a type that is none", "E311", "price DECIMAL(12, 2)", "price DECIMEL(12, 2)"),
     Case("a column twice in a schema", "E312", "id BIGINT, reason STRING", "id BIGINT, ID STRING"),
     Case("a column of the framework's", "E313", "id BIGINT, reason STRING", "id BIGINT, _etl_reason STRING"),
