@@ -46,7 +46,7 @@ lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/lint-imports
 
 attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kills (ETL_KILLS); it goes on where it was stopped
-	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py
+	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py tests/crash/test_state_points.py
 	@ETL_KILLS=$${ETL_KILLS:-60} $(BIN)/python -m tests.crash.killing attack .attack/crash.json
 
 mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests notice?

@@ -78,7 +78,7 @@ def prepared(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
 
 @pytest.mark.crash
 @pytest.mark.spark
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(200 * ROUNDS)
 @pytest.mark.parametrize("mode", ["batch", "stream"])
 def test_a_crash_at_each_point_in_each_flow_changes_nothing(
     prepared: tuple[Path, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, spark: SparkSession
