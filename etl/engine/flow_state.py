@@ -62,7 +62,9 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     changes = by_name(item for item in inputs if item.spec.read == "changes")
     if opened is not None and not opened.damage and opened.kind != "full":
         before = committed.epoch if committed is not None and committed.generation == opened.number else -1
-        opened = replace(opened, damage=_otherwise(changes, opened) or _withdrawn(changes, opened, paths, before))
+        opened = replace(
+            opened, damage=_otherwise(changes, opened, paths) or _withdrawn(changes, opened, paths, before)
+        )
     if committed is None and opened is None:
         return FlowState(None, None, {}, fault, newest)
     number = committed.generation if committed is not None else opened.number if opened is not None else newest
@@ -98,10 +100,11 @@ def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]
     return {item.name: gone[item.source.path] for item in inputs if item.name not in known and item.source.path in gone}
 
 
-def _otherwise(changes: Sequence[Input], opened: Opened) -> str:
+def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> str:
     """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
     feeds = {item.name for item in changes if item.source.feed}
-    known = {item.name for item in changes}
+    before = dict(as_opened(paths, opened.number).sources)
+    known = {item.name for item in changes if not before or item.name in before}
     other = sorted((feeds ^ set(opened.feeds)) & known) if opened.feeds is not None else []
     if not other:
         return ""

@@ -81,6 +81,21 @@ def test_readers_of_a_flow_that_merges_from_now_on_begin_anew(place: Place, read
     assert place.rows("up") == place.rows("down") == [(0, "y"), (1, "x"), (2, "x"), (3, "x")]
 
 
+def test_an_input_that_joins_and_whose_rows_change_is_an_edit_as_any_other(place: Place) -> None:
+    def down(inputs: str, query: str) -> str:
+        flow = f'  down: {{inputs: [{inputs}], transform: {{sql: "{query}"}}, incremental: {{groups: {{id: id}}}}}}\n'
+        return defined(PLAIN, None, ", incremental: rows" + MERGED) + flow
+
+    place.define(down("things", PLAIN))
+    place.land(0)
+    place.good()
+    place.define(down("things, up", f"{PLAIN} UNION ALL SELECT id, v FROM up"))
+    assert place.planned() == ("new generation", "the definition changed")
+    place.put("landing/1.csv", "id,v", "0,y")
+    place.good()
+    assert place.rows("down") == [(0, "x"), (0, "y"), (0, "y")]
+
+
 @pytest.mark.parametrize("refreshed", [False, True], ids=["one generation", "refreshed before it had a reader"])
 def test_a_flow_that_had_no_reader_may_get_one_be_refreshed_and_rolled_back(place: Place, refreshed: bool) -> None:
     up, reader = ", incremental: rows" + MERGED, ", incremental: rows" + MERGED
