@@ -38,8 +38,10 @@ def landed(place: Place) -> list[tuple[int, str]]:
     return sorted((int(path.stem), "x") for path in (place.root / "landing").iterdir())
 
 
-@pytest.mark.parametrize("feed", [False, True], ids=["plain", "with a change feed"])
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("reader", "feed"),
+    [*((reader, False) for reader in READERS), ("append", True), ("groups", True)],
+)
 def test_readers_of_a_flow_that_begins_to_change_rows_begin_anew_or_say_that_they_cannot(
     place: Place, reader: str, feed: bool
 ) -> None:
