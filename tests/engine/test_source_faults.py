@@ -76,11 +76,8 @@ def test_a_table_where_there_were_files_is_another_source_and_takes_their_rows_o
 # The same source under another name.
 
 
-@pytest.mark.parametrize(
-    ("flow", "mode"),
-    [(COPIED, "stream"), ("  f: {inputs: [things], incremental: full}\n", "batch")],
-    ids=["rows", "full"],
-)
+@pytest.mark.parametrize("flow", [COPIED, "  f: {inputs: [things], incremental: full}\n"], ids=["rows", "full"])
+@pytest.mark.parametrize("mode", ["stream", "batch"])
 def test_a_source_that_was_renamed_still_remembers_the_files_that_are_gone(place: Place, flow: str, mode: str) -> None:
     place.define(THINGS + flow)
     first = place.land(0)

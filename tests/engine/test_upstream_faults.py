@@ -38,10 +38,8 @@ def landed(place: Place) -> list[tuple[int, str]]:
     return sorted((int(path.stem), "x") for path in (place.root / "landing").iterdir())
 
 
-@pytest.mark.parametrize(
-    ("reader", "feed"),
-    [*((reader, False) for reader in READERS), ("append", True), ("groups", True)],
-)
+@pytest.mark.parametrize("feed", [False, True], ids=["plain", "with a change feed"])
+@pytest.mark.parametrize("reader", READERS)
 def test_readers_of_a_flow_that_begins_to_change_rows_begin_anew_or_say_that_they_cannot(
     place: Place, reader: str, feed: bool
 ) -> None:
