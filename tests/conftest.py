@@ -21,8 +21,8 @@ settings.register_profile("dev", max_examples=500, deadline=None, print_blob=Tru
 settings.load_profile("ci")
 
 _ORDER = ("pure", "spark", "property", "slow", "system", "crash")
-# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. What runs in
-# processes of its own (the commands, the notebooks, the killed ones, the demo) has Spark's own settings.
+# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. Runs that are killed
+# or stopped in processes of their own have these settings too; what a page of the documentation says is run with Spark's own.
 LITTLE_DATA = (
     ("spark.sql.codegen.wholeStage", "false"),
     ("spark.sql.codegen.factoryMode", "NO_CODEGEN"),

@@ -116,9 +116,15 @@ def _null_first(value: Any) -> tuple[bool, Any]:
     return (value is not None, value)
 
 
+def table(root: Path, flow: str) -> list[tuple[Any, ...]]:
+    """What a flow's table holds, read by the independent reader."""
+    return rows(root / ".etl" / "local" / "tables" / "shop" / flow)
+
+
 def actual(root: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What the tables hold, read by the independent reader."""
-    storage = root / ".etl" / "local"
-    found = {name: rows(storage / "tables" / "shop" / name) for name in FLOWS}
-    found["quarantine"] = rows(storage / "quarantine" / "shop" / "clean", "_etl_reason, _etl_record, id")
+    """What every table holds, and the quarantine."""
+    found = {name: table(root, name) for name in FLOWS}
+    found["quarantine"] = rows(
+        root / ".etl" / "local" / "quarantine" / "shop" / "clean", "_etl_reason, _etl_record, id"
+    )
     return found

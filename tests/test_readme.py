@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.pipelines.nyc_oracle import landing
+from tests.terminal import typed
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,10 +39,10 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shell(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{shlex.join(command)}: {done.stdout}\n{done.stderr}"
-    return done.stdout
+def ran(command: str, folder: Path) -> str:
+    code, said = typed(command, folder)
+    assert code == 0, f"{command}: {said}"
+    return said
 
 
 def test_a_block_holds_one_command_each_a_make_target_or_a_program_of_the_environment() -> None:
@@ -66,12 +65,13 @@ def test_the_links_lead_somewhere() -> None:
 
 
 @pytest.mark.system
+@pytest.mark.spark
 @pytest.mark.timeout(600)
 def test_the_commands_do_what_the_text_around_them_says(copy: Path) -> None:
     said = []
     for command in COMMANDS:
         if command not in MAKE:
-            said.append((command, shell(shlex.split(command), copy)))
+            said.append((command, ran(command, copy)))
     batch, stream = (text for command, text in said if " run nyc_flights " in command)
     assert "nyc_flights: succeeded" in batch
     assert re.search(r"^flights_clean +succeeded +stream +2 ", stream, re.MULTILINE)
@@ -85,7 +85,7 @@ def test_the_commands_do_what_the_text_around_them_says(copy: Path) -> None:
     assert "unchanged" in both[1], "the batch has read the one file"
     audit = next(text for command, text in said if " audit " in command)
     assert "holds" in audit
-    assert "unchanged" in shell([".venv/bin/etl", "run", "nyc_flights", "--env", "trial", "--mode", "stream"], copy)
+    assert "unchanged" in ran(".venv/bin/etl run nyc_flights --env trial --mode stream", copy)
 
 
 @pytest.mark.system
@@ -93,7 +93,7 @@ def test_the_commands_do_what_the_text_around_them_says(copy: Path) -> None:
 def test_the_demo_ends_with_the_screen_that_the_readme_shows(copy: Path) -> None:
     recipe = re.search(r"^demo:.*\n\t@\$\(BIN\)/(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert recipe is not None
-    screen = shell(shlex.split(f".venv/bin/{recipe[1]}"), copy)
+    screen = ran(f".venv/bin/{recipe[1]}", copy)
     shown = re.search(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert shown is not None
     for line in shown[1].splitlines():

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine_cases import actual, land, model, write_project
+from tests.crash.killing import tune
+from tests.engine_cases import actual, land, model, table, write_project
 
 ROOT = Path(__file__).parents[2]
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}
@@ -139,44 +140,46 @@ def test_an_expectation_that_fails_the_run_exits_3(shop: Path) -> None:
     assert "latest was skipped: flow 'clean', which it reads, failed" in done.stdout
 
 
+def streaming(root: Path, until: str, *arguments: str) -> subprocess.Popen[str]:
+    """A stream that has said `until` on its standard error."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "etl", "run", "shop", "--mode", "stream", *arguments], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert any(until in line for line in process.stderr), f"it ended without {until!r}"
+    return process
+
+
 @pytest.mark.system
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_a_stream_at_an_epoch_s_end(shop: Path, number: int) -> None:
+def test_a_signal_stops_a_stream_at_an_epoch_s_end_and_the_next_run_goes_on_there(shop: Path) -> None:
+    tune(shop)
+    two = ("--select", "+latest")
     everything: list[Any] = [ORDER]
     for index in range(12):
         everything.append({**ORDER, "id": index, "seq": index})
         land(shop, f"m{index:02}.json", [everything[-1]])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etl", "run", "shop", "--mode", "stream"], cwd=shop, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "clean: epoch 1 " in line:
-            break
-    process.send_signal(number)
-    started = time.monotonic()
-    process.communicate(timeout=120)
-    assert process.returncode == 128 + number
-    assert time.monotonic() - started < 60
-    assert etl(shop, "audit", "shop").returncode == 0
-    assert etl(shop, "run", "shop", "--mode", "stream").returncode == 0
-    assert actual(shop) == model(everything)
+    for number, until in ((signal.SIGINT, "clean: epoch 1 "), (signal.SIGTERM, "clean: epoch 5 ")):
+        process = streaming(shop, until, *two)
+        process.send_signal(number)
+        started = time.monotonic()
+        process.communicate(timeout=120)
+        assert process.returncode == 128 + number
+        assert time.monotonic() - started < 60
+        assert 0 < len(table(shop, "clean")) < len(everything), "it was stopped on its way"
+        assert etl(shop, "audit", "shop").returncode == 0
+    assert etl(shop, "run", "shop", "--mode", "stream", *two).returncode == 0
+    for name in ("clean", "latest"):
+        assert table(shop, name) == model(everything)[name]
 
 
 @pytest.mark.system
 def test_two_runs_of_one_flow_at_once_one_works_and_the_other_says_who_holds_it(shop: Path) -> None:
+    tune(shop)
     for index in range(10):
         land(shop, f"m{index:02}.json", [{**ORDER, "id": index}])
-    first = subprocess.Popen(
-        [sys.executable, "-m", "etl", "run", "shop", "--mode", "stream"], cwd=shop, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert first.stderr is not None
-    for line in first.stderr:
-        if "clean: epoch 0" in line:
-            break
-    second = etl(shop, "run", "shop", "--mode", "batch")
+    first = streaming(shop, "clean: epoch 0", "--select", "clean")
+    second = etl(shop, "run", "shop", "--mode", "batch", "--select", "clean")
     first.communicate(timeout=120)
     assert first.returncode == 0
     assert second.returncode == 1

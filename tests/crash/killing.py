@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import changing_cases, engine_cases
+from tests.conftest import LITTLE_DATA
 from tests.leftovers import left_behind
 from tests.property.test_changes_flow_downstream import some_events
 from tests.property.test_modes_are_equal import orders
@@ -30,6 +31,12 @@ AT_ONCE = 3  # kills before a run that may come through, at most
 def environment(**more: str) -> dict[str, str]:
     """This checkout's package, wherever the process runs."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def tune(root: Path) -> None:
+    """Have the runs of a project do with their little data as the tests' own session does."""
+    (root / "conf").mkdir()
+    (root / "conf" / "local.yml").write_text(json.dumps({"spark": {"conf": dict(LITTLE_DATA)}}), encoding="utf-8")
 
 
 def run(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -108,6 +115,7 @@ class Case:
 
     def __post_init__(self) -> None:
         (engine_cases if self.name == "shop" else changing_cases).write_project(self.root)
+        tune(self.root)
 
     def arrive(self, number: int) -> None:
         """One more file of each source."""

@@ -161,7 +161,7 @@ OTHERWISE = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.caseSensitive": "true",
     "spark.sql.session.timeZone": "America/St_Johns",
-    "spark.sql.shuffle.partitions": "200",
+    "spark.sql.shuffle.partitions": "13",
     "spark.ui.enabled": "true",
     "spark.ui.port": "0",
     "spark.sql.csv.parser.columnPruning.enabled": "true",

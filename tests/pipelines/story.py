@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import re
-import shlex
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from click.testing import CliRunner
-
-from etl.cli import main
+from tests.terminal import typed
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,31 +32,15 @@ class Story:
     def __init__(self, page: str, root: Path) -> None:
         for name in ("pipelines", "conf"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / ".venv").symlink_to(sys.prefix)
         self.root = root
         self.text = (ROOT / "docs" / "stories" / page).read_text(encoding="utf-8")
         self.said = [(command, self._run(command)) for command in re.findall(r"^\$ (.*)$", self.text, re.MULTILINE)]
 
     def _run(self, command: str) -> str:
-        program, *arguments = shlex.split(command)
-        return self._etl(arguments) if program == ".venv/bin/etl" else self._python(program, arguments)
-
-    def _python(self, program: str, arguments: list[str]) -> str:
-        assert program == ".venv/bin/python"
-        done = subprocess.run([sys.executable, *arguments], cwd=self.root, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def _etl(self, arguments: list[str]) -> str:
-        """In this process, whose session it finds: a JVM for each command would take most of a minute."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with contextlib.chdir(self.root):
-                done = CliRunner().invoke(main, arguments)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        assert done.exit_code == 0, done.output
-        return done.output
+        code, said = typed(command, self.root)
+        assert code == 0, said
+        return said
 
     def storage(self, environment: str) -> Path:
         """Where an environment's tables are."""
