@@ -21,6 +21,8 @@ settings.register_profile("dev", max_examples=500, deadline=None, print_blob=Tru
 settings.load_profile("ci")
 
 _ORDER = ("pure", "spark", "property", "slow", "system", "crash")
+# Side by side the long ones begin first, or one process would end up alone with the longest.
+_SIDE_BY_SIDE = ("pure", "property", "crash", "slow", "system", "spark")
 # Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. Runs that are killed
 # or stopped in processes of their own have these settings too; what a page of the documentation says is run with Spark's own.
 LITTLE_DATA = (
@@ -36,14 +38,21 @@ _TOLD = "told"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is not marked by hand, and put cheap tests first: a mistake shows early."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is not marked by hand, and put cheap tests first: a mistake shows early. What one file prepares is prepared once."""
+    order = _SIDE_BY_SIDE if hasattr(config, "workerinput") else _ORDER
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
         if not any(mark.name in _ORDER for mark in item.iter_markers()):
             item.add_marker("pure")
-    items.sort(key=lambda item: max(_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER))
+        item.add_marker(pytest.mark.xdist_group(f"{_kind(item)} {item.path.stem}"))
+    items.sort(key=lambda item: order.index(_kind(item)))
+
+
+def _kind(item: pytest.Item) -> str:
+    """The costliest of a test's marks."""
+    return max((mark.name for mark in item.iter_markers() if mark.name in _ORDER), key=_ORDER.index)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -85,8 +94,12 @@ def _shared_session(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("spark"):
         yield
         return
+    from etl.engine.session_loan import _LOANS  # a run of pure tests alone imports no engine
+
     spark: SparkSession = request.getfixturevalue("spark")
+    lent = _LOANS.guests
     yield
+    assert _LOANS.guests == lent, "a session was borrowed and never given back"
     caches = spark._jsparkSession.sharedState().cacheManager()  # noqa: SLF001  # pyspark tells of no cache of other sessions
     try:
         assert caches.isEmpty(), "a frame was persisted and never released"
