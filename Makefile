@@ -34,7 +34,7 @@ demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a st
 	@$(BIN)/python pipelines/nyc_flights/demo.py
 
 test: .venv/.ready ## every test, in two processes (WORKERS=2)
-	@$(BIN)/pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder --durations 40
+	@$(BIN)/pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations 40
 
 attack: .venv/.ready ## generated pipelines against the model, for HOURS=1; goes on where it was stopped
 	@$(BIN)/python -m tests.attack --hours $(or $(HOURS),1)

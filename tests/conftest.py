@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -34,25 +35,34 @@ LITTLE_DATA = (
 )
 
 
+def tune(root: Path) -> None:
+    """Have the runs of a project, in whatever process, do with their little data as the tests' own session does."""
+    (root / "conf").mkdir()
+    (root / "conf" / "local.yml").write_text(json.dumps({"spark": {"conf": dict(LITTLE_DATA)}}), encoding="utf-8")
+
+
 _TOLD = "told"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is not marked by hand, and put cheap tests first: a mistake shows early. What one file prepares is prepared once."""
-    order = _SIDE_BY_SIDE if hasattr(config, "workerinput") else _ORDER
+    """Mark what is not marked by hand, and put cheap tests first: a mistake shows early."""
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
         if not any(mark.name in _ORDER for mark in item.iter_markers()):
             item.add_marker("pure")
-        item.add_marker(pytest.mark.xdist_group(f"{_kind(item)} {item.path.stem}"))
-    items.sort(key=lambda item: order.index(_kind(item)))
+    if hasattr(config, "workerinput"):  # files are handed out whole, since their tests share what they prepare
+        costliest: dict[Path, int] = {}
+        for item in items:
+            costliest[item.path] = max(costliest.get(item.path, 0), _cost(item))
+        items.sort(key=lambda item: _SIDE_BY_SIDE.index(_ORDER[costliest[item.path]]))
+    else:
+        items.sort(key=_cost)
 
 
-def _kind(item: pytest.Item) -> str:
-    """The costliest of a test's marks."""
-    return max((mark.name for mark in item.iter_markers() if mark.name in _ORDER), key=_ORDER.index)
+def _cost(item: pytest.Item) -> int:
+    return max(_ORDER.index(mark.name) for mark in item.iter_markers() if mark.name in _ORDER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,18 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.crash.killing import tune
+from tests.conftest import tune
+from tests.crash.killing import ROOT, environment, started
+from tests.crash.killing import run as etl
 from tests.engine_cases import actual, land, model, table, write_project
 
-ROOT = Path(__file__).parents[2]
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}
-
-
-def etl(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "etl", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=300,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -47,7 +40,7 @@ def test_thinking_brings_no_spark(shop: Path, code: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
     )
     assert done.returncode == 0, done.stderr
 
@@ -140,17 +133,6 @@ def test_an_expectation_that_fails_the_run_exits_3(shop: Path) -> None:
     assert "latest was skipped: flow 'clean', which it reads, failed" in done.stdout
 
 
-def streaming(root: Path, until: str, *arguments: str) -> subprocess.Popen[str]:
-    """A stream that has said `until` on its standard error."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etl", "run", "shop", "--mode", "stream", *arguments], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert any(until in line for line in process.stderr), f"it ended without {until!r}"
-    return process
-
-
 @pytest.mark.system
 def test_a_signal_stops_a_stream_at_an_epoch_s_end_and_the_next_run_goes_on_there(shop: Path) -> None:
     tune(shop)
@@ -160,12 +142,12 @@ def test_a_signal_stops_a_stream_at_an_epoch_s_end_and_the_next_run_goes_on_ther
         everything.append({**ORDER, "id": index, "seq": index})
         land(shop, f"m{index:02}.json", [everything[-1]])
     for number, until in ((signal.SIGINT, "clean: epoch 1 "), (signal.SIGTERM, "clean: epoch 5 ")):
-        process = streaming(shop, until, *two)
+        process = started(shop, "shop", "--mode", "stream", *two, until=until)
         process.send_signal(number)
-        started = time.monotonic()
+        asked = time.monotonic()
         process.communicate(timeout=120)
         assert process.returncode == 128 + number
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - asked < 60
         assert 0 < len(table(shop, "clean")) < len(everything), "it was stopped on its way"
         assert etl(shop, "audit", "shop").returncode == 0
     assert etl(shop, "run", "shop", "--mode", "stream", *two).returncode == 0
@@ -178,7 +160,7 @@ def test_two_runs_of_one_flow_at_once_one_works_and_the_other_says_who_holds_it(
     tune(shop)
     for index in range(10):
         land(shop, f"m{index:02}.json", [{**ORDER, "id": index}])
-    first = streaming(shop, "clean: epoch 0", "--select", "clean")
+    first = started(shop, "shop", "--mode", "stream", "--select", "clean", until="clean: epoch 0")
     second = etl(shop, "run", "shop", "--mode", "batch", "--select", "clean")
     first.communicate(timeout=120)
     assert first.returncode == 0

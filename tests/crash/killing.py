@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import changing_cases, engine_cases
-from tests.conftest import LITTLE_DATA
+from tests.conftest import tune
 from tests.leftovers import left_behind
 from tests.property.test_changes_flow_downstream import some_events
 from tests.property.test_modes_are_equal import orders
@@ -33,12 +33,6 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
-def tune(root: Path) -> None:
-    """Have the runs of a project do with their little data as the tests' own session does."""
-    (root / "conf").mkdir()
-    (root / "conf" / "local.yml").write_text(json.dumps({"spark": {"conf": dict(LITTLE_DATA)}}), encoding="utf-8")
-
-
 def run(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     return subprocess.run(
@@ -52,8 +46,8 @@ def run(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess
     )
 
 
-def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A run of which the first flow has begun to work; it leads a process group of its own, with its JVM in it."""
+def started(root: Path, *arguments: str, until: str = ": started") -> subprocess.Popen[str]:
+    """A run that has said `until` (its first flow has begun to work), or has ended; it leads a process group of its own, its JVM in it."""
     process = subprocess.Popen(
         [*ETL, "run", *arguments],
         cwd=root,
@@ -64,9 +58,7 @@ def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     assert process.stderr is not None
-    for line in process.stderr:
-        if ": started" in line:
-            break
+    any(until in line for line in process.stderr)  # reads no further than that
     return process
 
 
