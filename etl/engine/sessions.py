@@ -42,9 +42,20 @@ class Sessions:
 
         return is_running()
 
+    def give_back(self) -> bool:
+        """Let go of a session that is not ours, and say whether there was one; `get` finds it, or the one that took its place."""
+        with self._lock:
+            borrowed = self._handle is not None and not self._handle.owned
+            if borrowed:
+                self._end()
+            return borrowed
+
     def close(self) -> None:
         """End what was started."""
         with self._lock:
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
+            self._end()
+
+    def _end(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None

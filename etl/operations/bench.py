@@ -92,6 +92,11 @@ class Bench:
         """The session that all trials share; EnvironmentProblem where it cannot be had."""
         return self._sessions.get()
 
+    def give_back(self) -> None:
+        """Let go of a session of the user's, while nothing is tried; the next trial asks for it anew. One that was started here stays."""
+        if self._sessions.give_back():
+            self._reader = None
+
     def close(self) -> None:
         """End the session, if it was started here, and delete what was written."""
         self._sessions.close()

@@ -54,17 +54,17 @@ def crash_everywhere(
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
     spec, found = one_flow(pipeline, flow, params=params, env=env)
     rows = given_rows(found, given)
-    place = bench(spec.spark)
     died: dict[Mode, tuple[Point, ...]] = {}
-    for mode in modes:
-        undisturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True))
-        for point in points:
-            dying = _Dying(point)
-            disturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True, carry_out=dying))
-            differing = told(found, expected=undisturbed, actual=disturbed)
-            if differing:
-                head = f"flow '{flow}': a {mode} that died at '{point}' and was run again (actual) is not equal to an undisturbed one (expected)"
-                raise AssertionError("\n".join([head, *differing]))
-            if dying.crashes:
-                died[mode] = (*died.get(mode, ()), point)
+    with bench(spec.spark) as place:
+        for mode in modes:
+            undisturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True))
+            for point in points:
+                dying = _Dying(point)
+                disturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True, carry_out=dying))
+                differing = told(found, expected=undisturbed, actual=disturbed)
+                if differing:
+                    head = f"flow '{flow}': a {mode} that died at '{point}' and was run again (actual) is not equal to an undisturbed one (expected)"
+                    raise AssertionError("\n".join([head, *differing]))
+                if dying.crashes:
+                    died[mode] = (*died.get(mode, ()), point)
     return died

@@ -47,8 +47,6 @@ def assert_equal_modes(
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
     spec, found = one_flow(pipeline, flow, params=params, env=env)
     rows = given_rows(found, given)
-    place = bench(spec.spark)
-    batch = good(found, place.tried(spec, found, rows, "batch", quarantine=True))
     changes = {item.dataset for item in found.inputs if item.read == "changes"}
     splits = [
         (f"{count} arrivals", [_dealt(item, count) if item.dataset in changes else item for item in rows])
@@ -56,12 +54,14 @@ def assert_equal_modes(
     ]
     if any(len(item.arrivals) > 1 for item in rows):
         splits.insert(0, ("the arrivals as given", rows))
-    for words, split in splits:
-        stream = good(found, place.tried(spec, found, split, "stream", quarantine=True))
-        differing = told(found, expected=batch, actual=stream)
-        if differing:
-            head = f"flow '{flow}': a stream in {words} (actual) is not equal to one batch (expected)"
-            raise AssertionError("\n".join([head, *differing]))
+    with bench(spec.spark) as place:
+        batch = good(found, place.tried(spec, found, rows, "batch", quarantine=True))
+        for words, split in splits:
+            stream = good(found, place.tried(spec, found, split, "stream", quarantine=True))
+            differing = told(found, expected=batch, actual=stream)
+            if differing:
+                head = f"flow '{flow}': a stream in {words} (actual) is not equal to one batch (expected)"
+                raise AssertionError("\n".join([head, *differing]))
 
 
 def one_flow(

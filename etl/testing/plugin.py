@@ -56,7 +56,8 @@ def spark() -> SparkSession:
     from etl.config.spec import SparkSpec  # noqa: PLC0415  # see above
     from etl.testing.shared import bench  # noqa: PLC0415
 
-    return bench(SparkSpec()).session().spark
+    with bench(SparkSpec()) as place:
+        return place.session().spark
 
 
 class PipelineFile(pytest.File):
@@ -88,7 +89,8 @@ class PipelineItem(pytest.Item):
         from etl.operations.test import run_test  # noqa: PLC0415  # see above
         from etl.testing.shared import bench  # noqa: PLC0415
 
-        found = run_test(bench(self._spec.spark), self._spec, self._test, self._mode)
+        with bench(self._spec.spark) as place:
+            found = run_test(place, self._spec, self._test, self._mode)
         if found.status != "passed":
             raise NotAsExpected(found)
 

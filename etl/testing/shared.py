@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.operations.bench import Bench
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from etl.config.spec import SparkSpec
 
 _LOCK = threading.Lock()
 _OPEN: list[Bench] = []
+_USES: list[Bench] = []  # the bench, once for each body that works on it
 
 
-def bench(spec: SparkSpec) -> Bench:
-    """The process's bench; the first caller's environment says how its session is made."""
+@contextmanager
+def bench(spec: SparkSpec) -> Iterator[Bench]:
+    """The process's bench; the first caller's environment says how its session is made.
+
+    A session of the user's is borrowed for the body only: before the next one it may be stopped, or another one be active.
+    """
     with _LOCK:
         if not _OPEN:
             _OPEN.append(Bench(spec))
-        return _OPEN[0]
+        found = _OPEN[0]
+        _USES.append(found)
+    try:
+        yield found
+    finally:
+        with _LOCK:
+            _USES.remove(found)
+            if found not in _USES:
+                found.give_back()
 
 
 def close() -> None:

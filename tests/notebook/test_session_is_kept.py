@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.planning.events import RunResult
+from etl.testing import assert_equal_modes
 from tests.independent import rows
 
 pytestmark = pytest.mark.spark
@@ -155,6 +156,20 @@ def test_runs_from_several_threads_leave_the_session_as_it_was(session: SparkSes
     for item in pipelines:
         assert rows(target(item, "days"), "strftime(day, '%Y-%m-%d'), n, total, half") == DAYS
     assert found(session) == before
+
+
+def test_what_is_tried_in_pytest_leaves_the_session_as_it_was_and_the_next_run_may_find_another(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    pipeline = write(tmp_path)
+    before = found(session)
+    rows = [{"Id": number, "at": "2024-02-01T00:30:00Z", "amount": "7"} for number in range(3)]
+    assert_equal_modes(pipeline.spec.folder, flow="clean", given={"orders": rows}, arrivals=[2])
+    assert found(session) == before
+    other = session.newSession()
+    other.createDataFrame([(1,)], "x INT")  # now it is the active one
+    assert pipeline.run(mode="batch").status == "succeeded"
+    assert SparkSession.getActiveSession() is other
 
 
 OTHERWISE = {
