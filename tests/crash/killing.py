@@ -46,8 +46,11 @@ def run(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess
     )
 
 
-def started(root: Path, *arguments: str, until: str = ": started") -> subprocess.Popen[str]:
-    """A run that has said `until` (its first flow has begun to work), or has ended; it leads a process group of its own, its JVM in it."""
+def started(root: Path, *arguments: str, until: str | None = None) -> subprocess.Popen[str]:
+    """A run whose first flow has begun to work, or that had nothing to do; with `until`, one that has said that.
+
+    It leads a process group of its own, with its JVM in it.
+    """
     process = subprocess.Popen(
         [*ETL, "run", *arguments],
         cwd=root,
@@ -58,7 +61,8 @@ def started(root: Path, *arguments: str, until: str = ": started") -> subprocess
         start_new_session=True,
     )
     assert process.stderr is not None
-    any(until in line for line in process.stderr)  # reads no further than that
+    said = any((until or ": started") in line for line in process.stderr)  # reads no further than that
+    assert said or until is None, f"it ended without {until!r}"
     return process
 
 
