@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from etl.config import ddl, equality, grammar, groups, query, state
-from etl.config.diagnostics import NOWHERE, Diagnostic
+from etl.config.diagnostics import Diagnostic
 from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
 from etl.config.sources import build_source, local_path
@@ -30,6 +30,7 @@ from etl.config.transforms import transform
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from etl.config.diagnostics import Location
     from etl.config.document import Document, Path_
     from etl.config.expand import Expanded
     from etl.config.project import Place
@@ -46,6 +47,7 @@ class Given:
     params: Mapping[str, Scalar]
     written: Mapping[Path_, str]  # where a secret stands: the text as it was written
     expanded: Expanded
+    storage_at: Location  # NOWHERE, where no environment says it
 
     def instance(self, section: str, name: str) -> Instance:
         """What a source or flow was made from: a `for_each`, or itself."""
@@ -72,7 +74,7 @@ def build(
         folder=place.folder,
         project=place.project,
         environment=parts.environment,
-        storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", NOWHERE, found),
+        storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", parts.storage_at, found),
         sources=tuple(build_source(parts, name, item, run.timezone, found) for name, item in model.sources.items()),
         flows=with_tables([flow for enabled, flow in flows if enabled], model, catalog, parts.document, found),
         disabled=tuple(flow for enabled, flow in flows if not enabled),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.build import Given, build
 from etl.config.check import check
 from etl.config.composer import read_document
-from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.diagnostics import NOWHERE, Diagnostic, did_you_mean
 from etl.config.document import Document
 from etl.config.expand import Expanded, expand
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
@@ -102,7 +102,9 @@ def _read(place: Place, environment: str, params: Mapping[str, str]) -> _Files:
     written |= {("params", name): text for name, text in resolved.hidden.items()}
     for _, more in filter(None, laid):
         written |= {path: text for path, text in more.items() if path[:1] != ("params",)}
-    given = Given(place, document, environment, resolved.values, written, expanded)
+    said = [item for item in overlays if isinstance(item.values, dict) and item.values.get("storage")]
+    storage_at = said[-1].place(("storage",)) if said else NOWHERE
+    given = Given(place, document, environment, resolved.values, written, expanded, storage_at)
     warned = [*literals(document, "pipeline"), *short(document, written)]
     for overlay in overlays:
         warned += literals(overlay, "environment")

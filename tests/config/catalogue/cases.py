@@ -172,6 +172,7 @@ CASES = (
     Case("groups that append", "E203", "    columns: {country: {type: STRING, description: Where it went}}", "    sink: {strategy: append}"),
     Case("a column with a type that is none", "E311", "{type: STRING, description", "{type: STRNG, description"),
     Case("another kind of path", "E900", "    path: ${landing}/orders", "    path: s3://bucket/orders"),
+    Case("storage of another kind", "E900", "storage: ./storage", "storage: s3a://bucket/tables", BASE),
     # SQL
     Case("SQL that does not parse", "E300", "WHERE o.price > :share", "WHERE (o.price > :share", SQL),
     Case("SQL in the YAML that does not parse", "E300", "        WHERE quantity >= :least", "        WHERE quantity >= >= :least"),
