@@ -11,7 +11,7 @@ from etl.config import ddl, equality, grammar, groups, query, state
 from etl.config.diagnostics import Diagnostic
 from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
-from etl.config.sources import build_source, local_path
+from etl.config.sources import build_source, storage_path
 from etl.config.spec import (
     ColumnSpec,
     ExpectationSpec,
@@ -74,7 +74,7 @@ def build(
         folder=place.folder,
         project=place.project,
         environment=parts.environment,
-        storage=local_path(storage or f".etl/{parts.environment}", place.project, "storage", parts.storage_at, found),
+        storage=storage_path(storage or f".etl/{parts.environment}", place.project, parts.storage_at, found),
         sources=tuple(build_source(parts, name, item, run.timezone, found) for name, item in model.sources.items()),
         flows=with_tables([flow for enabled, flow in flows if enabled], model, catalog, parts.document, found),
         disabled=tuple(flow for enabled, flow in flows if not enabled),

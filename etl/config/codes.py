@@ -35,6 +35,7 @@ CODES = {
     "E133": "The file is too large.",
     "E134": "The file is empty, or is no mapping of keys.",
     "E135": "The file is not text in UTF-8.",
+    "E136": "The URI of storage names no bucket, or a folder that no object store can have.",
     "E143": "A time zone is not known.",
     "E144": "The first pause between retries is longer than the longest.",
     "E200": "A flow names an input that is neither a source nor a flow.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.project import pipelines
 from etl.config.spec import RateLimitSpec, SourceSpec
+from etl.config.stores import below
 from etl.config.views import is_view
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _linked(
 
 def target(spec: PipelineSpec, flow: FlowSpec) -> str:
     """Where a flow's target lies, by the layout of storage."""
-    return str(Path(spec.storage) / (flow.sink.path or f"tables/{spec.name}/{flow.name}"))
+    return below(spec.storage, flow.sink.path or f"tables/{spec.name}/{flow.name}")
 
 
 def _circles(spec: PipelineSpec, others: Others) -> list[Diagnostic]:

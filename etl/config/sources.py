@@ -14,6 +14,7 @@ from etl.config.links import open_link
 from etl.config.plugins import PluginProblem, find_format
 from etl.config.spec import RateLimitSpec, SourceSpec
 from etl.config.starts import start_of
+from etl.config.stores import fault_of, is_object
 from etl.config.tables import table_name
 
 if TYPE_CHECKING:
@@ -218,13 +219,26 @@ def _schema(document: Document, name: str, text: str) -> list[Diagnostic]:
     ]
 
 
+def storage_path(text: str, project: Path, at: Location, found: list[Diagnostic]) -> str:
+    """The root of storage as written: a local path, made absolute from the project, or a folder in an object store."""
+    if not is_object(text):
+        return local_path(text, project, "storage", at, found)
+    wrong = fault_of(text)
+    if wrong:
+        found.append(Diagnostic("E136", f"storage: {wrong}: {text}", at, "s3a://bucket/folder"))
+    return text.rstrip("/")
+
+
 def local_path(text: str, project: Path, what: str, at: Location, found: list[Diagnostic]) -> str:
     """A path as written, made absolute from the project."""
     parts = urlsplit(text)
     if parts.scheme and parts.scheme != "file":
         found.append(
             Diagnostic(
-                "E900", f"{what}: paths of the kind {parts.scheme}: are not supported yet", at, "use a local path"
+                "E900",
+                f"{what}: paths of the kind {parts.scheme}: are not supported yet",
+                at,
+                "use a local path, or s3a://bucket/folder" if what == "storage" else "use a local path",
             )
         )
         return text

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from etl.engine.places import place
 from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from etl.engine.places import Place
 
 _FIRST_SOURCE = 2  # the line of an offset file that tells of the first source
 
@@ -29,13 +31,13 @@ class SourceLog:
 
     def has(self, epoch: int) -> bool:
         """Whether the epoch was started at all."""
-        return Path(self.checkpoint, "offsets", str(epoch)).exists()
+        return place(self.checkpoint, "offsets", str(epoch)).exists()
 
     def offset(self, epoch: int) -> Any | None:
         """The offset that an epoch reads the source up to; None where it had no data yet, or the epoch is -1."""
         if epoch < 0:
             return None
-        path = Path(self.checkpoint, "offsets", str(epoch))
+        path = place(self.checkpoint, "offsets", str(epoch))
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             if lines[0] != "v1":
@@ -49,7 +51,7 @@ class SourceLog:
 
     def files(self, after: int, upto: int) -> dict[str, int]:
         """The files of log entries `after` < k ≤ `upto`: absolute decoded path → modification time in ms."""
-        folder = Path(self.checkpoint, "sources", str(self.index))
+        folder = place(self.checkpoint, "sources", str(self.index))
         names = [item.name for item in folder.iterdir()] if folder.is_dir() else []
         compact = max((int(name.removesuffix(".compact")) for name in names if _is_compact(name)), default=-1)
         wanted = [f"{compact}.compact"] if compact > after else []
@@ -66,7 +68,7 @@ class SourceLog:
 
 def watermark(checkpoint: str, epoch: int) -> int:
     """The watermark of an epoch that was offered, in milliseconds since 1970."""
-    path = Path(checkpoint, "offsets", str(epoch))
+    path = place(checkpoint, "offsets", str(epoch))
     try:
         return int(json.loads(path.read_text(encoding="utf-8").splitlines()[1])["batchWatermarkMs"])
     except (OSError, ValueError, IndexError, KeyError, TypeError) as cause:
@@ -77,30 +79,30 @@ def watermark(checkpoint: str, epoch: int) -> int:
 def reopen(checkpoint: str, epoch: int) -> None:
     """Let Spark finish its newest epoch once more: only then does it see whether another one without data is due."""
     for name in (str(epoch), f".{epoch}.crc"):
-        Path(checkpoint, "commits", name).unlink(missing_ok=True)
+        place(checkpoint, "commits", name).unlink(missing_ok=True)
 
 
-def entries(folder: Path) -> list[int]:
+def entries(folder: Place) -> list[int]:
     """The numbers of a log's entries, ascending."""
     return sorted(int(item.name) for item in folder.iterdir() if item.name.isdigit()) if folder.is_dir() else []
 
 
 def damage(checkpoint: str) -> str:
     """Why Spark could not go on from a checkpoint, or would in silence go on wrongly, with the file; empty where it can."""
-    offsets, commits = Path(checkpoint, "offsets"), Path(checkpoint, "commits")
+    offsets, commits = place(checkpoint, "offsets"), place(checkpoint, "commits")
     numbers = entries(offsets)
     if not numbers:
         return ""  # no epoch was started, so there is nothing to go on from
     missing = next((item for item in range(numbers[0], numbers[-1]) if item not in numbers), None)
     if missing is not None:
         return f"the checkpoint's offsets have a hole: {offsets / str(missing)} is missing"
-    checked = [(Path(checkpoint, "metadata"), _metadata)]
+    checked = [(place(checkpoint, "metadata"), _metadata)]
     checked += [(offsets / str(item), _offsets) for item in numbers]
     checked += [(commits / str(item), _lines) for item in entries(commits)[-1:]]
     listed = _listed(offsets / str(numbers[-1]))
-    logs = {int(item.name) for item in Path(checkpoint, "sources").glob("*") if item.name.isdigit()} | listed.keys()
+    logs = {int(item.name) for item in place(checkpoint, "sources").glob("*") if item.name.isdigit()} | listed.keys()
     for index in sorted(logs):
-        log = Path(checkpoint, "sources", str(index))
+        log = place(checkpoint, "sources", str(index))
         known, compacts = entries(log), [int(item.name.removesuffix(".compact")) for item in log.glob("*.compact")]
         first = max(compacts, default=-1) + 1
         upto = max(max(known, default=0), listed.get(index, -1) + 1)
@@ -112,7 +114,7 @@ def damage(checkpoint: str) -> str:
     return next((found for path, check in checked if (found := _unreadable(path, check))), "")
 
 
-def _listed(offsets: Path) -> dict[int, int]:
+def _listed(offsets: Place) -> dict[int, int]:
     """Of each source of files the newest entry of its list that an epoch's offsets name; none where they cannot be read."""
     found = {}
     try:
@@ -125,7 +127,7 @@ def _listed(offsets: Path) -> dict[int, int]:
     return found
 
 
-def _unreadable(path: Path, check: Callable[[str], None]) -> str:
+def _unreadable(path: Place, check: Callable[[str], None]) -> str:
     try:
         check(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -135,22 +137,22 @@ def _unreadable(path: Path, check: Callable[[str], None]) -> str:
     return ""
 
 
-def unreadable_record(path: Path) -> bool:
+def unreadable_record(path: Place) -> bool:
     """Whether a generation's record is damaged or missing."""
     return bool(_unreadable(path, _record))
 
 
-def unreadable_metadata(path: Path) -> bool:
+def unreadable_metadata(path: Place) -> bool:
     """Whether the file with the query's id is damaged or missing."""
     return bool(_unreadable(path, _metadata))
 
 
-def unreadable_lines(path: Path) -> bool:
+def unreadable_lines(path: Place) -> bool:
     """Whether an entry of a log, such as `commits/3`, is damaged or missing."""
     return bool(_unreadable(path, _lines))
 
 
-def unreadable_offsets(path: Path) -> bool:
+def unreadable_offsets(path: Place) -> bool:
     """Whether an entry of `offsets` is damaged or missing."""
     return bool(_unreadable(path, _offsets))
 
@@ -185,7 +187,7 @@ def _is_compact(name: str) -> bool:
     return name.endswith(".compact") and name.removesuffix(".compact").isdigit()
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Place) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         if lines[0] != "v1":

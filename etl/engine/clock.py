@@ -8,12 +8,12 @@ run tells the query, by a small file that streams beside each input, how far tha
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.names import quoted
+from etl.engine.places import place
 from etl.engine.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.job import Input, Job
+    from etl.engine.places import Place
 
 NEWEST = "_etl_newest_"
 """What the query calls the newest time of an input in its progress; the input's number follows."""
@@ -34,12 +35,12 @@ def has_clock(job: Job) -> bool:
     return len(job.changes) > 1
 
 
-def _folder(job: Job, item: Input) -> Path:
-    return Path(job.generation.path, "etl", "clock", str(job.changes.index(item)))
+def _folder(job: Job, item: Input) -> Place:
+    return place(job.generation.path, "etl", "clock", str(job.changes.index(item)))
 
 
-def _record(job: Job) -> Path:
-    return Path(job.generation.path, "etl", "newest.json")
+def _record(job: Job) -> Place:
+    return place(job.generation.path, "etl", "newest.json")
 
 
 def record_newest(job: Job, progress: Iterable[Mapping[str, object]]) -> None:
@@ -73,7 +74,7 @@ def tell(job: Job) -> None:
             # Spark takes a file as it is when first seen: written under a name that it passes over, then renamed.
             draft = folder / f"_{number}"
             draft.write_text(json.dumps({"at": known[item.name]}), encoding="utf-8")
-            draft.rename(folder / f"{number}.json")
+            draft.replace(str(folder / f"{number}.json"))
 
 
 def clock_stream(job: Job, item: Input, session: SparkSession) -> DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window
@@ -36,7 +35,7 @@ class DealtTables:
         versions = log_versions(source.path)
         if not versions:
             raise EnvironmentProblem(
-                f"'{source.name}': there is no Delta table at {Path(source.path)}",
+                f"'{source.name}': there is no Delta table at {source.path}",
                 where=str(source.at) if source.at.line else "",
                 hint="run the flow that writes it first, correct the source's path, or say --generated",
             )

@@ -16,6 +16,7 @@ from etl.engine.failures import StopRequested, translate
 from etl.engine.held import compute, hold
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.state import refuse_twins
+from etl.engine.locks import must_hold
 from etl.engine.output import Span
 from etl.engine.provenance import Provenance, last_committed, last_stamp
 from etl.engine.sinks import SINKS
@@ -129,6 +130,7 @@ def _without_target(job: Job, arrived: DataFrame, n: int, *, held: bool) -> None
         rows = caches.keep(arrived)
         if job.strategy == "merge":
             refuse_twins(job, rows)
+        must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
         reach(Point.HOLDING)
         hold(job, rows, n)
         reach(Point.HELD)
@@ -225,6 +227,7 @@ def _commit(
     if several:
         rows.count()
     checked = expectations.over(checked, rows)
+    must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
     reach(Point.STATE_COMMITTING)
     with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
         reach(Point.STATE_COMMITTED)
@@ -236,6 +239,7 @@ def _commit(
             )
             quarantine.write(job, session, output, checked, stamp, count=bad)
             reach(Point.QUARANTINE_COMMITTED)
+        must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
         reach(Point.TARGET_COMMITTING)
         written = write()
         reach(Point.TARGET_COMMITTED)

@@ -186,6 +186,7 @@ class FlowRun:
 
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
+        lock.must_hold()
         session = handle.flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
         registration.refuse_taken(session, self._flow, self._paths)
         prepared = prepare(
@@ -202,10 +203,10 @@ class FlowRun:
         if prepared.job.kind == "full":
             self._drive_full(prepared.job, session)
         else:
-            self._drive_stream(prepared, session)
+            self._drive_stream(prepared, session, lock)
             if decision.rebuild == "batch" and self._mode == "stream" and not self._stop.is_set():
                 # The rebuild replaced the target in one commit; what arrived meanwhile follows as a stream.
-                self._drive_stream(prepared.unbounded(), session)
+                self._drive_stream(prepared.unbounded(), session, lock)
 
     def _register(self) -> None:
         """Tell the catalog of the target, where it may not know yet: catalogs in memory forget with each session."""
@@ -223,7 +224,7 @@ class FlowRun:
         self._within_timeout(lambda: run_epoch(job, session, None, epoch), session)
         self._collect(job, epoch)
 
-    def _drive_stream(self, prepared: Prepared, session: SparkSession) -> None:
+    def _drive_stream(self, prepared: Prepared, session: SparkSession, lock: FlowLock) -> None:
         from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
         from etl.engine.stateful import ready_state, settle_state  # noqa: PLC0415
         from etl.engine.streams import open_stream  # noqa: PLC0415
@@ -244,6 +245,7 @@ class FlowRun:
         try:
             while not query.awaitTermination(_POLL_S):  # type: ignore[arg-type]  # seconds may be a fraction
                 following = self._collect(job, following, told=query)
+                lock.must_hold()
                 if self._stop.is_set():
                     generations.request_stop(job.generation.path, self._order.run_id)
                 if time.monotonic() > deadline:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from etl.engine import checkpoints
+from etl.engine.places import Place, place
 from etl.engine.sources.pin import Pin
 from etl.engine.state_files import state_damage
 from etl.engine.storage import FlowPaths, read_json, write_json
@@ -47,7 +47,7 @@ class Generation:
 
 def generation_numbers(paths: FlowPaths) -> list[int]:
     """Every generation that was opened, ascending."""
-    root = Path(paths.checkpoints)
+    root = place(paths.checkpoints)
     if not root.is_dir():
         return []
     return sorted(int(item.name[1:]) for item in root.iterdir() if item.name[:1] == "g" and item.name[1:].isdigit())
@@ -56,7 +56,7 @@ def generation_numbers(paths: FlowPaths) -> list[int]:
 def open_generation(generation: Generation) -> None:
     """Make a new generation known; from now on it is the one that decides."""
     write_json(
-        Path(generation.path, "generation.json"),
+        place(generation.path, "generation.json"),
         {
             "generation": generation.number,
             "fingerprint": generation.fingerprint,
@@ -81,7 +81,7 @@ def open_generation(generation: Generation) -> None:
 def read_generation(paths: FlowPaths, number: int) -> Generation | None:
     """A generation as it was opened; None where its record is not there."""
     path = paths.generation(number)
-    record = Path(path, "generation.json")
+    record = place(path, "generation.json")
     try:
         found = read_json(record)
         if found is None:
@@ -146,70 +146,70 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
                 left_out=late,
                 feeds=found.feeds,
             )
-        if offered is not None or Path(path, "etl").exists():
-            lost = f"the record of generation {number} is missing: {Path(path, 'generation.json')}"
+        if offered is not None or place(path, "etl").exists():
+            lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"
             return Opened(number, "", "rows", offered, finished, damage=lost)
     return None
 
 
 def has_committed(paths: FlowPaths, number: int) -> bool:
     """Whether a generation is known, from its own folder, to have reached the target."""
-    counts = Path(paths.generation(number), "etl", "counts")
+    counts = place(paths.generation(number), "etl", "counts")
     return reached(paths.generation(number))[1] is not None or (counts.is_dir() and any(counts.iterdir()))
 
 
 def reached(path: str) -> tuple[int | None, int | None]:
     """The newest epoch that Spark's checkpoint in a generation's folder offered, and the newest that it finished."""
-    return _newest_entry(Path(path, "offsets")), _newest_entry(Path(path, "commits"))
+    return _newest_entry(place(path, "offsets")), _newest_entry(place(path, "commits"))
 
 
-def _newest_entry(folder: Path) -> int | None:
+def _newest_entry(folder: Place) -> int | None:
     return max(checkpoints.entries(folder), default=None)
 
 
 def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:
     """Leave an epoch's counts where the driver finds them."""
     write_json(
-        Path(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings}
+        place(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings}
     )
 
 
 def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str, int]] | None:
     """What `record_counts` left for an epoch, if it got so far."""
-    found = read_json(Path(generation_path, "etl", "counts", f"{epoch}.json"))
+    found = read_json(place(generation_path, "etl", "counts", f"{epoch}.json"))
     return None if found is None else (Counts(**found["counts"]), dict(found["warnings"]))
 
 
 def record_files(generation_path: str, name: str, files: Mapping[str, int]) -> None:
     """Remember which files an input was pinned at: its position tells only their number and digest."""
-    write_json(Path(generation_path, "etl", "read", f"{name}.json"), dict(files))
+    write_json(place(generation_path, "etl", "read", f"{name}.json"), dict(files))
 
 
 def recorded_files(generation_path: str, name: str) -> Mapping[str, int]:
     """What `record_files` left of an input; empty where it left nothing."""
-    found = read_json(Path(generation_path, "etl", "read", f"{name}.json"))
+    found = read_json(place(generation_path, "etl", "read", f"{name}.json"))
     return found if isinstance(found, dict) else {}
 
 
 def record_drained(generation_path: str, epoch: int) -> None:
     """Remember that after this epoch nothing was due any more."""
-    write_json(Path(generation_path, "etl", "drained.json"), {"epoch": epoch})
+    write_json(place(generation_path, "etl", "drained.json"), {"epoch": epoch})
 
 
 def recorded_drained(generation_path: str) -> int | None:
     """What `record_drained` left; None where it left nothing."""
-    found = read_json(Path(generation_path, "etl", "drained.json"))
+    found = read_json(place(generation_path, "etl", "drained.json"))
     return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
 
 
 def record_left_out(generation_path: str) -> None:
     """Remember that an epoch after the first has left rows out, which came late: the first epoch of another generation would take them."""
-    write_json(Path(generation_path, "etl", "left_out.json"), {})
+    write_json(place(generation_path, "etl", "left_out.json"), {})
 
 
 def has_left_out(generation_path: str) -> bool:
     """Whether `record_left_out` was called."""
-    return Path(generation_path, "etl", "left_out.json").exists()
+    return place(generation_path, "etl", "left_out.json").exists()
 
 
 def is_drained(generation_path: str) -> bool:
@@ -221,30 +221,30 @@ def is_drained(generation_path: str) -> bool:
 def record_pins(generation_path: str, pins: Mapping[str, Pin]) -> None:
     """Remember what a query reads its snapshots at, before it starts."""
     told = {name: {"position": dict(pin.position), "files": dict(pin.files)} for name, pin in pins.items()}
-    write_json(Path(generation_path, "etl", "pins.json"), told)
+    write_json(place(generation_path, "etl", "pins.json"), told)
 
 
 def recorded_pins(generation_path: str) -> Mapping[str, Pin]:
     """What `record_pins` left."""
-    found = read_json(Path(generation_path, "etl", "pins.json")) or {}
+    found = read_json(place(generation_path, "etl", "pins.json")) or {}
     return {name: Pin(item["position"], item["files"]) for name, item in found.items()}
 
 
 def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:
     """Leave the cause of a failed epoch where the driver finds it: Spark would hand on only its text."""
-    write_json(Path(generation_path, "etl", f"failure-{run_id}.json"), asdict(failure))
+    write_json(place(generation_path, "etl", f"failure-{run_id}.json"), asdict(failure))
 
 
 def take_failure(generation_path: str, run_id: str) -> Failure | None:
     """What `record_failure` left, once."""
-    path = Path(generation_path, "etl", f"failure-{run_id}.json")
+    path = place(generation_path, "etl", f"failure-{run_id}.json")
     found = read_json(path)
     path.unlink(missing_ok=True)
     return None if found is None else Failure(**found)
 
 
-def _stop_file(generation_path: str, run_id: str) -> Path:
-    return Path(generation_path, "etl", f"stop-{run_id}")
+def _stop_file(generation_path: str, run_id: str) -> Place:
+    return place(generation_path, "etl", f"stop-{run_id}")
 
 
 def request_stop(generation_path: str, run_id: str) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.names import columns
+from etl.engine.places import place, remove_tree
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.engine.job import Job
+    from etl.engine.places import Place
 
 _EPOCH = "_etl_epoch"
 
 
-def _folder(job: Job) -> Path:
-    return Path(job.generation.path, "etl", "held")
+def _folder(job: Job) -> Place:
+    return place(job.generation.path, "etl", "held")
 
 
 def hold(job: Job, rows: DataFrame, epoch: int) -> None:
@@ -54,5 +54,5 @@ def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
 
 def forget(job: Job) -> None:
     """Remove what was kept, once the target holds it; that of rebuilds that died goes with it."""
-    for folder in Path(job.paths.checkpoints).glob("g*/etl/held"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in place(job.paths.checkpoints).glob("g*/etl/held"):
+        remove_tree(folder)

@@ -7,11 +7,11 @@ Delta's own to keep and to vacuum.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.engine.places import files_below, place
 from etl.engine.storage import is_draft, sweep_draft
 
 if TYPE_CHECKING:
@@ -26,15 +26,16 @@ def clear_checkpoints(paths: FlowPaths) -> None:
 
     All of it belongs to runs that held the flow's lock, so for the one that holds it now none of it is alive.
     """
-    for folder, _, names in os.walk(paths.checkpoints, topdown=False):
-        for name in names:
-            if is_draft(name):
-                sweep_draft(Path(folder, name))
-            elif _is_spark_draft(name) or (Path(folder).name == "etl" and name.startswith(("stop-", "failure-"))):
-                Path(folder, name).unlink(missing_ok=True)
-        if Path(folder).parent == Path(paths.checkpoints):
+    root = place(paths.checkpoints)
+    for file in files_below(root):
+        if is_draft(file.name):
+            sweep_draft(file)
+        elif _is_spark_draft(file.name) or (file.parent.name == "etl" and file.name.startswith(("stop-", "failure-"))):
+            file.unlink(missing_ok=True)
+    for folder in root.iterdir():
+        if isinstance(folder, Path) and folder.is_dir():
             with contextlib.suppress(OSError):  # it is a generation with something in it
-                Path(folder).rmdir()
+                folder.rmdir()
 
 
 def table_drafts(paths: FlowPaths) -> Seen:
@@ -44,10 +45,10 @@ def table_drafts(paths: FlowPaths) -> Seen:
     """
     found = {}
     for table in (paths.target, paths.quarantine, paths.state):
-        with contextlib.suppress(FileNotFoundError), os.scandir(Path(table, "_delta_log")) as items:
-            for item in items:
-                if _is_spark_draft(item.name) and (mark := _mark(item.path)) is not None:
-                    found[item.path] = mark
+        with contextlib.suppress(FileNotFoundError):
+            for item in place(table, "_delta_log").iterdir():
+                if _is_spark_draft(item.name) and (mark := _mark(str(item))) is not None:
+                    found[str(item)] = mark
     return found
 
 
@@ -55,7 +56,7 @@ def clear_drafts(seen: Seen) -> None:
     """Take away those drafts that stand as they stood when they were seen, which was a while ago: their writers are dead."""
     for path, mark in seen.items():
         if _mark(path) == mark:
-            Path(path).unlink(missing_ok=True)
+            place(path).unlink(missing_ok=True)
 
 
 def _is_spark_draft(name: str) -> bool:
@@ -65,7 +66,7 @@ def _is_spark_draft(name: str) -> bool:
 
 def _mark(path: str) -> tuple[int, int, int] | None:
     try:
-        found = Path(path).stat()
+        found = place(path).stat()
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns

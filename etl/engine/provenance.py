@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast, get_args
 
+from etl.engine.places import lines_of, place
 from etl.errors import RunError
 from etl.planning.plan import Committed, Kind, Position
 
@@ -158,7 +158,7 @@ class Commit:
 
 def log_versions(table: str) -> list[int]:
     """The versions whose commit files are still in the log, ascending; empty where there is no table."""
-    folder = Path(table, "_delta_log")
+    folder = place(table, "_delta_log")
     if not folder.is_dir():
         return []
     return sorted(
@@ -170,7 +170,7 @@ def log_versions(table: str) -> list[int]:
 
 def read_commit(table: str, version: int) -> Commit:
     """One commit of a table's log; RunError where the file is damaged."""
-    path = Path(table, "_delta_log", f"{version:0{_DIGITS}d}.json")
+    path = place(table, "_delta_log", f"{version:0{_DIGITS}d}.json")
     info: dict[str, Any] = {}
     txn: dict[str, int] = {}
     added: list[str] = []
@@ -181,25 +181,22 @@ def read_commit(table: str, version: int) -> Commit:
     schema = table_id = ""
     properties: dict[str, str] | None = None
     try:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                action = json.loads(line)
-                if "commitInfo" in action:
-                    info = action["commitInfo"]
-                elif "txn" in action:
-                    txn[str(action["txn"]["appId"])] = int(action["txn"]["version"])
-                elif "add" in action:
-                    (added if action["add"].get("dataChange", True) else came).append(str(action["add"]["path"]))
-                elif "metaData" in action:
-                    schema = str(action["metaData"].get("schemaString", ""))
-                    table_id = str(action["metaData"].get("id", ""))
-                    properties = dict(action["metaData"].get("configuration") or {})
-                elif "remove" in action:
-                    (removed if action["remove"].get("dataChange", True) else went).append(
-                        str(action["remove"]["path"])
-                    )
-                elif "cdc" in action:
-                    told.append(str(action["cdc"]["path"]))
+        for line in lines_of(path):
+            action = json.loads(line)
+            if "commitInfo" in action:
+                info = action["commitInfo"]
+            elif "txn" in action:
+                txn[str(action["txn"]["appId"])] = int(action["txn"]["version"])
+            elif "add" in action:
+                (added if action["add"].get("dataChange", True) else came).append(str(action["add"]["path"]))
+            elif "metaData" in action:
+                schema = str(action["metaData"].get("schemaString", ""))
+                table_id = str(action["metaData"].get("id", ""))
+                properties = dict(action["metaData"].get("configuration") or {})
+            elif "remove" in action:
+                (removed if action["remove"].get("dataChange", True) else went).append(str(action["remove"]["path"]))
+            elif "cdc" in action:
+                told.append(str(action["cdc"]["path"]))
         restored = (
             (info.get("operationParameters") or {}).get("version") if info.get("operation") == "RESTORE" else None
         )

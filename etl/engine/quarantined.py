@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.places import lines_of, place
 from etl.engine.provenance import log_versions
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def is_empty(table: str) -> bool:
         return False  # the beginning of the log has been cleaned away
     live: dict[str, int | None] = {}
     for version in versions:
-        for line in Path(table, "_delta_log", f"{version:020d}.json").read_text(encoding="utf-8").splitlines():
+        for line in lines_of(place(table, "_delta_log", f"{version:020d}.json")):
             action = json.loads(line)
             if "add" in action:
                 stats = action["add"].get("stats")

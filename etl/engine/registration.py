@@ -6,11 +6,11 @@ remembered beside the checkpoints, so that a run with nothing to do need not ask
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.tables import quoted
 from etl.engine.checkpoints import decode
+from etl.engine.places import place
 from etl.engine.provenance import log_versions
 from etl.engine.storage import read_json, sweep_drafts, write_json
 from etl.errors import FlowFailed
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.config.spec import FlowSpec
+    from etl.engine.places import Place
     from etl.engine.storage import FlowPaths
 
 
@@ -32,10 +33,10 @@ def refuse_taken(session: SparkSession, flow: FlowSpec, paths: FlowPaths) -> Non
     name = flow.sink.table
     if name is None:
         return
-    place = _place(session, name)
-    if place is not None and place.rstrip("/") != paths.target:
+    location = _location(session, name)
+    if location is not None and location.rstrip("/") != paths.target:
         raise FlowFailed(
-            f"flow '{flow.name}': the table '{name}' is registered at {place or 'no place (it is a view)'}, and this flow writes {paths.target}",
+            f"flow '{flow.name}': the table '{name}' is registered at {location or 'no place (it is a view)'}, and this flow writes {paths.target}",
             where=str(flow.sink.at) if flow.sink.at.line else "",
             hint=f"choose another sink.table, or drop '{name}' if nobody needs it",
         )
@@ -50,13 +51,13 @@ def register(session: SparkSession, flow: FlowSpec, paths: FlowPaths) -> None:
     above = name.rpartition(".")[0]
     if above and not session.catalog.databaseExists(quoted(above)):
         session.sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(above)}")
-    place = paths.target.replace("\\", "\\\\").replace("'", "\\'")
-    session.sql(f"CREATE TABLE IF NOT EXISTS {quoted(name)} USING DELTA LOCATION '{place}'")
+    location = paths.target.replace("\\", "\\\\").replace("'", "\\'")
+    session.sql(f"CREATE TABLE IF NOT EXISTS {quoted(name)} USING DELTA LOCATION '{location}'")
     write_json(_record(paths), _wanted(flow, paths))
     sweep_drafts(paths.checkpoints)  # of runs that were killed here, where they hold no lock any more
 
 
-def _place(session: SparkSession, name: str) -> str | None:
+def _location(session: SparkSession, name: str) -> str | None:
     """Where the table of that name lies; empty for a view, None where there is none."""
     if not session.catalog.tableExists(quoted(name)):
         return None
@@ -68,5 +69,5 @@ def _wanted(flow: FlowSpec, paths: FlowPaths) -> dict[str, str]:
     return {"table": flow.sink.table or "", "location": paths.target}
 
 
-def _record(paths: FlowPaths) -> Path:
-    return Path(paths.checkpoints, "table.json")
+def _record(paths: FlowPaths) -> Place:
+    return place(paths.checkpoints, "table.json")

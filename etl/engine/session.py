@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.config.spec import SparkSpec
+from etl.config.stores import is_object
 from etl.engine import session_archive, session_loan, session_profile
-from etl.engine.session_jars import JARS, jars
+from etl.engine.session_jars import JARS, LOG_STORE, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -76,21 +77,26 @@ class SessionHandle:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandle:
+def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bool) -> SessionHandle:
     """The active session, the submitter's, or a new one; `short` tunes a new local one for little data.
 
-    Raises EnvironmentProblem where Java, Delta's jars, or Delta's settings in the user's session are missing.
+    `storage`: where the work is going to be kept. Raises EnvironmentProblem where Java, Delta's jars, or Delta's settings in the
+    user's session are missing.
     """
-    found = _running() or _submitted(spec, app_name)
+    stored = session_profile.LOG_STORE if is_object(storage) else {}
+    found = _running() or _submitted(spec, app_name, stored)
     if found is not None:
         _must_know_delta(found)
+        if stored:
+            _must_keep_commits_apart(found)
         session_loan.borrow(guest=True)
         return SessionHandle(found, owned=False, local=False)
     java = find_java()
     if not _is_local(spec):
         conf = {
             **session_profile.DELTA,
-            "spark.jars": ",".join(map(str, jars(java.program))),
+            **stored,
+            "spark.jars": ",".join(map(str, [*jars(java.program), *([LOG_STORE] if stored else [])])),
             **dict(spec.conf),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
@@ -99,7 +105,7 @@ def open_session(spec: SparkSpec, *, app_name: str, short: bool) -> SessionHandl
         session, gateway = _launch(conf, spec.secret)
         return SessionHandle(session, owned=True, local=False, _gateway=gateway)
     archive = _archive()
-    handle = _open_local(spec, app_name, archive.use(), short=short)
+    handle = _open_local(spec, app_name, archive.use(), short=short, stored=stored)
     if not archive.path.exists():
         atexit.register(session_archive.prepare_behind, archive)  # when this process needs the processors no more
     return handle
@@ -111,7 +117,7 @@ def train(work: Callable[[SparkSession], None]) -> None:
     with session_archive.alone(archive):
         if archive.path.exists():
             return
-        handle = _open_local(SparkSpec(), "twilight training", archive.make(), short=True)
+        handle = _open_local(SparkSpec(), "twilight training", archive.make(), short=True, stored={})
         try:
             work(handle.flow_session("UTC"))
         finally:
@@ -128,7 +134,9 @@ def _is_local(spec: SparkSpec) -> bool:
     return spec.master is None or spec.master.startswith("local")
 
 
-def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, short: bool) -> SessionHandle:
+def _open_local(
+    spec: SparkSpec, app_name: str, archive_options: list[str], *, short: bool, stored: Mapping[str, str]
+) -> SessionHandle:
     scratch = tempfile.mkdtemp(prefix="twilight-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     user = dict(spec.conf)
@@ -138,9 +146,14 @@ def _open_local(spec: SparkSpec, app_name: str, archive_options: list[str], *, s
         user.get("spark.driver.extraJavaOptions", ""),
     ]
     class_path = [*map(str, jars(find_java().program)), user.get("spark.driver.extraClassPath", "")]
+    profile = session_profile.local(scratch, short=short)
+    if stored:
+        class_path.append(str(LOG_STORE))
+        del profile[session_profile.CHECKPOINT_FILES]  # it is for a file system whose rename replaces what is there
     conf = {
         **session_profile.DELTA,
-        **session_profile.local(scratch, short=short),
+        **stored,
+        **profile,
         **user,
         "spark.driver.extraClassPath": os.pathsep.join(filter(None, class_path)),
         "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
@@ -192,14 +205,14 @@ def _running() -> SparkSession | None:
     return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
 
 
-def _submitted(spec: SparkSpec, app_name: str) -> SparkSession | None:
+def _submitted(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> SparkSession | None:
     """The session of `spark-submit`, which has started the JVM; its master and settings are the submitter's."""
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         return None
     from pyspark.sql import SparkSession  # noqa: PLC0415  # a command without Spark never comes here
 
     builder = SparkSession.builder.appName(app_name)
-    for name, value in {**session_profile.DELTA, **dict(spec.conf)}.items():
+    for name, value in {**session_profile.DELTA, **stored, **dict(spec.conf)}.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
@@ -215,10 +228,31 @@ def _must_know_delta(session: SparkSession) -> None:
     ]
     if missing:
         raise EnvironmentProblem(f"the running Spark session does not know Delta: {', '.join(missing)}", hint=hint)
+    if not _has_class(session, session_profile.DELTA["spark.sql.extensions"]):
+        raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint)
+
+
+def _must_keep_commits_apart(session: SparkSession) -> None:
+    """Of what writes Delta's logs in object stores: that of two commits of one version it takes one, whoever tries."""
+    ((setting, ours),) = session_profile.LOG_STORE.items()
+    found = session.sparkContext.getConf().get(setting, "") or ""
+    hint = f"start it with --jars {LOG_STORE} --conf {setting}={ours}; a running session cannot learn it"
+    if not found or found.endswith("S3SingleDriverLogStore"):
+        told = found.rpartition(".")[2] or "Delta's own"
+        raise EnvironmentProblem(
+            f"the running Spark session commits to s3a by {told}, which cannot keep apart commits of two drivers",
+            hint=hint,
+        )
+    if not _has_class(session, found):
+        raise EnvironmentProblem(f"the running Spark session has no class {found} on its class path", hint=hint)
+
+
+def _has_class(session: SparkSession, name: str) -> bool:
     from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # pyspark is imported already
 
     threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
     try:
-        threads.currentThread().getContextClassLoader().loadClass(session_profile.DELTA["spark.sql.extensions"])
-    except Py4JJavaError as cause:
-        raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint) from cause
+        threads.currentThread().getContextClassLoader().loadClass(name)
+    except Py4JJavaError:
+        return False
+    return True

@@ -56,6 +56,8 @@ BARE_FS = Jar(
     "e0cc30fb0531eb0b59468dc0abf5b257533d2365b5e9f45e795edd707aa78c62",
 )
 JARS = (*DELTA, BARE_FS)
+LOG_STORE = Path(__file__).parent / "jvm" / "twilight-log-store.jar"
+"""Ours, and not fetched: the class by which Delta's log in an object store is written once (jvm/ConditionalLogStore.java)."""
 
 
 def cache_root() -> Path:

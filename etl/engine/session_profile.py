@@ -48,6 +48,10 @@ UNSET = tuple(
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
 """Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
 
+LOG_STORE = {"spark.delta.logStore.s3a.impl": "twilight.storage.ConditionalLogStore"}
+"""Of two commits of one version to a log in an object store one is refused; Delta's own way there keeps apart only those of one JVM."""
+
+CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 
 
@@ -79,7 +83,7 @@ def local(scratch: str, *, short: bool) -> dict[str, str]:
         "spark.sql.streaming.numRecentProgressUpdates": "10",
         # pip's pyspark has no libhadoop, so Hadoop's own local file system starts a process for each metadata file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-        "spark.sql.streaming.checkpointFileManagerClass": (
+        CHECKPOINT_FILES: (
             "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
         ),
     }

@@ -15,10 +15,22 @@ class Sessions:
     """Opens the session at the first call, and closes it if it was opened and is ours."""
 
     def __init__(
-        self, spec: SparkSpec, *, app_name: str, short: bool, settings: tuple[tuple[str, str], ...] = ()
+        self,
+        spec: SparkSpec,
+        *,
+        storage: str,
+        app_name: str,
+        short: bool,
+        settings: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """`settings`: what each flow's own session is set to beside what is pinned."""
-        self._spec, self._app_name, self._short, self._settings = spec, app_name, short, settings
+        self._spec, self._storage, self._app_name, self._short, self._settings = (
+            spec,
+            storage,
+            app_name,
+            short,
+            settings,
+        )
         self._lock = threading.Lock()
         self._handle: SessionHandle | None = None
 
@@ -28,7 +40,9 @@ class Sessions:
             if self._handle is None:
                 from etl.engine.session import open_session  # noqa: PLC0415  # pyspark only for a run that has work
 
-                self._handle = open_session(self._spec, app_name=self._app_name, short=self._short)
+                self._handle = open_session(
+                    self._spec, storage=self._storage, app_name=self._app_name, short=self._short
+                )
                 self._handle.settings = self._settings
             return self._handle
 

@@ -9,12 +9,16 @@ Hadoop's `.<name>.crc`: eight bytes, then four for each 512 of the file.
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
+from etl.engine.places import place
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from etl.engine.places import Place
 
 _CHUNK, _HEADER, _SUM = 512, 8, 4
 _DAMAGES = (OSError, ValueError, IndexError, KeyError, TypeError, BadZipFile)
@@ -25,7 +29,7 @@ def state_damage(checkpoint: str, epoch: int) -> str:
 
     Of a file's content only its length is judged: Spark compares the rest with its checksum when it loads the file, before anything is written.
     """
-    for operator in sorted(Path(checkpoint, "state").glob("[0-9]*")):
+    for operator in sorted(place(checkpoint, "state").glob("[0-9]*"), key=str):
         described = _newest_description(operator)
         try:
             stores = _second_line(described.read_text(encoding="utf-8"))["stateStoreInfo"]
@@ -39,7 +43,7 @@ def state_damage(checkpoint: str, epoch: int) -> str:
     return ""
 
 
-def _newest_description(operator: Path) -> Path:
+def _newest_description(operator: Place) -> Place:
     folder = operator / "_metadata"
     newer = [item for item in folder.glob("v2/*") if item.name.isdigit()]
     return max(newer, key=lambda item: int(item.name), default=folder / "metadata")
@@ -52,13 +56,13 @@ def _second_line(text: str) -> dict[str, Any]:
     return found
 
 
-def _folders(operator: Path, store: dict[str, Any]) -> Iterator[Path]:
+def _folders(operator: Place, store: dict[str, Any]) -> Iterator[Place]:
     name = str(store["storeName"])
     for partition in range(int(store["numPartitions"])):
         yield operator / str(partition) if name == "default" else operator / str(partition) / name
 
 
-def _faults(folder: Path, version: int) -> Iterator[str]:
+def _faults(folder: Place, version: int) -> Iterator[str]:
     wholes = [int(item.stem) for item in folder.glob("*.zip") if item.stem.isdigit()]
     whole = max((item for item in wholes if item <= version), default=0)
     if whole:
@@ -67,10 +71,10 @@ def _faults(folder: Path, version: int) -> Iterator[str]:
         yield from _fault(folder / f"{item}.changelog")
 
 
-def _faults_of_whole(path: Path) -> Iterator[str]:
+def _faults_of_whole(path: Place) -> Iterator[str]:
     yield from _fault(path)
     try:
-        with ZipFile(path) as content:
+        with ZipFile(BytesIO(path.read_bytes())) as content:
             tables = [
                 str(item["dfsSstFileName"])
                 for item in _second_line(content.read("metadata").decode("utf-8"))["sstFiles"]
@@ -82,14 +86,14 @@ def _faults_of_whole(path: Path) -> Iterator[str]:
         yield from _fault(path.parent / "SSTs" / name)
 
 
-def _fault(path: Path) -> Iterator[str]:
+def _fault(path: Place) -> Iterator[str]:
     if not path.is_file():
         yield f"the checkpoint's state has a hole: {path} is missing"
     elif not _has_its_length(path):
         yield f"the checkpoint's state is damaged: {path} is cut off"
 
 
-def _has_its_length(path: Path) -> bool:
+def _has_its_length(path: Place) -> bool:
     try:
         sums = path.with_name(f".{path.name}.crc").stat().st_size
     except FileNotFoundError:

@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.config.stores import below, is_object
+from etl.engine.places import place
+
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.places import Place
 
 _DRAFT = ".draft"
 
 
 @dataclass(frozen=True, slots=True)
 class FlowPaths:
-    """The places that belong to one flow, as absolute local paths."""
+    """The places that belong to one flow, as absolute local paths or URIs of an object store."""
 
     target: str
     quarantine: str
@@ -31,14 +35,12 @@ class FlowPaths:
     @classmethod
     def of(cls, spec: PipelineSpec, flow: FlowSpec) -> FlowPaths:
         """The layout's places for `flow`; `sink.path` moves the target inside storage."""
-        root = Path(spec.storage)
-        own = f"{spec.name}/{flow.name}"
-        target = root / (flow.sink.path or f"tables/{own}")
+        root, own = root_of(spec), f"{spec.name}/{flow.name}"
         return cls(
-            target=str(target),
-            quarantine=str(root / "quarantine" / own),
-            state=str(root / "state" / own),
-            checkpoints=str(root / "checkpoints" / own),
+            target=below(root, flow.sink.path or f"tables/{own}"),
+            quarantine=below(root, "quarantine", own),
+            state=below(root, "state", own),
+            checkpoints=below(root, "checkpoints", own),
         )
 
     @property
@@ -51,9 +53,21 @@ class FlowPaths:
         return f"{self.checkpoints}/g{number}"
 
 
-def write_json(path: str | Path, value: Any) -> None:
+def root_of(spec: PipelineSpec) -> str:
+    """The root of everything that is written for a pipeline, where it can be reached from now on by `place`."""
+    if is_object(spec.storage):
+        from etl.engine.object_store import use  # noqa: PLC0415  # only who stores in one needs its library
+
+        use(spec.storage, dict(spec.spark.conf))
+    return spec.storage
+
+
+def write_json(path: str | Place, value: Any) -> None:
     """Write `value` so that a reader sees the whole file or none, whenever this process dies."""
-    target = Path(path)
+    target = place(path)
+    if not isinstance(target, Path):
+        target.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = _draft(target)
     try:
@@ -82,10 +96,10 @@ def is_draft(name: str) -> bool:
     return name.startswith(".") and name.endswith(_DRAFT)
 
 
-def sweep_draft(path: str | Path) -> None:
+def sweep_draft(path: str | Place) -> None:
     """Remove a draft of `write_json` whose writer is dead; that of a live one, here or in another process, stays."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(str(path), os.O_RDWR)
     except FileNotFoundError:  # it has become what it was a draft of
         return
     try:
@@ -93,22 +107,24 @@ def sweep_draft(path: str | Path) -> None:
     except BlockingIOError:
         return
     else:
-        Path(path).unlink(missing_ok=True)
+        place(path).unlink(missing_ok=True)
     finally:
         os.close(handle)
 
 
-def sweep_drafts(folder: str | Path) -> None:
-    """Remove the drafts in a folder, not in those below it, whose writers are dead."""
-    with os.scandir(folder) as items:
+def sweep_drafts(folder: str | Place) -> None:
+    """Remove the drafts in a folder, not in those below it, whose writers are dead; an object store has none, since puts are whole."""
+    if is_object(str(folder)):
+        return
+    with os.scandir(str(folder)) as items:
         drafts = [item.path for item in items if is_draft(item.name)]
     for path in drafts:
         sweep_draft(path)
 
 
-def read_json(path: str | Path) -> Any | None:
+def read_json(path: str | Place) -> Any | None:
     """The JSON in `path`, or None where there is no such file."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 from pyspark.sql.types import MapType
 
 from etl.config.types import quoted
+from etl.engine.places import place
 from etl.engine.table_rows import as_text, columns_of, of_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TableComparer:
         return Leftover(columns, others, tuple(rows[True]), tuple(rows[False]), equal, beyond)
 
     def _table(self, path: str) -> DataFrame | None:
-        if not Path(path, "_delta_log").is_dir():
+        if not place(path, "_delta_log").is_dir():
             return None
         return self._session.read.format("delta").load(path)
 

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -14,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.config.rows import Reading, Unfit
 from etl.config.types import of_json, quoted, schema
+from etl.engine.places import lines_of, place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -87,13 +87,13 @@ class _Log:
 
 def _log(table: str) -> _Log | None:
     """What a table's log says of its newest version; None where it is too long, or too clever, to be read by itself."""
-    folder = Path(table, "_delta_log")
+    folder = place(table, "_delta_log")
     if (folder / "_last_checkpoint").exists():
         return None
     columns: tuple[Column, ...] = ()
     files: dict[str, None] = {}
-    for commit in sorted(folder.glob("*.json")):
-        for line in commit.read_text(encoding="utf-8").splitlines():
+    for commit in sorted(folder.glob("*.json"), key=str):
+        for line in lines_of(commit):
             action = json.loads(line)
             if "metaData" in action:
                 if "columnMapping" in str(action["metaData"].get("configuration")):
@@ -105,7 +105,7 @@ def _log(table: str) -> _Log | None:
                 if action["add"].get("deletionVector"):
                     return None
                 files[action["add"]["path"]] = None
-    return _Log(columns, tuple(str(Path(table, unquote(name))) for name in files))
+    return _Log(columns, tuple(str(place(table, unquote(name))) for name in files))
 
 
 def of_text(text: str, columns: tuple[Column, ...]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ No target depends on it: where it is missing, a plan and a run warn that nothing
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.storage import read_json, sweep_drafts, write_json
+from etl.engine.places import place
+from etl.engine.storage import read_json, root_of, sweep_drafts, write_json
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.places import Place
 
 
 def remember(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, *, equal: bool) -> None:
@@ -39,5 +40,5 @@ def _known(spec: PipelineSpec, flow: FlowSpec) -> Any | None:
         return None
 
 
-def _file(spec: PipelineSpec, flow: FlowSpec) -> Path:
-    return Path(spec.storage, "history", spec.name, "verified", f"{flow.name}.json")
+def _file(spec: PipelineSpec, flow: FlowSpec) -> Place:
+    return place(root_of(spec), "history", spec.name, "verified", f"{flow.name}.json")

@@ -9,7 +9,6 @@ is earlier: hence a cartesian product, and no broadcast.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -17,6 +16,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.engine import checkpoints
 from etl.engine.clock import NEWEST, with_clock, without_clock
 from etl.engine.names import columns, quoted
+from etl.engine.places import place
 from etl.engine.sources.files import CORRUPT
 from etl.planning.events import Counts
 
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.job import Input, Job
+    from etl.engine.places import Place
 
 _COUNTED = "_etl_in_"
 _MARK = "_etl_watermark"
 _DIGITS = 20  # of a fixed length, since the query knows the file's length from before
 
 
-def _file(job: Job) -> Path:
-    return Path(job.generation.path, "etl", "watermark")
+def _file(job: Job) -> Place:
+    return place(job.generation.path, "etl", "watermark")
 
 
 def set_watermark(job: Job, epoch: int) -> None:

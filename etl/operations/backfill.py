@@ -51,7 +51,7 @@ def backfill(
     same call begins anew. Raises what keeps it from being done; the windows that were committed by then stay.
     """
     found = flow_of(spec, flow, "E280")
-    sessions = Sessions(spec.spark, app_name=f"etl backfill {spec.name}", short=False)
+    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl backfill {spec.name}", short=False)
     try:
         return _Work(
             located(spec, {item.dataset for item in found.inputs}, sessions), found, asked, sessions, tell

@@ -80,7 +80,7 @@ class Bench:
 
     def __init__(self, spec: SparkSpec) -> None:
         spec = replace(spec, conf=tuple({**LITTLE, **dict(spec.conf)}.items()))
-        self._sessions = Sessions(spec, app_name="etl test", short=True)
+        self._sessions = Sessions(spec, storage="", app_name="etl test", short=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="twilight-test-"))
         self._lock = threading.Lock()
         self._count = 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.engine.generations import generation_numbers, reached, read_generation
+from etl.engine.places import files_below, place
 from etl.engine.provenance import commits, last_committed
 from etl.engine.storage import FlowPaths
 from etl.errors import FlowFailed
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.places import Place
     from etl.engine.provenance import Provenance
 
 Standing = Literal["current", "interrupted", "superseded"]
@@ -71,7 +71,7 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowCheckpoints:
 def _generation(
     paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, retired: int
 ) -> GenerationState:
-    folder = Path(paths.generation(number))
+    folder = place(paths.generation(number))
     try:
         opened = read_generation(paths, number)
     except FlowFailed:  # damaged: `repair` says so, and the target's log tells what there is to know
@@ -99,12 +99,11 @@ def _generation(
     )
 
 
-def _size(folder: Path) -> int:
+def _size(folder: Place) -> int:
     total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += Path(root, name).lstat().st_size
-            except FileNotFoundError:  # a run that works on it has just replaced the file
-                continue
+    for file in files_below(folder):
+        try:
+            total += file.stat().st_size
+        except FileNotFoundError:  # a run that works on it has just replaced the file
+            continue
     return total

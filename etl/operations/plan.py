@@ -70,7 +70,7 @@ def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> Pi
         return spec
     from etl.engine.catalog import located as find  # noqa: PLC0415  # only such a plan needs Spark
 
-    used = sessions or Sessions(spec.spark, app_name=f"etl plan {spec.name}", short=True)
+    used = sessions or Sessions(spec.spark, storage=spec.storage, app_name=f"etl plan {spec.name}", short=True)
     try:
         return find(spec, read, used.get().flow_session(spec.run.timezone))
     finally:

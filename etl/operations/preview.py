@@ -20,7 +20,7 @@ def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
     Raises ConfigurationError where there is no such flow, and what a run of it would raise.
     """
     wanted = _flow(spec, flow)
-    sessions = Sessions(spec.spark, app_name=f"etl preview {spec.name}", short=True)
+    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl preview {spec.name}", short=True)
     try:
         from etl.engine.failures import translated  # noqa: PLC0415  # pyspark only where there is a flow to look at
         from etl.engine.preview import Preview  # noqa: PLC0415

@@ -38,7 +38,7 @@ def quarantine(
 
     Starts Spark only where a table's log does not say itself that it is empty.
     """
-    sessions = Sessions(spec.spark, app_name=f"etl quarantine {spec.name}", short=True)
+    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl quarantine {spec.name}", short=True)
     found = []
     try:
         for flow in spec.flows:

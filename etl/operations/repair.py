@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine import checkpoints
 from etl.engine.generations import Generation, newest_opened, open_generation, reached
 from etl.engine.locks import flow_lock
+from etl.engine.places import place
 from etl.engine.provenance import last_stamp
 from etl.engine.storage import FlowPaths, write_json
 from etl.engine.target import committed_and_fault
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.places import Place
     from etl.planning.plan import Committed
 
 _ROUNDS = 5  # one fault can hide another; a checkpoint has no more than these that can be mended
@@ -40,7 +41,7 @@ def repair(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[FlowRepair
 
 def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
     paths = FlowPaths.of(spec, flow)
-    if not Path(paths.checkpoints).is_dir() and last_stamp(paths.target) is None:
+    if not place(paths.checkpoints).is_dir() and last_stamp(paths.target) is None:
         return FlowRepair(flow.name, (), ())
     with flow_lock(paths, flow=flow.name, run_id="repair"):
         mended: list[str] = []
@@ -70,7 +71,7 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
 
 def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
     """Mend the first fault of a generation that can be mended, and say how; empty where none can."""
-    folder = Path(paths.generation(number))
+    folder = place(paths.generation(number))
     if _is_unreadable(paths, number):
         if committed is None or committed.generation != number:
             return ""  # nobody else knows what it was opened for
@@ -104,13 +105,13 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
 
 
 def _is_unreadable(paths: FlowPaths, number: int) -> bool:
-    return checkpoints.unreadable_record(Path(paths.generation(number), "generation.json"))
+    return checkpoints.unreadable_record(place(paths.generation(number), "generation.json"))
 
 
-def _set_aside(folder: Path, file: Path) -> None:
+def _set_aside(folder: Place, file: Place) -> None:
     """Move a damaged file, and the sum that Hadoop keeps beside it, out of Spark's sight."""
-    place = folder / "etl" / "set-aside"
-    place.mkdir(parents=True, exist_ok=True)
+    aside = folder / "etl" / "set-aside"
+    aside.mkdir(parents=True, exist_ok=True)
     for item in (file, file.with_name(f".{file.name}.crc")):
         if item.exists():
-            item.replace(place / f"{file.parent.name}-{item.name}-{uuid.uuid4().hex[:8]}")
+            item.replace(str(aside / f"{file.parent.name}-{item.name}-{uuid.uuid4().hex[:8]}"))

@@ -39,7 +39,7 @@ def replay(spec: PipelineSpec, flow: str, *, tell: Callable[[str], None] = lambd
     One commit of the target, under the flow's lock; one that died is ended by the next call. Raises what keeps it from being done.
     """
     found = flow_of(spec, flow, "E283")
-    sessions = Sessions(spec.spark, app_name=f"etl quarantine {spec.name}", short=False)
+    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl quarantine {spec.name}", short=False)
     try:
         return _Work(located(spec, {item.dataset for item in found.inputs}, sessions), found, sessions, tell).run()
     finally:

@@ -67,7 +67,7 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
             for place in (paths.target, paths.quarantine, paths.state)
             if (not pending or place in pending) and (found := _end_of(place, wanted)) is not None
         ]
-        sessions = Sessions(spec.spark, app_name=f"etl rollback {spec.name}", short=True)
+        sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl rollback {spec.name}", short=True)
         try:
             from etl.engine.rollback import missing_files, restore  # noqa: PLC0415  # pyspark only when there is work
 

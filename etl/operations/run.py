@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from etl.config.secrets import redacted
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_run import Order
+from etl.engine.places import place
 from etl.engine.sessions import Sessions
+from etl.engine.storage import root_of
 from etl.errors import EnvironmentProblem
 from etl.operations.plan import plan
 from etl.operations.rounds import run_rounds
@@ -49,7 +51,7 @@ def run(
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
     chosen = mode or spec.run.mode
-    used = sessions or Sessions(spec.spark, app_name=f"etl {spec.name}", short=is_little(spec))
+    used = sessions or Sessions(spec.spark, storage=spec.storage, app_name=f"etl {spec.name}", short=is_little(spec))
     try:
         planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=used)
         _must_be_writable(spec)
@@ -100,7 +102,10 @@ def _status(flows: Sequence[FlowResult]) -> Status:
 
 
 def _must_be_writable(spec: PipelineSpec) -> None:
-    root = Path(spec.storage)
+    root = place(root_of(spec))
+    if not isinstance(root, Path):
+        root.exists()  # the store is asked, and says what is wrong; that it takes what is written, the locks prove
+        return
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

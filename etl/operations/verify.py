@@ -175,7 +175,9 @@ def verify(
     scratch = Path(tempfile.mkdtemp(prefix="twilight-verify-"))
     little = is_little(spec) or asked.generated or asked.rows is not None
     settings = tuple(LITTLE.items()) if little else ()
-    sessions = Sessions(spec.spark, app_name=f"etl verify {spec.name}", short=little, settings=settings)
+    sessions = Sessions(
+        spec.spark, storage=spec.storage, app_name=f"etl verify {spec.name}", short=little, settings=settings
+    )
     try:
         bench = _opened(spec, asked, order, scratch, sessions, settings)
         _verify(bench, told)
@@ -247,7 +249,13 @@ def _verify(bench: _Bench, told: Callable[[str], None]) -> None:
     bench.feed.empty()
     sources = bench.feed.mixed(place, bench.asked.seed)
     settings = (*bench.settings, *_OTHER_PARTITIONS)
-    other = Sessions(bench.spec.spark, app_name=f"etl verify {bench.spec.name}", short=True, settings=settings)
+    other = Sessions(
+        bench.spec.spark,
+        storage=bench.spec.storage,
+        app_name=f"etl verify {bench.spec.name}",
+        short=True,
+        settings=settings,
+    )
     try:
         results = _run(bench, _derived(bench.spec, sources, place), "batch", other)
     finally:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.places import place
 from etl.engine.provenance import read_log
 from etl.engine.storage import FlowPaths, read_json, sweep_drafts, write_json
 from etl.markup import card, element, quiet, table
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.config.spec import PipelineSpec
+    from etl.engine.places import Place
     from etl.planning.backfill import BackfillResult
     from etl.planning.events import RunResult
     from etl.planning.replay import ReplayResult
@@ -122,5 +123,5 @@ def _range(backfill: Mapping[str, Any] | None) -> str | None:
     return f"{backfill['from']} ≤ {backfill['column']} < {backfill['to']}"
 
 
-def _file(storage: str, pipeline: str, run_id: str) -> Path:
-    return Path(storage, "history", pipeline, f"{run_id}.json")
+def _file(storage: str, pipeline: str, run_id: str) -> Place:
+    return place(storage, "history", pipeline, f"{run_id}.json")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from etl.engine import holder as holders
 from etl.engine import locks
 from etl.engine.locks import flow_lock, settle
 from etl.engine.storage import FlowPaths
@@ -159,7 +160,7 @@ def test_no_text_in_a_lock_file_stops_a_run(tmp_path: Path, text: str) -> None:
 def test_the_jvm_of_a_killed_driver_is_waited_for_and_no_other_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], waits: bool
 ) -> None:
-    monkeypatch.setattr(locks, "_WAIT_FOR_JVM_S", 0.1)
+    monkeypatch.setattr(holders, "_WAIT_FOR_JVM_S", 0.1)
     paths = places(tmp_path)
     jvm = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:

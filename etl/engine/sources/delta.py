@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etl.config.starts import starts
 from etl.engine.checkpoints import decode
 from etl.engine.commit import FEED
+from etl.engine.places import place
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.sources.pin import Pin
 from etl.engine.storage import read_json
@@ -164,14 +164,14 @@ class DeltaSource:
         return True
 
     def _is_there(self, name: str) -> bool:
-        return Path(decode(name) if name.startswith("file:") else f"{self._path}/{unquote(name)}").exists()
+        return place(self._path, decode(name) if name.startswith("file:") else unquote(name)).exists()
 
     def _table_id(self) -> str:
         """The table's id, which outlives every change of it but not a new table under its path; empty where the log does not tell."""
         versions = log_versions(self._path)
         for version in dict.fromkeys([*versions[-1:], *versions[:1]]):
             try:
-                found = read_json(Path(self._path, "_delta_log", f"{version:020d}.crc"))
+                found = read_json(place(self._path, "_delta_log", f"{version:020d}.crc"))
                 known = str(found["metadata"]["id"]) if found else ""
             except (ValueError, KeyError, TypeError):  # a sum that is cut off; Delta does without it, too
                 known = ""
@@ -183,7 +183,7 @@ class DeltaSource:
     def _has_feed(self, version: int) -> bool:
         """Whether a version of the table tells which rows came and went; True where the log does not tell any more."""
         try:
-            known = read_json(Path(self._path, "_delta_log", f"{version:020d}.crc")) or {}
+            known = read_json(place(self._path, "_delta_log", f"{version:020d}.crc")) or {}
             return bool(known["metadata"]["configuration"].get(FEED) == "true")
         except (ValueError, KeyError, TypeError, AttributeError):  # as in _table_id
             pass
@@ -244,7 +244,7 @@ class DeltaSource:
         versions = log_versions(self._path)
         if not versions:
             raise EnvironmentProblem(
-                f"'{self._spec.name}': there is no Delta table at {Path(self._path)}",
+                f"'{self._spec.name}': there is no Delta table at {self._path}",
                 where=str(self._spec.at) if self._spec.at.line else "",
                 hint="run the flow that writes it first, or correct the source's path",
             )

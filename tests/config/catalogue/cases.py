@@ -172,7 +172,11 @@ CASES = (
     Case("groups that append", "E203", "    columns: {country: {type: STRING, description: Where it went}}", "    sink: {strategy: append}"),
     Case("a column with a type that is none", "E311", "{type: STRING, description", "{type: STRNG, description"),
     Case("another kind of path", "E900", "    path: ${landing}/orders", "    path: s3://bucket/orders"),
-    Case("storage of another kind", "E900", "storage: ./storage", "storage: s3a://bucket/tables", BASE),
+    Case("storage of another kind", "E900", "storage: ./storage", "storage: hdfs://cluster/tables", BASE),
+    Case("storage in no bucket", "E136", "storage: ./storage", "storage: s3a:///tables", BASE),
+    Case("storage in what no bucket is called", "E136", "storage: ./storage", "storage: s3a://Our_Lake/tables", BASE),
+    Case("storage that names a version", "E136", "storage: ./storage", "storage: s3a://lake/tables?v=1", BASE),
+    Case("storage above its bucket", "E136", "storage: ./storage", "storage: s3a://lake/../other", BASE),
     # SQL
     Case("SQL that does not parse", "E300", "WHERE o.price > :share", "WHERE (o.price > :share", SQL),
     Case("SQL in the YAML that does not parse", "E300", "        WHERE quantity >= :least", "        WHERE quantity >= >= :least"),

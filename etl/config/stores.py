@@ -1,0 +1,45 @@
+"""Places outside of the local file system: which kinds there are, and how their URIs are joined."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+OBJECT_STORES = ("s3a",)
+"""The schemes of Hadoop's whose stores take conditional writes, which the lock and Delta's log need; each was tested to do so."""
+
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<bucket>[^/]*)(?P<path>/.*|)", re.DOTALL)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
+
+
+def is_object(path: str) -> bool:
+    """Whether a place lies in an object store."""
+    return path.partition("://")[0] in OBJECT_STORES and "://" in path
+
+
+def below(root: str, *parts: str) -> str:
+    """A place below another, local or not."""
+    return posixpath.join(root, *parts)
+
+
+def bucket_of(uri: str) -> str:
+    """The bucket that a place lies in."""
+    return uri.partition("://")[2].partition("/")[0]
+
+
+def key_of(uri: str) -> str:
+    """The name of a place within its bucket; empty for the bucket itself."""
+    return uri.partition("://")[2].partition("/")[2].strip("/")
+
+
+def fault_of(uri: str) -> str:
+    """What is wrong with the URI of a folder in an object store; empty where nothing is."""
+    found = _URI.fullmatch(uri)
+    if found is None or not found["bucket"]:
+        return "it names no bucket"
+    if not _BUCKET.fullmatch(found["bucket"]):
+        return f"'{found['bucket']}' is no name of a bucket"
+    parts = [part for part in found["path"].split("/") if part]
+    if {".", ".."} & set(parts) or re.search(r"[?#%\\\x00-\x1f\x7f]|//", found["path"]):
+        return "its path has something else in it than names with / between them"
+    return ""

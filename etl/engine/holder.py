@@ -1,0 +1,135 @@
+"""Who holds the lock of a flow, in the words that stand in it: for whoever wants it next, on whatever machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from etl.errors import LockHeld
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_PROCESSES = Path("/proc/self/ns/pid")
+_WAIT_FOR_JVM_S = 60.0
+_WAIT_FOR_TURN_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A run in a process: `start` tells that from any other with its pid; `machine` tells where pids mean anything."""
+
+    run: str = "?"
+    host: str = "?"
+    pid: int | None = None
+    start: str | None = None
+    jvm: int | None = None
+    jvm_start: str | None = None
+    since: float = 0.0
+    in_turns: bool = False
+    machine: str = ""
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    gave_up: bool = False  # it ended, and not in good order
+
+    @classmethod
+    def here(cls, run_id: str, *, in_turns: bool) -> Holder:
+        """This process, for a run of its own."""
+        own = os.getpid()
+        return cls(
+            run=run_id,
+            host=socket.gethostname(),
+            pid=own,
+            start=started(own),
+            since=time.time(),
+            in_turns=in_turns,
+            machine=this_machine(),
+        )
+
+    @classmethod
+    def loads(cls, text: bytes) -> Holder | None:
+        """The holder that the words tell of; None where there are none. What is not ours, or not whole, tells of nobody known."""
+        if not text.strip():
+            return None
+        found: Any = None
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
+        if not isinstance(found, dict):
+            return cls(token="")
+        known = {name: found[name] for name in cls.__slots__ if name in found}
+        jvm = known.get("jvm")
+        if not isinstance(jvm, int):
+            known["jvm"] = None
+        return cls(**{"token": "", **known})
+
+    def dumps(self) -> bytes:
+        """The words."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+
+    def with_jvm(self, pid: int) -> Holder:
+        """The same, and which JVM works for it."""
+        return replace(self, jvm=pid, jvm_start=started(pid))
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process is known to have ended: only of one on this machine can that be known."""
+        if self.gave_up:
+            return True
+        return (
+            bool(self.machine)
+            and self.machine == this_machine()
+            and self.pid is not None
+            and started(self.pid) != self.start
+        )
+
+    @property
+    def is_this_process(self) -> bool:
+        return (self.pid, self.start) == (os.getpid(), started(os.getpid()))
+
+    def __str__(self) -> str:
+        return f"run {self.run} (process {self.pid if self.pid is not None else '?'} on {self.host})"
+
+    def refuses(self, flow: str, hint: str) -> LockHeld:
+        """What one is told who wants the lock of `flow` as well."""
+        return LockHeld(f"flow '{flow}' is being worked on by {self}", hint=hint)
+
+
+def patience(holder: Holder, *, in_turns: bool) -> float:
+    """For how many seconds it is worth waiting: long where one of the two holds the lock often and never for long."""
+    return _WAIT_FOR_TURN_S if in_turns or holder.in_turns else 0.0
+
+
+def wait_for_jvm(flow: str, holder: Holder) -> None:
+    """Wait until the JVM of a driver that was killed is gone. One of this very process goes on with what it is told."""
+    if holder.jvm is None or holder.jvm_start is None or holder.is_this_process:
+        return
+    deadline = time.monotonic() + _WAIT_FOR_JVM_S
+    while started(holder.jvm) == holder.jvm_start:
+        if time.monotonic() > deadline:
+            raise LockHeld(
+                f"flow '{flow}': the JVM {holder.jvm} of a run that was killed is still alive",
+                hint=f"end process {holder.jvm}, then run again",
+            )
+        time.sleep(0.05)
+
+
+def started(pid: int) -> str | None:
+    """When a process was started, as boot and clock ticks since: tells it from any other with its pid, on whatever machine. None: not alive."""
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+
+
+def this_machine() -> str:
+    """This boot of this machine, and among its containers this one's processes; empty where the system does not tell."""
+    try:
+        return f"{_BOOT.read_text(encoding='ascii').strip()}/{_PROCESSES.readlink()}"
+    except OSError:
+        return ""

@@ -1,0 +1,285 @@
+"""Places in a bucket of an object store, as the part of `pathlib.Path` that the engine uses, and puts that are refused where somebody was first.
+
+The settings are those that Spark's own access goes by (`spark.hadoop.fs.s3a.*` in conf/, with those of a single bucket), so that both see
+one store; what they leave open comes from the environment (`AWS_*`, a container's or an instance's role). Nothing is cached: S3
+answers a listing or a read that follows a put with what was put.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import translate as pattern_of
+from typing import TYPE_CHECKING, Any
+
+from etl.config.stores import bucket_of, key_of
+from etl.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Store
+
+_PREFIX = "spark.hadoop.fs.s3a."
+_RETRIES: RetryConfig = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
+_CLIENT: ClientConfig = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
+
+
+class Taken(Exception):
+    """A put was refused: the object is there already, or is not the one any more that it was to replace."""
+
+
+_SETTINGS: dict[str, Mapping[str, str]] = {}
+_STORES: dict[str, S3Store] = {}
+
+
+def use(uri: str, settings: Mapping[str, str]) -> None:
+    """Reach the bucket of `uri` by these settings of Spark's from now on, in this process."""
+    bucket = bucket_of(uri)
+    own = {name: value for name, value in settings.items() if name.startswith(_PREFIX)}
+    if _SETTINGS.get(bucket) != own:
+        _SETTINGS[bucket] = own
+        _STORES.pop(bucket, None)
+
+
+def store(bucket: str) -> S3Store:
+    """The client of a bucket; EnvironmentProblem where its library is missing, or does not understand the settings."""
+    found = _STORES.get(bucket)
+    if found is None:
+        found = _STORES[bucket] = _open(bucket, _SETTINGS.get(bucket, {}))
+    return found
+
+
+def _open(bucket: str, settings: Mapping[str, str]) -> S3Store:
+    try:
+        from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra of the package
+        from obstore.store import S3Store  # noqa: PLC0415
+    except ImportError as cause:
+        raise EnvironmentProblem(
+            f"storage in s3a://{bucket} needs the package obstore", hint="pip install 'twilight-etl[s3]'"
+        ) from cause
+    with_bucket = f"{_PREFIX}bucket.{bucket}."
+
+    def said(name: str) -> str:
+        return settings.get(with_bucket + name) or settings.get(_PREFIX + name) or ""
+
+    endpoint = said("endpoint")
+    secure = said("connection.ssl.enabled").lower() != "false"
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{'https' if secure else 'http'}://{endpoint}"
+    options: dict[str, Any] = {
+        "endpoint": endpoint,
+        "region": said("endpoint.region"),
+        "access_key_id": said("access.key"),
+        "secret_access_key": said("secret.key"),
+        "session_token": said("session.token"),
+        "skip_signature": "AnonymousAWSCredentialsProvider" in said("aws.credentials.provider"),
+        "virtual_hosted_style_request": bool(endpoint) and said("path.style.access").lower() != "true",
+    }
+    if not endpoint:
+        del options["virtual_hosted_style_request"]  # its own default, which knows AWS
+    try:
+        return S3Store(
+            bucket,
+            **{name: value for name, value in options.items() if value != ""},
+            client_options=_CLIENT,
+            retry_config=_RETRIES,
+        )
+    except (BaseError, ValueError) as cause:
+        raise _problem(bucket, cause) from cause
+
+
+@contextmanager
+def told(bucket: str) -> Iterator[None]:
+    """What the store refuses, and what it does not answer, as EnvironmentProblem; FileNotFoundError and refused puts pass."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415  # `store` has told what to do where it is missing
+
+    try:
+        yield
+    except BaseError as cause:
+        raise _problem(bucket, cause) from cause
+
+
+def _problem(bucket: str, cause: Exception) -> EnvironmentProblem:
+    text = str(cause)
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    words = text.split("\n", 1)[0].split(": <?xml", 1)[0].strip()
+    hint = "look at spark.hadoop.fs.s3a.* under spark.conf in conf/, and at AWS_* in the environment"
+    if code is not None and code[1] == "NoSuchBucket":
+        return EnvironmentProblem(
+            f"there is no bucket '{bucket}'", hint=f"make it, or correct storage in conf/; {hint}"
+        )
+    return EnvironmentProblem(f"the object store of s3a://{bucket} does not do what is asked: {words}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """What the store tells of an object."""
+
+    st_size: int
+    st_mtime_ns: int
+    tag: str  # of its content: another put, another tag
+    st_ino: int = 0
+
+    @property
+    def st_mtime(self) -> float:
+        return self.st_mtime_ns / 1e9
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectPlace:
+    """A key in a bucket, whether or not there is an object of that name."""
+
+    bucket: str
+    key: str
+    scheme: str = "s3a"
+
+    @classmethod
+    def of(cls, uri: str) -> ObjectPlace:
+        """The place that a URI names."""
+        return cls(bucket_of(uri), key_of(uri), uri.partition("://")[0])
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}/{self.key}".rstrip("/")
+
+    def _at(self, key: str) -> ObjectPlace:
+        return ObjectPlace(self.bucket, key, self.scheme)
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        _, dot, after = self.name.lstrip(".").rpartition(".")
+        return f".{after}" if dot and after else ""
+
+    @property
+    def stem(self) -> str:
+        return self.name.removesuffix(self.suffix)
+
+    @property
+    def parent(self) -> ObjectPlace:
+        return self._at(self.key.rpartition("/")[0])
+
+    def __truediv__(self, key: str, /) -> ObjectPlace:
+        if "://" in key:  # as a Delta log may name a file that lies elsewhere
+            return self.of(key)
+        return self._at(f"{self.key}/{key}".strip("/"))
+
+    def with_name(self, name: str) -> ObjectPlace:
+        return self.parent / name
+
+    def exists(self) -> bool:
+        return self.is_file() or self.is_dir()
+
+    def is_file(self) -> bool:
+        try:
+            self.stat()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_dir(self) -> bool:
+        """Whether there is something below; a folder's own marker, which Hadoop puts, is nothing."""
+        import obstore  # noqa: PLC0415  # `store` has told what to do where it is missing
+
+        with told(self.bucket):
+            pages = obstore.list(store(self.bucket), prefix=self.key or None, chunk_size=2)
+            return any(item["path"] != self.key for page in pages for item in page)
+
+    def iterdir(self) -> Iterator[ObjectPlace]:
+        import obstore  # noqa: PLC0415  # likewise
+
+        with told(self.bucket):
+            found = obstore.list_with_delimiter(store(self.bucket), self.key or None)
+        yield from (self._at(key) for key in found["common_prefixes"])
+        yield from (self._at(item["path"]) for item in found["objects"] if item["path"] != self.key)
+
+    def files(self) -> Iterator[ObjectPlace]:
+        """Every object below, and no folder's marker that can be told from one."""
+        import obstore  # noqa: PLC0415  # likewise
+
+        with told(self.bucket):
+            for page in obstore.list(store(self.bucket), prefix=self.key or None):
+                yield from (self._at(item["path"]) for item in page if item["path"] != self.key)
+
+    def glob(self, pattern: str) -> Iterator[ObjectPlace]:
+        """What lies below under a pattern of the kind that a single name has, in each of its parts."""
+        first, _, rest = pattern.partition("/")
+        wanted = re.compile(pattern_of(first))
+        for item in [self / first] if not re.search(r"[*?\[]", first) else self.iterdir():
+            if wanted.match(item.name):
+                if rest:
+                    yield from item.glob(rest)
+                elif item.exists():
+                    yield item
+
+    def stat(self) -> ObjectStatus:
+        import obstore  # noqa: PLC0415  # likewise
+
+        with told(self.bucket):
+            found = obstore.head(store(self.bucket), self.key)
+        changed = found["last_modified"] - datetime(1970, 1, 1, tzinfo=UTC)
+        return ObjectStatus(found["size"], changed // timedelta(microseconds=1) * 1000, str(found["e_tag"]))
+
+    def read_bytes(self) -> bytes:
+        return self.read_tagged()[0]
+
+    def read_tagged(self) -> tuple[bytes, str]:
+        """The content, and the tag that `put` replaces it by."""
+        import obstore  # noqa: PLC0415  # likewise
+
+        with told(self.bucket):
+            found = obstore.get(store(self.bucket), self.key)
+            return bytes(found.bytes()), str(found.meta["e_tag"])
+
+    def read_text(self, encoding: str | None = None) -> str:
+        return self.read_bytes().decode(encoding or "utf-8")
+
+    def write_text(self, data: str, encoding: str | None = None) -> int:
+        """Put the text: a reader sees all of it or what was there before."""
+        self.put(data.encode(encoding or "utf-8"))
+        return len(data)
+
+    def put(self, data: bytes, *, new: bool = False, instead_of: str | None = None) -> str:
+        """Put the content, and return its tag. Taken where it is to be `new` and is not, or is not `instead_of` that tag."""
+        import obstore  # noqa: PLC0415  # likewise
+        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
+
+        mode: Any = "create" if new else {"e_tag": instead_of} if instead_of is not None else "overwrite"
+        with told(self.bucket):
+            try:
+                found = obstore.put(store(self.bucket), self.key, data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as cause:
+                raise Taken(str(self)) from cause
+            except FileNotFoundError as cause:  # one that was to be replaced is gone; or there is no bucket
+                if instead_of is not None and "NoSuchBucket" not in str(cause):
+                    raise Taken(str(self)) from cause
+                raise _problem(self.bucket, cause) from cause
+        return str(found["e_tag"])
+
+    def touch(self) -> None:
+        self.put(b"")
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002  # pathlib's own
+        """Nothing: a folder is there as soon as something is in it."""
+
+    def replace(self, target: str) -> ObjectPlace:
+        """Copy to `target`, which appears whole, and remove; one that dies between leaves both."""
+        import obstore  # noqa: PLC0415  # likewise
+
+        other = ObjectPlace.of(target)
+        with told(self.bucket):
+            obstore.copy(store(self.bucket), self.key, other.key)
+        self.unlink()
+        return other
+
+    def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  # pathlib's own
+        import obstore  # noqa: PLC0415  # likewise
+
+        if not missing_ok and not self.is_file():
+            raise FileNotFoundError(str(self))
+        with told(self.bucket):
+            obstore.delete(store(self.bucket), self.key)
