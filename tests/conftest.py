@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from tests.s3 import S3
+
 _SLOW_FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 # The same cases each time; `pytest --hypothesis-profile=dev` looks for new ones, and prints how to see them again.
 settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, suppress_health_check=_SLOW_FIXTURES)
@@ -96,6 +98,15 @@ def spark() -> Iterator[SparkSession]:
     handle = open_session(SparkSpec(conf=LITTLE_DATA), app_name="tests", short=False)
     yield handle.spark
     handle.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """One S3 server for every test that needs one; each has buckets of its own."""
+    from tests.s3 import serving  # what it needs costs most tests nothing
+
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """A real S3 API on loopback, and what a test does to it: moto's server, with each request served whole before the next.
 
 `python -m tests.s3 PORT` serves. What S3 promises and a server of threads does not is added: a condition and its put are one. Faults are asked
-for by a side door, `PUT /_faults/<name>`: `deaf` takes a put and answers that it failed, `blind` takes no heed of conditions.
+for by a side door, `PUT /_faults/<name>`: `deaf` takes a put and answers that it failed, `blind` takes no heed of conditions,
+`blind-to-tags` of those that name a tag.
 """
 
 from __future__ import annotations
@@ -142,6 +143,8 @@ def _serve(port: int) -> None:
             if has("blind"):
                 for name in _CONDITIONS:
                     environ.pop(name, None)
+            if has("blind-to-tags"):
+                environ.pop("HTTP_IF_MATCH", None)
             if has("deaf"):
                 list(application(environ, lambda *_: None))
                 answer("500 Internal Server Error", [("Content-Length", "0")])

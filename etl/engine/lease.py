@@ -185,9 +185,13 @@ def _take(
         if holder is None or holder.is_dead or watch.is_over:
             if holder is not None:
                 wait_for_jvm(flow, holder)
-            with suppress(Taken):  # somebody was faster: look again
+            try:
                 return at.put(_anew(own), new=not tag, instead_of=tag or None), holder is not None
-            continue
+            except Taken:  # by somebody who was faster; or by ourselves, and the answer was lost
+                found, tag = _read(at)
+                if found is not None and found.token == own.token:
+                    return tag, holder is not None
+                continue
         if is_alive and (not waits or time.monotonic() - began > patience(holder, in_turns=in_turns is not None)):
             raise holder.refuses(
                 flow, "wait for that run to end, or stop it; the lock goes when its process ends, or soon after"

@@ -91,14 +91,19 @@ def _open(bucket: str, settings: Mapping[str, str]) -> S3Store:
 
 
 @contextmanager
-def told(bucket: str) -> Iterator[None]:
-    """What the store refuses, and what it does not answer, as EnvironmentProblem; FileNotFoundError and refused puts pass."""
+def _told(at: ObjectPlace) -> Iterator[S3Store]:
+    """The client of the place's bucket; what the store refuses, or does not answer, as EnvironmentProblem, and what it lacks as FileNotFoundError."""
+    client = store(at.bucket)
     from obstore.exceptions import BaseError  # noqa: PLC0415  # `store` has told what to do where it is missing
 
     try:
-        yield
+        yield client
+    except FileNotFoundError as cause:
+        if "NoSuchBucket" in str(cause):  # who looked for a file must not take it for one that is not there
+            raise _problem(at.bucket, cause) from cause
+        raise FileNotFoundError(str(at)) from cause
     except BaseError as cause:
-        raise _problem(bucket, cause) from cause
+        raise _problem(at.bucket, cause) from cause
 
 
 def _problem(bucket: str, cause: Exception) -> EnvironmentProblem:
@@ -185,15 +190,15 @@ class ObjectPlace:
         """Whether there is something below; a folder's own marker, which Hadoop puts, is nothing."""
         import obstore  # noqa: PLC0415  # `store` has told what to do where it is missing
 
-        with told(self.bucket):
-            pages = obstore.list(store(self.bucket), prefix=self.key or None, chunk_size=2)
+        with _told(self) as client:
+            pages = obstore.list(client, prefix=self.key or None, chunk_size=2)
             return any(item["path"] != self.key for page in pages for item in page)
 
     def iterdir(self) -> Iterator[ObjectPlace]:
         import obstore  # noqa: PLC0415  # likewise
 
-        with told(self.bucket):
-            found = obstore.list_with_delimiter(store(self.bucket), self.key or None)
+        with _told(self) as client:
+            found = obstore.list_with_delimiter(client, self.key or None)
         yield from (self._at(key) for key in found["common_prefixes"])
         yield from (self._at(item["path"]) for item in found["objects"] if item["path"] != self.key)
 
@@ -201,8 +206,8 @@ class ObjectPlace:
         """Every object below, and no folder's marker that can be told from one."""
         import obstore  # noqa: PLC0415  # likewise
 
-        with told(self.bucket):
-            for page in obstore.list(store(self.bucket), prefix=self.key or None):
+        with _told(self) as client:
+            for page in obstore.list(client, prefix=self.key or None):
                 yield from (self._at(item["path"]) for item in page if item["path"] != self.key)
 
     def glob(self, pattern: str) -> Iterator[ObjectPlace]:
@@ -219,8 +224,8 @@ class ObjectPlace:
     def stat(self) -> ObjectStatus:
         import obstore  # noqa: PLC0415  # likewise
 
-        with told(self.bucket):
-            found = obstore.head(store(self.bucket), self.key)
+        with _told(self) as client:
+            found = obstore.head(client, self.key)
         changed = found["last_modified"] - datetime(1970, 1, 1, tzinfo=UTC)
         return ObjectStatus(found["size"], changed // timedelta(microseconds=1) * 1000, str(found["e_tag"]))
 
@@ -231,8 +236,8 @@ class ObjectPlace:
         """The content, and the tag that `put` replaces it by."""
         import obstore  # noqa: PLC0415  # likewise
 
-        with told(self.bucket):
-            found = obstore.get(store(self.bucket), self.key)
+        with _told(self) as client:
+            found = obstore.get(client, self.key)
             return bytes(found.bytes()), str(found.meta["e_tag"])
 
     def read_text(self, encoding: str | None = None) -> str:
@@ -249,15 +254,15 @@ class ObjectPlace:
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
 
         mode: Any = "create" if new else {"e_tag": instead_of} if instead_of is not None else "overwrite"
-        with told(self.bucket):
+        with _told(self) as client:
             try:
-                found = obstore.put(store(self.bucket), self.key, data, mode=mode, use_multipart=False)
+                found = obstore.put(client, self.key, data, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as cause:
                 raise Taken(str(self)) from cause
-            except FileNotFoundError as cause:  # one that was to be replaced is gone; or there is no bucket
-                if instead_of is not None and "NoSuchBucket" not in str(cause):
-                    raise Taken(str(self)) from cause
-                raise _problem(self.bucket, cause) from cause
+            except FileNotFoundError as cause:
+                if instead_of is None or "NoSuchBucket" in str(cause):
+                    raise
+                raise Taken(str(self)) from cause  # the one that was to be replaced is gone
         return str(found["e_tag"])
 
     def touch(self) -> None:
@@ -271,8 +276,8 @@ class ObjectPlace:
         import obstore  # noqa: PLC0415  # likewise
 
         other = ObjectPlace.of(target)
-        with told(self.bucket):
-            obstore.copy(store(self.bucket), self.key, other.key)
+        with _told(self) as client:
+            obstore.copy(client, self.key, other.key)
         self.unlink()
         return other
 
@@ -281,5 +286,5 @@ class ObjectPlace:
 
         if not missing_ok and not self.is_file():
             raise FileNotFoundError(str(self))
-        with told(self.bucket):
-            obstore.delete(store(self.bucket), self.key)
+        with _told(self) as client:
+            obstore.delete(client, self.key)
