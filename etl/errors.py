@@ -3,6 +3,7 @@
 EtlError                     anything below; carries what, where and what to do next
 ├── ConfigurationError       the user's files or flags are wrong                      exit 2
 ├── EnvironmentProblem       no Java, no storage, no permission                       exit 4
+│   └── StoreSilent          an object store does not answer now; it may later
 ├── ExpectationFailed        an `on_violation: fail` expectation, or malformed input  exit 3
 └── RunError                 a flow could not be carried through                      exit 1
     ├── FlowFailed           Spark or user code failed; translated, with its source line
@@ -70,6 +71,10 @@ class EnvironmentProblem(EtlError):
     """The machine lacks what a run needs: Java, jars, storage or a permission."""
 
     exit_code = 4
+
+
+class StoreSilent(EnvironmentProblem):
+    """An object store does not answer, or says that it cannot now."""
 
 
 class ExpectationFailed(EtlError):

@@ -18,19 +18,23 @@ def connection() -> duckdb.DuckDBPyConnection:
     return found
 
 
-def arrow(table: str | Path) -> pa.Table:
-    """A Delta table in Arrow.
+def arrow(table: str | Path, storage: dict[str, str] | None = None) -> pa.Table:
+    """A Delta table in Arrow; `storage`: how to reach one that lies in an object store.
 
     Through deltalake's own scan: its other way, a pyarrow dataset, leaves threads behind that abort a process at its end now and
     then (deltalake 1.6 with pyarrow 21 and 26).
     """
-    found = QueryBuilder().register("found", DeltaTable(str(table))).execute("SELECT * FROM found")
+    found = (
+        QueryBuilder().register("found", DeltaTable(str(table), storage_options=storage)).execute("SELECT * FROM found")
+    )
     return pa.table(found.read_all())
 
 
-def register(duck: duckdb.DuckDBPyConnection, name: str, table: str | Path) -> None:
+def register(
+    duck: duckdb.DuckDBPyConnection, name: str, table: str | Path, storage: dict[str, str] | None = None
+) -> None:
     """Make a Delta table known to DuckDB under a name."""
-    duck.register(name, arrow(table))
+    duck.register(name, arrow(table, storage))
 
 
 def rows(table: str | Path, columns: str = "*") -> list[tuple[Any, ...]]:

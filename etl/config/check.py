@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.equality import check_equality
 from etl.config.starts import check_starts
 from etl.config.state import check_watermarks
+from etl.config.stores import below, fault_of, is_object
 from etl.config.views import check_view, inlined, is_view
 
 if TYPE_CHECKING:
@@ -253,9 +254,12 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     reserved = ("quarantine", "state", "checkpoints", "history")
     places: dict[str, str] = {}
     for flow in spec.flows:
-        target = (flow.sink.path or f"tables/{spec.name}/{flow.name}").strip("/")
+        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.name}"))
         at = document.place(("flows", flow.name, "sink", "path"))
-        if target.split("/")[0] in reserved:
+        wrong = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
+        if wrong and not fault_of(spec.storage):
+            yield Diagnostic("E136", f"flow '{flow.name}': {wrong}", at, "a path such as gold/orders")
+        if target.split("/", maxsplit=1)[0] in reserved:
             yield Diagnostic(
                 "E247", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"
             )

@@ -225,7 +225,7 @@ def storage_path(text: str, project: Path, at: Location, found: list[Diagnostic]
         return local_path(text, project, "storage", at, found)
     wrong = fault_of(text)
     if wrong:
-        found.append(Diagnostic("E136", f"storage: {wrong}: {text}", at, "s3a://bucket/folder"))
+        found.append(Diagnostic("E136", f"storage: {wrong}", at, "s3a://bucket/folder"))
     return text.rstrip("/")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import PurePosixPath
 
 OBJECT_STORES = ("s3a",)
 """The schemes of Hadoop's whose stores take conditional writes, which the lock and Delta's log need; each was tested to do so."""
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<bucket>[^/]*)(?P<path>/.*|)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.=+-]+")  # what Hadoop, Delta and the store's own client all write alike
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
@@ -18,8 +20,8 @@ def is_object(path: str) -> bool:
 
 
 def below(root: str, *parts: str) -> str:
-    """A place below another, local or not."""
-    return posixpath.join(root, *parts)
+    """A place below another, local or not; `parts` are relative, and mean what a path means by them."""
+    return posixpath.join(root, str(PurePosixPath(*parts)))
 
 
 def bucket_of(uri: str) -> str:
@@ -40,6 +42,6 @@ def fault_of(uri: str) -> str:
     if not _BUCKET.fullmatch(found["bucket"]):
         return f"'{found['bucket']}' is no name of a bucket"
     parts = [part for part in found["path"].split("/") if part]
-    if {".", ".."} & set(parts) or re.search(r"[?#%\\\x00-\x1f\x7f]|//", found["path"]):
-        return "its path has something else in it than names with / between them"
+    if {".", ".."} & set(parts) or not all(map(_NAME.fullmatch, parts)) or "//" in found["path"]:
+        return "its path is not of names of letters, digits and - _ . = + with / between them"
     return ""

@@ -1,8 +1,8 @@
 """Named moments at which a run may die, so that tests can make it die there; of a run that nobody disturbs they take no notice.
 
 In one process a test arms a point (`armed`), and whoever reaches it is thrown out by `Crash`; from then on every other point throws
-too, since a dead process reaches nothing any more. For a real process `ETL_CRASH_AT=<point>[:<nth>]` makes it kill itself with
-SIGKILL, the nth time it comes there. Between a commit's data files and the commit itself there is no Python: that moment is watched for
+too, since a dead process reaches nothing any more. For a real process `ETL_CRASH_AT=<point>[:<nth>[:<signal>]]` makes it kill itself, with
+SIGKILL or with that signal, the nth time it comes there; SIGSTOP makes it stand still until somebody lets it go on. Between a commit's data files and the commit itself there is no Python: that moment is watched for
 from outside, by the tests that kill real processes.
 """
 
@@ -95,15 +95,17 @@ def reach(point: Point) -> None:
         for item in _KILLING:
             if item.point == point:
                 if item.passes == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    os.kill(os.getpid(), _SIGNAL[0])
                 item.passes -= 1
 
 
 _KILLING: list[Armed] = []
+_SIGNAL: list[int] = [signal.SIGKILL]
 
 
 def _killing(wanted: str) -> None:
     """What the environment variable asks for, read once."""
     if not _KILLING:
-        name, _, nth = wanted.partition(":")
+        name, nth, by, *_ = (*wanted.split(":"), "", "")
+        _SIGNAL[0] = signal.Signals[by] if by else signal.SIGKILL
         _KILLING.append(Armed(Point(name), int(nth or 1) - 1))

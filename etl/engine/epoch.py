@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config import run_ts
 from etl.config.masking import sensitive
+from etl.config.stores import is_object
 from etl.engine import expectations, generations, quarantine
 from etl.engine.caches import Caches
 from etl.engine.crash_points import Crash, Point, reach
@@ -231,6 +232,7 @@ def _commit(
     reach(Point.STATE_COMMITTING)
     with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
         reach(Point.STATE_COMMITTED)
+        _must_be_of(stamp, job.paths.state)
         if quarantines:
             bad = tally.result()["quarantined"] + sum(
                 arrival.tally.result()["malformed"] if arrival.tally else 0
@@ -239,11 +241,28 @@ def _commit(
             )
             quarantine.write(job, session, output, checked, stamp, count=bad)
             reach(Point.QUARANTINE_COMMITTED)
-        must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
+            _must_be_of(stamp, job.paths.quarantine)
         reach(Point.TARGET_COMMITTING)
         written = write()
         reach(Point.TARGET_COMMITTED)
     return _counts(output, checked, tally, written)
+
+
+def _must_be_of(stamp: Provenance, table: str) -> None:
+    """FlowFailed, to be tried again, where a table beside the target holds this epoch as another run computed it, from other snapshots.
+
+    Delta passes over an epoch that is there. In an object store that may be a commit of a run that has lost its lock, in flight
+    until just now; the next attempt reads what that one read.
+    """
+    found = last_stamp(table) if is_object(table) and stamp.backfill is None else None
+    if (
+        found is not None
+        and found[1].app_id == stamp.app_id
+        and found[1].epoch == stamp.epoch
+        and found[1].to != stamp.to
+    ):
+        message = f"epoch {stamp.epoch} was committed to {table} by run {found[1].run} meanwhile"
+        raise FlowFailed(message, hint="run again", transient=True)
 
 
 def _counts(output: Output, checked: Checked, tally: Tally, written: int | None) -> tuple[Counts, dict[str, int]]:

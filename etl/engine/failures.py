@@ -15,7 +15,7 @@ from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
 from etl.engine.expectations import FAILED
-from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed
+from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
 from etl.planning.events import Failure
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ _CUT = re.compile(
     r"|corrupted file: the footer|can not read class org\.apache\.parquet\.format"
 )
 _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
+_LOCK_LOST = re.compile(r"\[etl-lock-lost\] ([^\n]*)")
 _TRACEBACK, _FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
@@ -86,6 +87,10 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
         return _own(cause)
     text = _text(cause)
     where = str(_place(flow)) if flow.at.line else ""
+    lost = _LOCK_LOST.search(text)
+    if lost:
+        hint = "it did not renew the lock in time: it was paused, or cut off from the store; nothing of it was committed since"
+        return Failure("run", f"flow '{flow.name}': {lost.group(1)}", where, hint, transient=False)
     found = _data_failure(text, flow, where)
     if found is not None:
         return found
@@ -120,7 +125,7 @@ def _own(cause: EtlError) -> Failure:
     if isinstance(cause, ConfigurationError):
         return Failure("configuration", cause.what, hint=hint)
     if isinstance(cause, EnvironmentProblem):
-        return Failure("environment", cause.what, cause.where, hint)
+        return Failure("environment", cause.what, cause.where, hint, transient=isinstance(cause, StoreSilent))
     if isinstance(cause, ExpectationFailed):
         return Failure("expectation", cause.what, cause.where, hint)
     transient = isinstance(cause, FlowFailed) and cause.transient

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from etl.config.stores import is_object
 from etl.engine import generations, registration, verified
 from etl.engine.beside import sets_aside
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import read_state
-from etl.engine.locks import FlowLock, flow_lock, settle
+from etl.engine.locks import FlowLock, flow_lock, must_hold, settle
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
 from etl.errors import EtlError, FlowFailed, HistoryLost
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from etl.planning.plan import FlowPlan
     from etl.planning.strategy import Decision
 
-_POLL_S = 0.1
+_POLL_S, _POLL_OBJECTS_S = 0.1, 0.5  # each look at a bucket is a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,12 @@ class FlowRun:
 
         handle = self._sessions.get()
         lock.tell_jvm(handle.jvm_pid())
-        lock.must_hold()
-        session = handle.flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
+        self._must_hold()
+        session = handle.flow_session(
+            self._flow.timezone,
+            secret_options=self._spec.secret_options,
+            under=(self._paths.lock, self._order.run_id),
+        )
         registration.refuse_taken(session, self._flow, self._paths)
         prepared = prepare(
             self._spec,
@@ -208,6 +213,10 @@ class FlowRun:
                 # The rebuild replaced the target in one commit; what arrived meanwhile follows as a stream.
                 self._drive_stream(prepared.unbounded(), session, lock)
 
+    def _must_hold(self) -> None:
+        """FlowFailed where the lock is another run's by now, before anything is written that no commit guards."""
+        must_hold(self._paths, flow=self._flow.name, run_id=self._order.run_id)
+
     def _register(self) -> None:
         """Tell the catalog of the target, where it may not know yet: catalogs in memory forget with each session."""
         if self._sessions.at_hand() or not registration.is_registered(self._flow, self._paths):
@@ -225,14 +234,15 @@ class FlowRun:
         self._collect(job, epoch)
 
     def _drive_stream(self, prepared: Prepared, session: SparkSession, lock: FlowLock) -> None:
-        from etl.engine.epoch import EpochFunction, run_epoch  # noqa: PLC0415  # see _attempt
-        from etl.engine.stateful import ready_state, settle_state  # noqa: PLC0415
+        from etl.engine.epoch import EpochFunction  # noqa: PLC0415  # see _attempt
+        from etl.engine.stateful import ready_state  # noqa: PLC0415
         from etl.engine.streams import open_stream  # noqa: PLC0415
 
         job = prepared.job
         following = self._next_epoch(job)
         self._reported = following - 1
         held = job.holds(last_committed(job.paths.target))
+        self._must_hold()
         if job.kind == "state":
             ready_state(job)
         stream = open_stream(job, session, limited=prepared.limited)
@@ -240,10 +250,12 @@ class FlowRun:
         if job.kind == "state":
             writing = writing.outputMode(job.state.output_mode)
         reach(Point.STREAM_OPENED)
+        self._must_hold()
         query = writing.option("checkpointLocation", job.generation.checkpoint).start()
         deadline = self._deadline()
         try:
-            while not query.awaitTermination(_POLL_S):  # type: ignore[arg-type]  # seconds may be a fraction
+            pause = _POLL_OBJECTS_S if is_object(self._paths.checkpoints) else _POLL_S
+            while not query.awaitTermination(pause):  # type: ignore[arg-type]  # seconds may be a fraction
                 following = self._collect(job, following, told=query)
                 lock.must_hold()
                 if self._stop.is_set():
@@ -262,8 +274,14 @@ class FlowRun:
             following = self._collect(job, following, told=query)
             generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
-        if self._stop.is_set():
-            return
+        if not self._stop.is_set():
+            self._end_stream(job, session, query, held=held)
+
+    def _end_stream(self, job: Job, session: SparkSession, query: StreamingQuery, *, held: bool) -> None:
+        """What is left to do when nothing more is due: the swap of what was kept back, an empty target where nothing came."""
+        from etl.engine.epoch import run_epoch  # noqa: PLC0415  # see _attempt
+        from etl.engine.stateful import settle_state  # noqa: PLC0415
+
         if held:
             last = generations.reached(job.generation.path)[1] or 0
             run_epoch(job, session, None, last)
@@ -273,6 +291,7 @@ class FlowRun:
             run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
             self._collect(job, 0)
         if job.kind == "state":
+            self._must_hold()
             settle_state(job)
 
     def _collect(self, job: Job, following: int, *, told: StreamingQuery | None = None) -> int:

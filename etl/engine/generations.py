@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from etl.engine import checkpoints
 from etl.engine.places import Place, place
 from etl.engine.sources.pin import Pin
 from etl.engine.state_files import state_damage
-from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.engine.storage import FlowPaths, read_json, write_json, write_new_json
 from etl.errors import FlowFailed
 from etl.planning.events import Counts, Failure
 from etl.planning.plan import Committed, Kind
@@ -54,28 +55,36 @@ def generation_numbers(paths: FlowPaths) -> list[int]:
 
 
 def open_generation(generation: Generation) -> None:
-    """Make a new generation known; from now on it is the one that decides."""
-    write_json(
-        place(generation.path, "generation.json"),
-        {
-            "generation": generation.number,
-            "fingerprint": generation.fingerprint,
-            "kind": generation.kind,
-            "run": generation.opened_by,
-            **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
-            "sources": dict(generation.sources),
-            "places": dict(generation.places),
-            **(
-                {
-                    "held": generation.held,
-                    "partitions": generation.partitions,
-                    "behind_ms": generation.behind_ms,
-                }
-                if generation.kind == "state"
-                else {}
-            ),
-        },
-    )
+    """Make a new generation known; from now on it is the one that decides. FlowFailed where another run has made it known."""
+    if not write_new_json(place(generation.path, "generation.json"), _record(generation)):
+        message = f"generation {generation.number} was opened by another run meanwhile"
+        raise FlowFailed(message, hint="this run lost its lock; run again to go on from there")
+
+
+def record_generation(generation: Generation) -> None:
+    """Write the record of a generation anew, which was damaged."""
+    write_json(place(generation.path, "generation.json"), _record(generation))
+
+
+def _record(generation: Generation) -> dict[str, Any]:
+    return {
+        "generation": generation.number,
+        "fingerprint": generation.fingerprint,
+        "kind": generation.kind,
+        "run": generation.opened_by,
+        **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
+        "sources": dict(generation.sources),
+        "places": dict(generation.places),
+        **(
+            {
+                "held": generation.held,
+                "partitions": generation.partitions,
+                "behind_ms": generation.behind_ms,
+            }
+            if generation.kind == "state"
+            else {}
+        ),
+    }
 
 
 def read_generation(paths: FlowPaths, number: int) -> Generation | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine.generations import generation_numbers
 from etl.engine.names import columns
 from etl.engine.places import place, remove_tree
 
@@ -53,6 +54,7 @@ def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
 
 
 def forget(job: Job) -> None:
-    """Remove what was kept, once the target holds it; that of rebuilds that died goes with it."""
-    for folder in place(job.paths.checkpoints).glob("g*/etl/held"):
-        remove_tree(folder)
+    """Remove what was kept, once the target holds it; that of earlier rebuilds, which died, goes with it."""
+    for number in generation_numbers(job.paths):
+        if number <= job.generation.number:
+            remove_tree(place(job.paths.generation(number), "etl", "held"))

@@ -79,12 +79,13 @@ class Holder:
         """Whether its process is known to have ended: only of one on this machine can that be known."""
         if self.gave_up:
             return True
-        return (
-            bool(self.machine)
-            and self.machine == this_machine()
-            and self.pid is not None
-            and started(self.pid) != self.start
-        )
+        here = bool(self.machine) and self.machine == this_machine()
+        return here and isinstance(self.pid, int) and _has_ended(self.pid, self.start)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the words say who it is."""
+        return self.run != "?"
 
     @property
     def is_this_process(self) -> bool:
@@ -115,6 +116,21 @@ def wait_for_jvm(flow: str, holder: Holder) -> None:
                 hint=f"end process {holder.jvm}, then run again",
             )
         time.sleep(0.05)
+
+
+def _has_ended(pid: int, start: str | None) -> bool:
+    """Whether it is certain that a process of this machine has ended: where the system hides those of others, it is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):
+        return False
+    return state in "ZX" or (start is not None and started(pid) != start)
 
 
 def started(pid: int) -> str | None:

@@ -9,6 +9,7 @@ meets Delta's txn.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -16,14 +17,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.engine.holder import Holder, patience, wait_for_jvm
-from etl.engine.object_store import ObjectPlace, Taken
+from etl.engine.object_store import ObjectPlace, Taken, unheeded
 from etl.errors import EnvironmentProblem, FlowFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BEAT_S = 5.0
-LEASE_S = 20.0  # the holder's put may take as long as three of its beats
+LEASE_S = 20.0  # a beat, and the longest that a hurried put takes, and some
 _LOOK_S = 0.5
 _TURN_S = 0.1  # for one who waits for its turn, between two looks
 _PROVED: set[str] = set()
@@ -35,6 +36,7 @@ class Lease:
 
     def __init__(self, at: ObjectPlace, holder: Holder, tag: str, flow: str) -> None:
         self._at, self._holder, self._tag, self._flow = at, holder, tag, flow
+        self._put_at = time.monotonic()
         self._putting = threading.Lock()
         self._ended = threading.Event()
         self.lost = threading.Event()
@@ -46,8 +48,10 @@ class Lease:
         self._put(self._holder.with_jvm(pid))
 
     def must_hold(self) -> None:
-        """FlowFailed where the lock is another's by now, as far as this process has heard."""
-        if self.lost.is_set():
+        """FlowFailed where the lock is another's by now; one that could not be put for a while asks."""
+        if self.lost.is_set() or (
+            time.monotonic() - self._put_at > LEASE_S and not _is_of(_read(self._at)[0], self._holder)
+        ):
             raise lost(self._flow, self._at)
 
     def leave(self) -> None:
@@ -59,31 +63,49 @@ class Lease:
         self._end(replace(self._holder, gave_up=True).dumps())
 
     def _end(self, words: bytes) -> None:
+        if self._ended.is_set() or self._holder.pid != os.getpid():  # a child that was forked holds nothing
+            return
         self._ended.set()
         # Where it is lost, or the store does not answer, there is nothing to let go of: the lease runs out.
         with self._putting, suppress(Taken, EnvironmentProblem):
-            if not self.lost.is_set():
+            if self.lost.is_set():
+                return
+            try:
                 self._at.put(words, instead_of=self._tag)
+            except Taken:  # by a beat of our own, whose answer was lost
+                found, tag = _read(self._at)
+                if _is_of(found, self._holder):
+                    self._at.put(words, instead_of=tag)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S) and not self.lost.is_set():
-            with suppress(EnvironmentProblem):  # not heard is not lost: the next put tells
+            try:
                 self._put(self._holder)
+            except EnvironmentProblem:  # not heard is not lost: the next put tells
+                continue
+            except BaseException:
+                self.lost.set()
+                raise
 
     def _put(self, holder: Holder) -> None:
         with self._putting:
             if self._ended.is_set() or self.lost.is_set():
                 return
-            self._holder = holder
+            self._holder, began = holder, time.monotonic()
             try:
                 self._tag = self._at.put(_anew(holder), instead_of=self._tag)
             except Taken:
                 # Refused, too, where an answer was lost and the put was tried again.
                 found, tag = _read(self._at)
-                if found is not None and found.token == holder.token and not found.gave_up:
-                    self._tag = tag
-                else:
+                if not _is_of(found, holder):
                     self.lost.set()
+                    return
+                self._tag = tag
+            self._put_at = began
+
+
+def _is_of(found: Holder | None, holder: Holder) -> bool:
+    return found is not None and found.token == holder.token and not found.gave_up
 
 
 def _anew(holder: Holder) -> bytes:
@@ -98,7 +120,7 @@ def lost(flow: str, at: ObjectPlace) -> FlowFailed:
         f"flow '{flow}': its lock is held by {found} now"
         if found is not None
         else f"flow '{flow}': its lock was taken away",
-        hint=f"this run did not renew it for {LEASE_S:g} seconds: it was paused, or cut off from the store; nothing was written since",
+        hint=f"this run did not renew it for {LEASE_S:g} seconds: it was paused, or cut off from the store; nothing of it was committed since",
     )
 
 
@@ -107,11 +129,12 @@ def leased(
     lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: bool
 ) -> Iterator[tuple[Lease, bool]]:
     """Hold the lock for the body, with whether its last holder left something behind; LockHeld, naming the holder, where it is alive."""
-    at, own = ObjectPlace.of(lock), Holder.here(run_id, in_turns=in_turns is not None)
+    at, own = _of(lock), Holder.here(run_id, in_turns=in_turns is not None)
     tag, was_killed = _take(at, own, flow, in_turns, waits=waits)
-    _prove(at, own, tag)
     lease = Lease(at, own, tag, flow)
     try:
+        _prove(at, own)
+        must_hold(lock, flow, run_id)  # the answer may have come late
         yield lease, was_killed
     except BaseException:
         lease.give_up()
@@ -120,14 +143,18 @@ def leased(
         lease.leave()
 
 
+def _of(lock: str) -> ObjectPlace:
+    return replace(ObjectPlace.of(lock), hurried=True)
+
+
 def words(lock: str) -> bool:
     """Whether somebody holds the lock, or has left it without letting go."""
-    return _read(ObjectPlace.of(lock))[0] is not None
+    return _read(_of(lock))[0] is not None
 
 
 def must_hold(lock: str, flow: str, run_id: str) -> None:
     """FlowFailed where the run does not hold the lock, as the store has it now."""
-    at = ObjectPlace.of(lock)
+    at = _of(lock)
     found, _ = _read(at)
     if found is None or found.run != run_id or found.gave_up:
         raise lost(flow, at)
@@ -135,7 +162,7 @@ def must_hold(lock: str, flow: str, run_id: str) -> None:
 
 def held_in_turns(lock: str) -> bool:
     """Whether one that holds the lock often and never for long holds it now."""
-    at, watch = ObjectPlace.of(lock), _Watch()
+    at, watch = _of(lock), _Watch()
     holder, tag = _read(at)
     while holder is not None and holder.in_turns and not holder.is_dead and not watch.is_over:
         if watch.sees(tag):
@@ -150,19 +177,20 @@ class _Watch:
 
     def __init__(self) -> None:
         self._tag: str | None = None
-        self._since = 0.0
+        self._looked, self._quiet = 0.0, 0.0
 
     def sees(self, tag: str) -> bool:
         """Whether the lock was put anew since the last look: somebody is alive."""
-        is_first, is_same = self._tag is None, self._tag == tag
-        if not is_same:
-            self._tag, self._since = tag, time.monotonic()
+        is_first, is_same, now = self._tag is None, self._tag == tag, time.monotonic()
+        # While nobody could look, because the store did not answer or this machine slept, nobody could put it either.
+        self._quiet = self._quiet + min(now - self._looked, 2 * _LOOK_S) if is_same else 0.0
+        self._tag, self._looked = tag, now
         return not is_first and not is_same
 
     @property
     def is_over(self) -> bool:
         """Whether nobody has put it for as long as a lease lasts."""
-        return self._tag is not None and time.monotonic() - self._since > LEASE_S
+        return self._quiet > LEASE_S
 
 
 def _read(at: ObjectPlace) -> tuple[Holder | None, str]:
@@ -202,22 +230,14 @@ def _take(
         time.sleep(_TURN_S if in_turns is not None or holder.in_turns else _LOOK_S)
 
 
-def _prove(at: ObjectPlace, own: Holder, tag: str) -> None:
+def _prove(at: ObjectPlace, own: Holder) -> None:
     """EnvironmentProblem where the store takes puts that it should refuse: no lock and no commit would then mean anything."""
     if at.bucket in _PROVED:
         return
-    conditions: tuple[tuple[str, bool, str | None], ...] = (
-        ("If-None-Match", True, None),
-        ("If-Match", False, f'"{"0" * 32}"'),
-    )
-    for header, new, instead_of in conditions:
-        try:
-            at.put(_anew(own), new=new, instead_of=instead_of)
-        except Taken:
-            continue
+    found = unheeded(at.with_name(f"lock-{own.token}"))
+    if found:
         raise EnvironmentProblem(
-            f"the object store of s3a://{at.bucket} does not heed {header}",
+            f"the object store of s3a://{at.bucket} does not heed {found}",
             hint="two runs could not be kept apart there; use a store that takes conditional writes, as S3 does",
         )
-    if at.read_tagged()[1] == tag:
-        _PROVED.add(at.bucket)
+    _PROVED.add(at.bucket)

@@ -30,7 +30,11 @@ def clear_checkpoints(paths: FlowPaths) -> None:
     for file in files_below(root):
         if is_draft(file.name):
             sweep_draft(file)
-        elif _is_spark_draft(file.name) or (file.parent.name == "etl" and file.name.startswith(("stop-", "failure-"))):
+        elif (
+            _is_spark_draft(file.name)
+            or (file.parent.name == "etl" and file.name.startswith(("stop-", "failure-")))
+            or (file.parent == root and file.name.startswith("lock-"))  # by which a store was tried
+        ):
             file.unlink(missing_ok=True)
     for folder in root.iterdir():
         if isinstance(folder, Path) and folder.is_dir():

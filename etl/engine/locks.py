@@ -217,12 +217,13 @@ def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *,
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder, waited = _holder(descriptor), time.monotonic() - began
+            named = holder is not None and holder.is_named
             worth = patience(holder or Holder(), in_turns=in_turns is not None)
-            if not waits or waited > max(worth, 0.0 if holder else _WAIT_FOR_NAME_S):
+            if not waits or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
                 raise (holder or Holder()).refuses(
                     flow, "wait for that run to end, or stop it; the lock goes when its process ends"
                 ) from None
-            if in_turns is not None and holder and not told:
+            if in_turns is not None and named and not told:
                 in_turns(str(holder))
                 told = True
             time.sleep(0.05)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate as pattern_of
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from etl.config.stores import bucket_of, key_of
-from etl.errors import EnvironmentProblem
+from etl.errors import EnvironmentProblem, StoreSilent
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Store
@@ -30,8 +31,12 @@ class Taken(Exception):
     """A put was refused: the object is there already, or is not the one any more that it was to replace."""
 
 
+# A lease is short: what keeps it must have an answer, or none, while it lasts.
+_HURRIED_CLIENT: ClientConfig = {"connect_timeout": "2s", "timeout": "4s", "allow_http": True}
+_HURRIED_RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=6)}
+
 _SETTINGS: dict[str, Mapping[str, str]] = {}
-_STORES: dict[str, S3Store] = {}
+_STORES: dict[tuple[str, bool], S3Store] = {}
 
 
 def use(uri: str, settings: Mapping[str, str]) -> None:
@@ -40,18 +45,22 @@ def use(uri: str, settings: Mapping[str, str]) -> None:
     own = {name: value for name, value in settings.items() if name.startswith(_PREFIX)}
     if _SETTINGS.get(bucket) != own:
         _SETTINGS[bucket] = own
-        _STORES.pop(bucket, None)
+        for hurried in (False, True):
+            _STORES.pop((bucket, hurried), None)
 
 
-def store(bucket: str) -> S3Store:
-    """The client of a bucket; EnvironmentProblem where its library is missing, or does not understand the settings."""
-    found = _STORES.get(bucket)
+def store(bucket: str, *, hurried: bool = False) -> S3Store:
+    """The client of a bucket; EnvironmentProblem where its library is missing, or does not understand the settings.
+
+    One that is `hurried` gives up after a few seconds.
+    """
+    found = _STORES.get((bucket, hurried))
     if found is None:
-        found = _STORES[bucket] = _open(bucket, _SETTINGS.get(bucket, {}))
+        found = _STORES[bucket, hurried] = _open(bucket, _SETTINGS.get(bucket, {}), hurried=hurried)
     return found
 
 
-def _open(bucket: str, settings: Mapping[str, str]) -> S3Store:
+def _open(bucket: str, settings: Mapping[str, str], *, hurried: bool) -> S3Store:
     try:
         from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra of the package
         from obstore.store import S3Store  # noqa: PLC0415
@@ -64,10 +73,10 @@ def _open(bucket: str, settings: Mapping[str, str]) -> S3Store:
     def said(name: str) -> str:
         return settings.get(with_bucket + name) or settings.get(_PREFIX + name) or ""
 
-    endpoint = said("endpoint")
-    secure = said("connection.ssl.enabled").lower() != "false"
-    if endpoint and "://" not in endpoint:
-        endpoint = f"{'https' if secure else 'http'}://{endpoint}"
+    endpoint, by_path = said("endpoint"), said("path.style.access").lower() == "true"
+    if endpoint:
+        secure = said("connection.ssl.enabled").lower() != "false"
+        endpoint, by_path = _addressed(endpoint, bucket, secure=secure, by_path=by_path)
     options: dict[str, Any] = {
         "endpoint": endpoint,
         "region": said("endpoint.region"),
@@ -75,25 +84,38 @@ def _open(bucket: str, settings: Mapping[str, str]) -> S3Store:
         "secret_access_key": said("secret.key"),
         "session_token": said("session.token"),
         "skip_signature": "AnonymousAWSCredentialsProvider" in said("aws.credentials.provider"),
-        "virtual_hosted_style_request": bool(endpoint) and said("path.style.access").lower() != "true",
+        "virtual_hosted_style_request": not by_path,
     }
-    if not endpoint:
-        del options["virtual_hosted_style_request"]  # its own default, which knows AWS
     try:
         return S3Store(
             bucket,
             **{name: value for name, value in options.items() if value != ""},
-            client_options=_CLIENT,
-            retry_config=_RETRIES,
+            client_options=_HURRIED_CLIENT if hurried else _CLIENT,
+            retry_config=_HURRIED_RETRIES if hurried else _RETRIES,
         )
     except (BaseError, ValueError) as cause:
         raise _problem(bucket, cause) from cause
 
 
+def _addressed(endpoint: str, bucket: str, *, secure: bool, by_path: bool) -> tuple[str, bool]:
+    """An endpoint as the client takes it, and whether the bucket stands in the path: as S3A decides, or both would see other buckets."""
+    scheme, mark, host = endpoint.rstrip("/").rpartition("://")
+    scheme = scheme if mark else "https" if secure else "http"
+    try:
+        ip_address(re.sub(r":\d+$", "", host).strip("[]"))
+    except ValueError:
+        is_address = False
+    else:
+        is_address = True
+    if by_path or is_address or ("." in bucket and scheme == "https"):
+        return f"{scheme}://{host}", True
+    return f"{scheme}://{bucket}.{host}", False
+
+
 @contextmanager
 def _told(at: ObjectPlace) -> Iterator[S3Store]:
     """The client of the place's bucket; what the store refuses, or does not answer, as EnvironmentProblem, and what it lacks as FileNotFoundError."""
-    client = store(at.bucket)
+    client = store(at.bucket, hurried=at.hurried)
     from obstore.exceptions import BaseError  # noqa: PLC0415  # `store` has told what to do where it is missing
 
     try:
@@ -115,7 +137,23 @@ def _problem(bucket: str, cause: Exception) -> EnvironmentProblem:
         return EnvironmentProblem(
             f"there is no bucket '{bucket}'", hint=f"make it, or correct storage in conf/; {hint}"
         )
-    return EnvironmentProblem(f"the object store of s3a://{bucket} does not do what is asked: {words}", hint=hint)
+    kind = StoreSilent if re.search(r"HTTP error|status code: 5\d\d|timed? ?out", text) else EnvironmentProblem
+    return kind(f"the object store of s3a://{bucket} does not do what is asked: {words}", hint=hint)
+
+
+def unheeded(at: ObjectPlace) -> str:
+    """The condition of a put that the store does not heed, tried on an object of that name, which is gone afterwards; empty where it heeds all."""
+    at.put(b"1")
+    try:
+        for header, new, instead_of in (("If-None-Match", True, None), ("If-Match", False, f'"{"0" * 32}"')):
+            try:
+                at.put(b"2", new=new, instead_of=instead_of)
+            except Taken:
+                continue
+            return header
+    finally:
+        at.unlink(missing_ok=True)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +177,7 @@ class ObjectPlace:
     bucket: str
     key: str
     scheme: str = "s3a"
+    hurried: bool = False  # answers are waited for a few seconds, no longer
 
     @classmethod
     def of(cls, uri: str) -> ObjectPlace:
@@ -149,7 +188,7 @@ class ObjectPlace:
         return f"{self.scheme}://{self.bucket}/{self.key}".rstrip("/")
 
     def _at(self, key: str) -> ObjectPlace:
-        return ObjectPlace(self.bucket, key, self.scheme)
+        return replace(self, key=key)
 
     @property
     def name(self) -> str:

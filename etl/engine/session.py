@@ -40,10 +40,13 @@ class SessionHandle:
     _gateway: Gateway | None = None
     _scratch: str | None = None
 
-    def flow_session(self, timezone: str, *, secret_options: Sequence[str] = ()) -> SparkSession:
+    def flow_session(
+        self, timezone: str, *, secret_options: Sequence[str] = (), under: tuple[str, str] | None = None
+    ) -> SparkSession:
         """A session of a flow's own beside the given one: same cluster, its own settings and temporary views.
 
-        `secret_options`: the options of readers that Spark's UI and event log must not show.
+        `secret_options`: the options of readers that Spark's UI and event log must not show. `under`: the lock, and the run that holds it,
+        without which nothing is committed to an object store.
         """
         session = self.spark.newSession()
         for name, value in (*self.settings, *session_profile.PINNED.items()):
@@ -51,6 +54,9 @@ class SessionHandle:
         for name in session_profile.UNSET:
             session.conf.unset(name)
         session.conf.set("spark.sql.session.timeZone", timezone)
+        if under is not None and is_object(under[0]):
+            session.conf.set(session_profile.GUARD_LOCK, under[0])
+            session.conf.set(session_profile.GUARD_RUN, under[1])
         known = session.conf.get(session_profile.HIDDEN_OPTIONS, "") or ""
         session.conf.set(session_profile.HIDDEN_OPTIONS, session_profile.hidden(secret_options, known))
         return session
@@ -91,6 +97,8 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             _must_keep_commits_apart(found)
         session_loan.borrow(guest=True)
         return SessionHandle(found, owned=False, local=False)
+    for setting, ours in stored.items():
+        _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     java = find_java()
     if not _is_local(spec):
         conf = {
@@ -233,18 +241,18 @@ def _must_know_delta(session: SparkSession) -> None:
 
 
 def _must_keep_commits_apart(session: SparkSession) -> None:
-    """Of what writes Delta's logs in object stores: that of two commits of one version it takes one, whoever tries."""
+    """Of what writes Delta's logs in object stores: that of two commits of one version it takes one, and none of a run without its lock."""
     ((setting, ours),) = session_profile.LOG_STORE.items()
-    found = session.sparkContext.getConf().get(setting, "") or ""
     hint = f"start it with --jars {LOG_STORE} --conf {setting}={ours}; a running session cannot learn it"
-    if not found or found.endswith("S3SingleDriverLogStore"):
-        told = found.rpartition(".")[2] or "Delta's own"
-        raise EnvironmentProblem(
-            f"the running Spark session commits to s3a by {told}, which cannot keep apart commits of two drivers",
-            hint=hint,
-        )
-    if not _has_class(session, found):
-        raise EnvironmentProblem(f"the running Spark session has no class {found} on its class path", hint=hint)
+    _must_be_ours(session.sparkContext.getConf().get(setting, "") or "", hint)
+    if not _has_class(session, ours):
+        raise EnvironmentProblem(f"the running Spark session has no class {ours} on its class path", hint=hint)
+
+
+def _must_be_ours(log_store: str, hint: str) -> None:
+    if log_store not in session_profile.LOG_STORE.values():
+        told = log_store or "what Delta has by default"
+        raise EnvironmentProblem(f"commits to s3a by {told} would not be kept apart from another machine's", hint=hint)
 
 
 def _has_class(session: SparkSession, name: str) -> bool:

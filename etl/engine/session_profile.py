@@ -51,6 +51,9 @@ HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.
 LOG_STORE = {"spark.delta.logStore.s3a.impl": "twilight.storage.ConditionalLogStore"}
 """Of two commits of one version to a log in an object store one is refused; Delta's own way there keeps apart only those of one JVM."""
 
+GUARD_LOCK, GUARD_RUN = "spark.twilight.lock", "spark.twilight.run"
+"""Settings of a flow's own session: the log store commits nothing of it unless the run holds the lock (jvm/ConditionalLogStore.java)."""
+
 CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 

@@ -81,6 +81,22 @@ def write_json(path: str | Place, value: Any) -> None:
         raise
 
 
+def write_new_json(path: str | Place, value: Any) -> bool:
+    """Write `value` where nothing is there; False where somebody else's is, which only an object store can know of."""
+    target = place(path)
+    if isinstance(target, Path):
+        write_json(target, value)  # under a lock that nobody loses
+        return True
+    from etl.engine.object_store import ObjectPlace, Taken  # noqa: PLC0415  # only who stores in one needs its library
+
+    text = json.dumps(value, separators=(",", ":"))
+    try:
+        ObjectPlace.of(str(target)).put(text.encode(), new=True)
+    except Taken:
+        return target.read_text(encoding="utf-8") == text  # ours, and the answer was lost
+    return True
+
+
 def _draft(target: Path) -> tuple[int, Path]:
     """A file beside the target, locked for as long as its writer lives, so that it can be told from a dead one's."""
     while True:

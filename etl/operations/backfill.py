@@ -79,7 +79,9 @@ class _Work:
         committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
         strategy = self._strategy(committed)
         warnings = readable(self._flow, committed, drifts, done=_DONE)
-        self._session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
+        self._session = self._sessions.get().flow_session(
+            self._flow.timezone, secret_options=self._spec.secret_options, under=(self._paths.lock, self._run_id)
+        )
         column, kind = self._column(strategy)
         cut = windows(column, kind, self._asked.start, self._asked.end, self._asked.size, timezone=self._flow.timezone)
         job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)

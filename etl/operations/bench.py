@@ -20,6 +20,7 @@ from etl.config.rows import as_json, guessed
 from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SinkSpec, SourceSpec
 from etl.config.tests import FILES, checked, reading, unwritable
 from etl.config.types import schema
+from etl.engine.places import place
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError
@@ -243,7 +244,7 @@ class Bench:
 
     def _stored(self, source: SourceSpec) -> tuple[Column, ...] | None:
         """The columns of a table outside; None where it is not there, or only a catalog knows where."""
-        if source.path and Path(source.path, "_delta_log").is_dir():
+        if source.path and place(source.path, "_delta_log").is_dir():
             return self._tables().columns("delta", source.path)
         return None
 

@@ -7,14 +7,17 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from etl.config.stores import is_object
 from etl.engine import session_archive
 from etl.engine.session_jars import JARS, cache_root, damaged, jars
 from etl.engine.session_java import find_java
+from etl.engine.storage import root_of
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -109,6 +112,9 @@ def _scratch() -> Iterator[Check]:
 
 
 def _storage(spec: PipelineSpec) -> Iterator[Check]:
+    if is_object(spec.storage):
+        yield from _bucket(spec)
+        return
     root = Path(spec.storage)
     nearest = next(item for item in (root, *root.parents) if item.exists())
     if not nearest.is_dir():
@@ -127,13 +133,34 @@ def _storage(spec: PipelineSpec) -> Iterator[Check]:
         return
     yield Check("storage", "ok", str(root))
     yield _room("disk", str(nearest), _LITTLE_BYTES, "runs write new files beside old ones")
+    yield _clock(behind)
+
+
+def _bucket(spec: PipelineSpec) -> Iterator[Check]:
+    from etl.engine.object_store import ObjectPlace, unheeded  # noqa: PLC0415  # only who stores in one needs its library
+
+    file = ObjectPlace.of(root_of(spec)) / f".doctor-{uuid.uuid4().hex}"
+    try:
+        file.put(b"")
+        behind = time.time() - file.stat().st_mtime
+        missing = unheeded(file)
+    except EnvironmentProblem as cause:
+        yield Check("storage", "fail", cause.what, cause.hint)
+        return
+    if missing:
+        told = f"{spec.storage}: the store does not heed {missing}, so that nothing keeps two runs apart"
+        yield Check("storage", "fail", told, "use a store that takes conditional writes, as S3 does")
+        return
+    yield Check("storage", "ok", spec.storage)
+    yield _clock(behind)
+
+
+def _clock(behind: float) -> Check:
     # Delta orders commits by their files' times, and files count as new by theirs.
     if abs(behind) > _CLOCK_S:
-        yield Check(
-            "clock", "warn", f"the storage's clock differs by {behind:.0f} s from this machine's", "set both by NTP"
-        )
-    else:
-        yield Check("clock", "ok", "the storage's clock agrees with this machine's")
+        told = f"the storage's clock differs by {behind:.0f} s from this machine's"
+        return Check("clock", "warn", told, "set both by NTP")
+    return Check("clock", "ok", "the storage's clock agrees with this machine's")
 
 
 def _room(name: str, folder: str, least: int, why: str) -> Check:
@@ -148,7 +175,12 @@ def _session(spec: PipelineSpec | None) -> Check:
 
     started = time.monotonic()
     try:
-        handle = open_session(spec.spark if spec else SparkSpec(), app_name="etl doctor", short=True)
+        handle = open_session(
+            spec.spark if spec else SparkSpec(),
+            storage=spec.storage if spec else "",
+            app_name="etl doctor",
+            short=True,
+        )
         try:
             rows = handle.flow_session("UTC").range(10).count()
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.engine import checkpoints
-from etl.engine.generations import Generation, newest_opened, open_generation, reached
+from etl.engine.generations import Generation, newest_opened, reached, record_generation
 from etl.engine.locks import flow_lock
 from etl.engine.places import place
 from etl.engine.provenance import last_stamp
@@ -76,7 +76,7 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
         if committed is None or committed.generation != number:
             return ""  # nobody else knows what it was opened for
         record = Generation(number, str(folder), committed.fingerprint, committed.kind, committed.run)
-        open_generation(record)
+        record_generation(record)
         return "written anew from the target's own log"
     metadata = folder / "metadata"
     if checkpoints.unreadable_metadata(metadata):

@@ -139,7 +139,9 @@ class _Work:
 
         committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
         readable(self._flow, committed, drifts, done=_DONE)
-        session = self._sessions.get().flow_session(self._flow.timezone, secret_options=self._spec.secret_options)
+        session = self._sessions.get().flow_session(
+            self._flow.timezone, secret_options=self._spec.secret_options, under=(self._paths.lock, self._run_id)
+        )
         job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)
         died = unfinished(self._paths, committed, locked=True)
         if died is not None and "replay" in (died.backfill or {}):

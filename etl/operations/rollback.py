@@ -73,7 +73,7 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
 
             handle = sessions.get()
             lock.tell_jvm(handle.jvm_pid())
-            session = handle.flow_session(flow.timezone)
+            session = handle.flow_session(flow.timezone, under=(paths.lock, run_id))
             for item in plan:
                 _must_be_there(flow, item, missing_files(session, item.table, item.version))
             for item in plan:

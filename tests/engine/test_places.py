@@ -231,12 +231,27 @@ def test_a_bucket_has_settings_of_its_own_and_no_secret_is_told(s3: S3, monkeypa
     object_store.use("s3a://aws/x", {f"{prefix}endpoint.region": "eu-west-1", "spark.master": "local"})
     object_store.store("aws")
     own, aws = seen
-    assert (own["endpoint"], own["session_token"], own["virtual_hosted_style_request"]) == (
-        "http://minio.example:9000",
-        "t",
-        False,
-    )
+    assert own["endpoint"] == "http://minio.example:9000", "path.style.access is said of all buckets"
+    assert (own["session_token"], own["virtual_hosted_style_request"]) == ("t", False)
     assert "endpoint" not in aws
-    assert "virtual_hosted_style_request" not in aws
+    assert aws["virtual_hosted_style_request"]
     assert (aws["region"], "access_key_id" in aws) == ("eu-west-1", False)
     assert json.dumps(sorted(object_store._SETTINGS["aws"])) == f'["{prefix}endpoint.region"]'  # noqa: SLF001  # nothing else is kept
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "bucket", "secure", "by_path", "address"),
+    [
+        ("s3.eu-central-1.amazonaws.com", "lake", True, False, ("https://lake.s3.eu-central-1.amazonaws.com", False)),
+        ("https://minio.example:9000/", "lake", True, False, ("https://lake.minio.example:9000", False)),
+        ("minio.example:9000", "lake", False, True, ("http://minio.example:9000", True)),
+        ("http://127.0.0.1:9000", "lake", True, False, ("http://127.0.0.1:9000", True)),
+        ("http://[::1]:9000", "lake", True, False, ("http://[::1]:9000", True)),
+        ("s3.amazonaws.com", "our.lake", True, False, ("https://s3.amazonaws.com", True)),
+    ],
+)
+def test_a_bucket_is_addressed_as_hadoop_addresses_it(
+    endpoint: str, bucket: str, secure: bool, by_path: bool, address: tuple[str, bool]
+) -> None:
+    """Or lock and decisions would lie in another bucket than the tables."""
+    assert object_store._addressed(endpoint, bucket, secure=secure, by_path=by_path) == address  # noqa: SLF001  # no server has these names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from etl.operations.rollback import rollback
@@ -153,3 +155,24 @@ def test_runs_go_on_after_a_rollback_over_what_an_edit_added(place: Place, befor
     assert place.good(mode).status == "succeeded"
     assert place.rows("kept") == [(0, "x"), *([] if "quarantine" in added else [(1, None)]), (2, "x")]
     assert place.good(mode).status == "unchanged"
+
+
+@pytest.mark.parametrize("by", [1, -1], ids=["further on", "further back"])
+def test_a_checkpoint_that_says_elsewhere_than_the_commit_is_begun_anew(place: Place, by: int) -> None:
+    """As another driver on the same checkpoint would leave it: rows between the two would be lost, or read twice."""
+    place.define(defined(PLAIN, READERS["append"], ", incremental: rows"))
+    for number in range(3):
+        place.land(number)
+        place.good()
+    checkpoint = place.root / ".etl" / "local" / "checkpoints" / "p" / "down" / "g0" / "offsets"
+    newest = max(checkpoint.glob("[0-9]*"), key=lambda file: int(file.name))
+    lines = newest.read_text(encoding="utf-8").splitlines()
+    offset = json.loads(lines[2])
+    offset["reservoirVersion"] += by
+    newest.write_text("\n".join([*lines[:2], json.dumps(offset)]), encoding="utf-8")
+    newest.with_name(f".{newest.name}.crc").unlink(missing_ok=True)
+    place.land(3)
+    place.land(4)
+    decided = place.good()
+    assert f"the checkpoint's offsets of epoch {newest.name} are not those of its commit" in decided.reason
+    assert place.rows("up") == place.rows("down") == landed(place)

@@ -3,13 +3,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from etl.config.spec import PipelineSpec
+from etl.config.spec import PipelineSpec, SparkSpec
 from etl.engine.session_jars import JARS, jars
 from etl.engine.session_java import find_java
 from etl.operations.doctor import Check, diagnose
+
+if TYPE_CHECKING:
+    from tests.s3 import S3
 
 
 def _spec(folder: Path, storage: Path) -> PipelineSpec:
@@ -96,3 +100,27 @@ def test_a_deep_look_counts_in_a_session(tmp_path: Path) -> None:
     found = _found(diagnose(spec, deep=True), "session")
     assert found.status == "ok"
     assert "10 rows" in found.detail
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("bucket", "blind", "told"),
+    [
+        ("doctored", 0, ""),
+        ("doctored-blind", 9, "does not heed If-None-Match"),
+        ("", 0, "there is no bucket 'nobodys'"),
+    ],
+)
+def test_a_bucket_is_tried_for_what_locks_and_commits_need(
+    s3: S3, tmp_path: Path, bucket: str, blind: int, told: str
+) -> None:
+    uri = s3.make_bucket(bucket) if bucket else "s3a://nobodys"
+    spec = replace(_spec(tmp_path, tmp_path), storage=f"{uri}/x", spark=SparkSpec(conf=tuple(s3.conf().items())))
+    s3.fault("blind", times=blind, key=bucket or "none")
+    checks = diagnose(spec)
+    s3.fault("blind", times=0)
+    storage = _found(checks, "storage")
+    assert told in storage.detail
+    assert storage.status == ("fail" if told else "ok")
+    assert any(check.name == "clock" for check in checks) is not bool(told)
+    assert not bucket or s3.keys(uri) == []

@@ -21,11 +21,19 @@ import org.apache.hadoop.fs.Path;
  * <p>Delta's own store for s3a looks whether a version is there and then puts it, which excludes nobody but its own JVM. This one
  * asks Hadoop for a create that the store itself refuses where the object exists (S3A since Hadoop 3.4.2, as If-None-Match); a file
  * system that cannot do it says so, and nothing is written.
+ *
+ * <p>A session may name a lock, and the run that must hold it. It is asked for after the version is chosen and before it is put: whoever
+ * takes the lock after that commits after that, too, so either its commit is there and refuses this one, or this one was first.
  */
 public final class ConditionalLogStore extends HadoopFileSystemLogStore {
 
     /** Hadoop's name for it: org.apache.hadoop.fs.Options.CreateFileOptionKeys, which older versions lack. */
     private static final String CONDITIONAL = "fs.option.create.conditional.overwrite";
+
+    /** Settings of a session: the URI of a lock, and the run that holds it as long as the words in the lock say so. */
+    private static final String LOCK = "spark.twilight.lock";
+
+    private static final String RUN = "spark.twilight.run";
 
     public ConditionalLogStore(Configuration initHadoopConf) {
         super(initHadoopConf);
@@ -37,6 +45,9 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
         StringBuilder lines = new StringBuilder();
         actions.forEachRemaining(line -> lines.append(line).append('\n'));
         byte[] text = lines.toString().getBytes(StandardCharsets.UTF_8);
+        if (!overwrite) {
+            mustHold(hadoopConf);
+        }
         try {
             put(fs, path, text, overwrite);
         } catch (IOException | UncheckedIOException cause) {
@@ -56,6 +67,20 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
     @Override
     public Boolean isPartialWriteVisible(Path path, Configuration hadoopConf) {
         return false;
+    }
+
+    private static void mustHold(Configuration hadoopConf) throws IOException {
+        String lock = hadoopConf.get(LOCK);
+        if (lock == null) {
+            return;
+        }
+        Path path = new Path(lock);
+        byte[] found = read(path.getFileSystem(hadoopConf), path);
+        String words = found == null ? "" : new String(found, StandardCharsets.UTF_8);
+        String run = hadoopConf.get(RUN);
+        if (!words.contains("\"run\": \"" + run + "\"") || words.contains("\"gave_up\": true")) {
+            throw new IOException("[etl-lock-lost] run " + run + " does not hold " + lock + " any more");
+        }
     }
 
     private static void put(FileSystem fs, Path path, byte[] text, boolean overwrite) throws IOException {

@@ -60,7 +60,11 @@ class DeltaSource:
             return self.latest()
         return Pin({"version": version} | _named(before))
 
-    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # the table's own log tells all
+    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+        if epoch is not None and self._goes_astray(read, log, epoch):
+            return Drift(
+                "rewritten", f"the checkpoint's offsets of epoch {epoch} are not those of its commit", new=True
+            )
         newest, since = self._newest(), int(read["version"])
         before, now = str(read.get("table", "")), self._table_id()
         if before and now and before != now:
@@ -94,6 +98,16 @@ class DeltaSource:
                 )
             moved = moved or commit.data_change
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
+
+    def _goes_astray(self, read: Mapping[str, Any], log: SourceLog, epoch: int) -> bool:
+        """Whether Spark would go on from elsewhere than the target has come to: another driver on the checkpoint may have written its offsets."""
+        try:
+            if not log.has(epoch) or log.offset(epoch) is None:
+                return False
+            planned = self.position(log, epoch, None)
+        except FlowFailed:  # a damaged checkpoint, which the decision names
+            return False
+        return any(planned.get(key) != read.get(key) for key in ("version", "within", "index"))
 
     def empty(self, session: SparkSession) -> DataFrame:
         self._newest()
