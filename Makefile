@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test attack lint bench bench-validate messages docs attack-crash mutations
+.PHONY: all help demo test attack lint bench bench-validate messages docs log-store attack-crash mutations
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -63,3 +63,6 @@ messages: .venv/.ready ## what users read of each mistake in the catalogue, writ
 
 docs: .venv/.ready ## the generated part of docs/reference
 	@$(BIN)/python docs/generate.py
+
+log-store: .venv/.ready ## the jar of Delta's log store for object stores, compiled anew from its source
+	@$(BIN)/python -m tests.log_store

@@ -8,23 +8,32 @@ for by a side door, `PUT /_faults/<name>`: `deaf` takes a put and answers that i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
+import pyspark
 from obstore.store import S3Store
+
+from etl.engine.session_jars import cache_root
+from etl.engine.session_java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
+HADOOP_AWS = ("org.apache.hadoop", "hadoop-aws", "3.5.0")
 KEY, SECRET, REGION = "machine", "s3cr3t-of-the-store", "us-east-1"
 
 
@@ -82,6 +91,37 @@ class S3:
             pass
 
 
+def hadoop_aws() -> str:
+    """Hadoop's access to S3 and all that it needs, as a class path: 700 MB, fetched once and kept beside Delta's jars."""
+    folder = cache_root() / "test" / "-".join(HADOOP_AWS[1:])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # two processes of tests ask for it at once
+        if not folder.exists():
+            ivy = next(Path(pyspark.__file__).parent.glob("jars/ivy-*.jar"))
+            settings = os.environ.get("TWILIGHT_IVY_SETTINGS")
+            with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+                command = [find_java().program, "-jar", str(ivy), *(["-settings", settings] if settings else [])]
+                command += [
+                    "-cache",
+                    f"{draft}/cache",
+                    "-dependency",
+                    *HADOOP_AWS,
+                    "-confs",
+                    "default",
+                    "-types",
+                    "jar",
+                ]
+                command += ["-retrieve", f"{draft}/jars/[artifact]-[revision].[ext]"]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+                found = sorted(file.name for file in Path(draft, "jars").glob("*.jar"))
+                assert {name.rpartition("-")[0] for name in found} >= {"hadoop-aws", "bundle"}, (
+                    done.stdout + done.stderr
+                )
+                Path(draft, "jars").rename(folder)
+    return os.pathsep.join(map(str, sorted(folder.glob("*.jar"))))
+
+
 @contextlib.contextmanager
 def serving() -> Iterator[S3]:
     """A server in a process of its own, for the body."""
@@ -113,7 +153,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(port: int) -> None:
-    from moto.server import DomainDispatcherApplication, create_backend_app  # type: ignore[import-untyped]
+    from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, run_simple
 
     class Quiet(WSGIRequestHandler):

@@ -17,7 +17,7 @@ from etl.engine.failures import StopRequested, translate
 from etl.engine.held import compute, hold
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.state import refuse_twins
-from etl.engine.locks import must_hold
+from etl.engine.locks import holds, must_hold
 from etl.engine.output import Span
 from etl.engine.provenance import Provenance, last_committed, last_stamp
 from etl.engine.sinks import SINKS
@@ -58,7 +58,8 @@ class EpochFunction:
         except Crash as cause:  # py4j, which called, would wait for an answer for ever
             raise StopRequested(job.flow.name) from cause
         except Exception as cause:
-            generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
+            if holds(job.paths, run_id=job.run_id):  # one that does not leaves nothing where another works
+                generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
             raise
 
 

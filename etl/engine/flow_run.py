@@ -266,6 +266,7 @@ class FlowRun:
             known = generations.take_failure(job.generation.path, self._order.run_id)
             if known is not None:
                 raise _Known(known) from cause
+            self._must_hold()  # one that lost it has left no cause
             if "StopRequested" not in str(cause):
                 raise
         finally:

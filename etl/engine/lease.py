@@ -154,10 +154,14 @@ def words(lock: str) -> bool:
 
 def must_hold(lock: str, flow: str, run_id: str) -> None:
     """FlowFailed where the run does not hold the lock, as the store has it now."""
-    at = _of(lock)
-    found, _ = _read(at)
-    if found is None or found.run != run_id or found.gave_up:
-        raise lost(flow, at)
+    if not holds(lock, run_id):
+        raise lost(flow, _of(lock))
+
+
+def holds(lock: str, run_id: str) -> bool:
+    """Whether the run holds the lock, as the store has it now."""
+    found, _ = _read(_of(lock))
+    return found is not None and found.run == run_id and not found.gave_up
 
 
 def held_in_turns(lock: str) -> bool:

@@ -81,6 +81,15 @@ def settle(paths: FlowPaths, *, flow: str, run_id: str) -> None:
             pass
 
 
+def holds(paths: FlowPaths, *, run_id: str) -> bool:
+    """Whether the run still holds the flow's lock; True of one on a local file system, which nobody loses."""
+    if not is_object(paths.lock):
+        return True
+    from etl.engine.lease import holds as asked  # noqa: PLC0415  # only who stores in one needs its library
+
+    return asked(paths.lock, run_id)
+
+
 def must_hold(paths: FlowPaths, *, flow: str, run_id: str) -> None:
     """FlowFailed where the run does not hold the flow's lock any more: asked of the store just before a commit.
 

@@ -163,7 +163,7 @@ def test_who_comes_after_a_killed_run_takes_away_what_it_left_and_nothing_else(r
 
 def test_the_marker_of_an_empty_folder_is_no_file_of_it(s3: S3, bucket: str) -> None:
     """Hadoop puts an object with a slash at its end where it makes a folder."""
-    import boto3  # type: ignore[import-untyped]
+    import boto3
 
     client = boto3.client(
         "s3", endpoint_url=s3.endpoint, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"

@@ -52,7 +52,7 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
             put(fs, path, text, overwrite);
         } catch (IOException | UncheckedIOException cause) {
             // Refused, or not known: an answer that was lost is asked for again, and then refused, although the first put was taken.
-            byte[] found = overwrite ? null : read(fs, path);
+            byte[] found = overwrite ? null : readAfter(cause, fs, path);
             if (found == null) {
                 throw cause;
             }
@@ -96,6 +96,15 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
             throw cause;
         }
         stream.close();
+    }
+
+    private static byte[] readAfter(Exception cause, FileSystem fs, Path path) throws IOException {
+        try {
+            return read(fs, path);
+        } catch (IOException other) {
+            other.addSuppressed(cause);
+            throw other;
+        }
     }
 
     /** The bytes of a commit; null where there is none. */
