@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.s3 import S3
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PIPELINE = """
 version: 1
@@ -207,24 +207,22 @@ def test_of_two_machines_one_works_and_one_that_stood_still_harms_nothing(shop: 
     assert f"run {first} does not hold" in told or "flow 'clean': its lock " in told
     shop.must_be_right()
 
-    # Killed between the commit of what it remembers and that of its target, and again after a commit that nobody knows of.
+
+def test_one_that_is_killed_again_and_again_leaves_the_same_tables_and_no_lock(shop: Shop) -> None:
+    """Before the first commit of an epoch, between that of what it remembers and that of its target, and after one that nobody knows of."""
     for point, mode in (
+        ("target_committing:1", "batch"),
         ("state_committed:2", "stream"),
         ("target_committed:2", "stream"),
-        ("target_committing:1", "batch"),
     ):
         shop.land()
-        killed = shop.etl(
-            "run", "shop", "--mode", mode, *(["--full-refresh"] if mode == "batch" else []), ETL_CRASH_AT=point
-        )
+        killed = shop.etl("run", "shop", "--mode", mode, ETL_CRASH_AT=point)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
     ended = shop.etl("run", "shop", "--mode", "stream")
     assert ended.returncode == 0, ended.stderr
     shop.must_be_right()
-    began = time.monotonic()
     unchanged = shop.etl("run", "shop", "--mode", "batch", "--json")
     assert json.loads(unchanged.stdout)["status"] == "unchanged"
-    assert time.monotonic() - began < 120, "no lock is waited for, and no JVM started"
     for command in (
         ("plan", "shop"),
         ("history", "shop"),
