@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 HADOOP_AWS = "org.apache.hadoop:hadoop-aws:3.5.0"
 CONDITIONAL = "fs.option.create.conditional.overwrite"
-ROUNDS, RIVALS = 20, 8
+ROUNDS, RIVALS, RENEWED = 20, 8, 60
 APPENDERS, APPENDS, ONCE = 4, 5, 5
 
 
@@ -65,9 +66,9 @@ class Bench:
         store = self.jvm.twilight.storage.ConditionalLogStore(self.hadoop)
         return thrown_by(lambda: store.write(self.path(name), actions.iterator(), overwrite, given))
 
-    def text(self, name: str) -> str:
-        """What is there, as the server has it."""
-        client = S3Store(
+    def client(self) -> S3Store:
+        """The bucket by another way than Hadoop's."""
+        return S3Store(
             self.uri.removeprefix("s3a://"),
             endpoint=self.server.endpoint,
             region=REGION,
@@ -75,7 +76,14 @@ class Bench:
             secret_access_key=SECRET,
             client_options={"allow_http": True},
         )
-        return client.get(name).bytes().to_bytes().decode()
+
+    def text(self, name: str) -> str:
+        """What is there, as the server has it."""
+        return self.client().get(name).bytes().to_bytes().decode()
+
+    def put(self, name: str, text: str) -> None:
+        """Put it there, whatever is there."""
+        self.client().put(name, text.encode())
 
     def append(self, table: str, who: str, **options: str | int) -> str:
         """Append one row through Delta; the class of what was thrown, empty where nothing was."""
@@ -212,6 +220,28 @@ def guarded(bench: Bench) -> dict[str, Any]:
     }
 
 
+def renewed(bench: Bench) -> list[str]:
+    """Commits of a run whose lock is put anew all the time, between any two requests of those who read it."""
+    conf = bench.jvm.org.apache.hadoop.conf.Configuration(bench.hadoop)
+    conf.set(GUARD_LOCK, f"{bench.uri}/locks/renewed")
+    conf.set(GUARD_RUN, "mine")
+    words, ended = Holder(run="mine").dumps().decode(), threading.Event()
+    bench.write("locks/renewed", words)
+
+    def beat() -> None:
+        while not ended.is_set():
+            bench.put("locks/renewed", f'{words[:-1]}, "put": {time.time_ns()}}}')
+            time.sleep(0.02)
+
+    beating = threading.Thread(target=beat)
+    beating.start()
+    try:
+        return [bench.write(f"renewed/{number}.json", "x", conf=conf) for number in range(RENEWED)]
+    finally:
+        ended.set()
+        beating.join()
+
+
 def main(endpoint: str, uri: str) -> dict[str, Any]:
     """All that is tried, by name."""
     server = S3(endpoint, pid=0)
@@ -221,7 +251,7 @@ def main(endpoint: str, uri: str) -> dict[str, Any]:
         guest = open_session(SparkSpec(), storage=f"{uri}/x", app_name="guest", short=True)
         guest.close()
         bench = Bench(server, uri, handle.spark)
-        tried = (races, lost_answers, replacing, unconditional, appends, once, guarded)
+        tried = (races, lost_answers, replacing, unconditional, appends, once, guarded, renewed)
         return {"owned": [handle.owned, guest.owned], **{work.__name__: work(bench) for work in tried}}
     finally:
         handle.close()

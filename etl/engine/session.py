@@ -95,6 +95,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
         _must_know_delta(found)
         if stored:
             _must_keep_commits_apart(found)
+            _must_reach_objects(found)
         session_loan.borrow(guest=True)
         return SessionHandle(found, owned=False, local=False)
     for setting, ours in stored.items():
@@ -111,9 +112,9 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             **_hiding(spec),
         }
         session, gateway = _launch(conf, spec.secret)
-        return SessionHandle(session, owned=True, local=False, _gateway=gateway)
+        return _reaching(SessionHandle(session, owned=True, local=False, _gateway=gateway), stored)
     archive = _archive()
-    handle = _open_local(spec, app_name, archive.use(), short=short, stored=stored)
+    handle = _reaching(_open_local(spec, app_name, archive.use(), short=short, stored=stored), stored)
     if not archive.path.exists():
         atexit.register(session_archive.prepare_behind, archive)  # when this process needs the processors no more
     return handle
@@ -253,6 +254,27 @@ def _must_be_ours(log_store: str, hint: str) -> None:
     if log_store not in session_profile.LOG_STORE.values():
         told = log_store or "what Delta has by default"
         raise EnvironmentProblem(f"commits to s3a by {told} would not be kept apart from another machine's", hint=hint)
+
+
+def _reaching(handle: SessionHandle, stored: Mapping[str, str]) -> SessionHandle:
+    """The session, ended where it is to work in an object store and cannot."""
+    if stored:
+        try:
+            _must_reach_objects(handle.spark)
+        except BaseException:
+            handle.close()
+            raise
+    return handle
+
+
+def _must_reach_objects(session: SparkSession) -> None:
+    """EnvironmentProblem where the session lacks Hadoop's access to S3: it would be tried again and again, in vain."""
+    if not _has_class(session, "org.apache.hadoop.fs.s3a.S3AFileSystem"):
+        version = session._jvm.org.apache.hadoop.util.VersionInfo.getVersion()  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
+        raise EnvironmentProblem(
+            "storage is in s3a, and the Spark session has no Hadoop S3A on its class path",
+            hint=f"say spark.jars.packages: org.apache.hadoop:hadoop-aws:{version} under spark.conf in conf/",
+        )
 
 
 def _has_class(session: SparkSession, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -20,7 +21,7 @@ from tests.independent import connection, differences, register
 from tests.s3 import KEY, SECRET, hadoop_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.s3 import S3
 
@@ -68,6 +69,7 @@ class Shop:
     storage: str
     landed: int = 0
     going: list[subprocess.Popen[str]] = field(default_factory=list)
+    last: str = ""  # the run that was seen to hold a lock
 
     def land(self) -> None:
         """Thirty more orders, one of them malformed."""
@@ -112,7 +114,8 @@ class Shop:
             except FileNotFoundError:
                 words = {}
             if words.get("run", not_run) != not_run and not words["gave_up"]:
-                return str(words["run"])
+                self.last = str(words["run"])
+                return self.last
             time.sleep(0.1)
         raise AssertionError(f"nobody took the lock of {flow}")
 
@@ -232,6 +235,28 @@ def test_one_that_is_killed_again_and_again_leaves_the_same_tables_and_no_lock(s
         done = shop.etl(*command)
         assert done.returncode == 0, done.stderr
         assert SECRET not in done.stdout + done.stderr
+
+
+def test_one_that_is_killed_at_any_moment_leaves_the_same_tables(shop: Shop, tell: Callable[[str], None]) -> None:
+    """Driver alone, whose JVM goes on for a while, or both; in a batch or a stream; several before one comes through (ETL_BUCKET_KILLS)."""
+    seed, kills = int(os.environ.get("ETL_BUCKET_SEED", "1")), int(os.environ.get("ETL_BUCKET_KILLS", "2"))
+    dice, done, missed = random.Random(seed), 0, 0
+    while done < kills:
+        for _ in range(dice.randint(1, 3)):
+            shop.land()
+            killed = shop.start("--mode", dice.choice(["batch", "stream"]))
+            shop.holder("clean", not_run=shop.last)
+            time.sleep(dice.uniform(0, 30))
+            missed += killed.poll() is not None
+            if dice.random() < 0.5 and killed.poll() is None:
+                os.killpg(killed.pid, signal.SIGKILL)
+            killed.kill()
+            killed.wait()
+            done += 1
+        ended = shop.etl("run", "shop", "--mode", dice.choice(["batch", "stream"]))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        shop.must_be_right()
+    tell(f"seed {seed}: {done} kills, {missed} of them too late")
 
 
 def _wait_until_it_stands_still(process: subprocess.Popen[str]) -> None:

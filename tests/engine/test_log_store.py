@@ -12,12 +12,12 @@ import pytest
 
 from etl.config.spec import SparkSpec
 from etl.engine import session_profile
-from etl.engine.session import open_session
+from etl.engine.session import _must_reach_objects, open_session
 from etl.engine.session_jars import LOG_STORE
 from etl.errors import EnvironmentProblem
 from tests.independent import arrow
 from tests.log_store import SOURCE, made_of
-from tests.log_store_races import APPENDERS, APPENDS, ONCE, RIVALS, ROUNDS
+from tests.log_store_races import APPENDERS, APPENDS, ONCE, RENEWED, RIVALS, ROUNDS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -145,6 +145,10 @@ def test_a_run_that_must_hold_a_lock_commits_nothing_without_it(tried: dict[str,
     assert tried["guarded"]["keys"] == ["guarded/0.json", f"guarded/table/_delta_log/{0:020}.json"]
 
 
+def test_a_lock_that_is_renewed_while_it_is_read_refuses_nothing(tried: dict[str, Any]) -> None:
+    assert tried["renewed"] == [TAKEN] * RENEWED
+
+
 def test_a_user_s_session_without_the_log_store_is_told_what_to_start_it_with(spark: SparkSession) -> None:
     with pytest.raises(EnvironmentProblem, match="commits to s3a") as refused:
         open_session(SparkSpec(), storage="s3a://lake/x", app_name="guest", short=True)
@@ -152,3 +156,9 @@ def test_a_user_s_session_without_the_log_store_is_told_what_to_start_it_with(sp
     assert f"--conf {setting}={ours}" in refused.value.hint
     assert f"--jars {LOG_STORE}" in refused.value.hint
     assert spark.range(3).count() == 3
+
+
+def test_a_session_that_cannot_reach_a_bucket_is_told_what_it_lacks(spark: SparkSession) -> None:
+    with pytest.raises(EnvironmentProblem, match="no Hadoop S3A on its class path") as told:
+        _must_reach_objects(spark)
+    assert "spark.jars.packages: org.apache.hadoop:hadoop-aws:3." in told.value.hint

@@ -75,7 +75,7 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
             return;
         }
         Path path = new Path(lock);
-        byte[] found = read(path.getFileSystem(hadoopConf), path);
+        byte[] found = readChanging(path.getFileSystem(hadoopConf), path);
         String words = found == null ? "" : new String(found, StandardCharsets.UTF_8);
         String run = hadoopConf.get(RUN);
         if (!words.contains("\"run\": \"" + run + "\"") || words.contains("\"gave_up\": true")) {
@@ -96,6 +96,19 @@ public final class ConditionalLogStore extends HadoopFileSystemLogStore {
             throw cause;
         }
         stream.close();
+    }
+
+    /** The bytes of a file that its writer puts anew now and then: S3A refuses to read on in one that has changed since it was opened. */
+    private static byte[] readChanging(FileSystem fs, Path path) throws IOException {
+        for (int left = 10; ; left--) {
+            try {
+                return read(fs, path);
+            } catch (IOException changed) {
+                if (left == 0) {
+                    throw changed;
+                }
+            }
+        }
     }
 
     private static byte[] readAfter(Exception cause, FileSystem fs, Path path) throws IOException {
