@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.checkpoints import decode
 from etl.engine.commit import stamped
 from etl.engine.names import table
 from etl.engine.places import place
@@ -18,7 +17,12 @@ if TYPE_CHECKING:
 def missing_files(session: SparkSession, path: str, version: int) -> list[str]:
     """The data files of a version of the table at `path` that are not there any more: VACUUM removes them in time."""
     files = session.read.format("delta").option("versionAsOf", str(version)).load(path).inputFiles()
-    return [name for name in map(decode, files) if not place(name).exists()]
+    return [name for name in map(_path, files) if not place(name).exists()]
+
+
+def _path(name: str) -> str:
+    """A file as Spark names it, which escapes nothing: `file:/a%3Ab` is `/a%3Ab`, as a partition's folder is called."""
+    return "/" + name.removeprefix("file:").lstrip("/") if name.startswith("file:") else name
 
 
 def restore(session: SparkSession, path: str, version: int, stamp: Provenance) -> None:
