@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 HADOOP_AWS = "org.apache.hadoop:hadoop-aws:3.5.0"
 CONDITIONAL = "fs.option.create.conditional.overwrite"
-ROUNDS, RIVALS, RENEWED = 20, 8, 60
-APPENDERS, APPENDS, ONCE = 4, 5, 5
+ROUNDS, RIVALS, RENEWED = 12, 6, 30
+APPENDERS, APPENDS, ONCE = 4, 3, 3
 
 
 @dataclass(frozen=True, slots=True)
