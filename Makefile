@@ -45,9 +45,10 @@ lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kills (ETL_KILLS); it goes on where it was stopped
+attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kills (ETL_KILLS) and 10 in a bucket; it goes on where it was stopped
 	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py tests/crash/test_state_points.py
 	@ETL_KILLS=$${ETL_KILLS:-60} $(BIN)/python -m tests.crash.killing attack .attack/crash.json
+	@ETL_BUCKET_KILLS=$${ETL_BUCKET_KILLS:-10} $(BIN)/pytest -q tests/crash/test_two_machines.py -k any_moment
 
 mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests notice?
 	@$(BIN)/python -m tests.mutations
