@@ -8,6 +8,7 @@ CHANGES = "tests/property/test_changes_flow_downstream.py"
 MODES = "tests/property/test_modes_are_equal.py"
 RUNS = "tests/engine/test_runs.py"
 POSITIONS = "tests/engine/test_positions.py"
+LEASE = "tests/engine/test_lease.py"
 FENCE = "tests/engine/test_fence.py"
 TOMBSTONES = "tests/engine/test_tombstones.py"
 STATE = "tests/engine/test_state.py"
@@ -103,5 +104,19 @@ PLANTED = (
         "    for table in (job.paths.quarantine, job.paths.state):\n",
         "    for table in ():\n",
         (RUN_TS,),
+    ),
+    Mutation(
+        "lease: it is taken from a holder that lives",
+        "etl/engine/lease.py",
+        "return self._quiet > LEASE_S",
+        "return self._tag is not None",
+        (LEASE,),
+    ),
+    Mutation(
+        "lost lease: one that was taken over is renewed all the same",
+        "etl/engine/lease.py",
+        "self._tag = self._at.put(_anew(holder), instead_of=self._tag)",
+        "self._tag = self._at.put(_anew(holder))",
+        (LEASE,),
     ),
 )
