@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from obstore.store import S3Store
 from py4j.protocol import Py4JJavaError
 from pyspark.sql.functions import lit
 
@@ -22,11 +21,12 @@ from etl.engine.holder import Holder
 from etl.engine.session import open_session
 from etl.engine.session_profile import GUARD_LOCK, GUARD_RUN
 from tests.conftest import LITTLE_DATA
-from tests.s3 import KEY, REGION, S3, SECRET
+from tests.s3 import S3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from obstore.store import S3Store
     from pyspark.sql import SparkSession
 
 HADOOP_AWS = "org.apache.hadoop:hadoop-aws:3.5.0"
@@ -68,14 +68,7 @@ class Bench:
 
     def client(self) -> S3Store:
         """The bucket by another way than Hadoop's."""
-        return S3Store(
-            self.uri.removeprefix("s3a://"),
-            endpoint=self.server.endpoint,
-            region=REGION,
-            access_key_id=KEY,
-            secret_access_key=SECRET,
-            client_options={"allow_http": True},
-        )
+        return self.server.client(self.uri.removeprefix("s3a://"))
 
     def text(self, name: str) -> str:
         """What is there, as the server has it."""

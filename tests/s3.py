@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import obstore
 import pyspark
 from obstore.store import S3Store
 
@@ -73,7 +72,11 @@ class S3:
     def keys(self, uri: str) -> list[str]:
         """Every object below a place."""
         bucket, _, prefix = uri.removeprefix("s3a://").partition("/")
-        client = S3Store(
+        return sorted(item["path"] for page in self.client(bucket).list(prefix=prefix or None) for item in page)
+
+    def client(self, bucket: str) -> S3Store:
+        """The bucket by another way than Hadoop's, and with none of the framework's settings."""
+        return S3Store(
             bucket,
             endpoint=self.endpoint,
             region=REGION,
@@ -81,7 +84,6 @@ class S3:
             secret_access_key=SECRET,
             client_options={"allow_http": True},
         )
-        return sorted(item["path"] for page in obstore.list(client, prefix=prefix or None) for item in page)
 
     def fault(self, name: str, *, times: int, key: str = "") -> None:
         """Have the server misbehave at the next so many puts of objects with `key` in their names; 0: no more."""

@@ -3,8 +3,8 @@
 It is taken by a put that the store refuses where the object is there, or is another one than was read; so of two only one succeeds,
 whatever their clocks say. Who wants it and finds it held watches it: if it is put anew meanwhile, its holder lives, and is named; if it is not for
 as long as a lease lasts, its holder is gone, and the lock is taken from it. No clock of another machine is asked. A holder that was
-only paused finds at its next put that the lock is another's, and before each commit it looks; what slips through all the same
-meets Delta's txn.
+only paused finds at its next put that the lock is another's; and no commit of its is put in the meantime, since Delta's log store looks at the
+lock before it puts one (jvm/ConditionalLogStore.java).
 """
 
 from __future__ import annotations

@@ -227,26 +227,20 @@ class ObjectPlace:
 
     def is_dir(self) -> bool:
         """Whether there is something below; a folder's own marker, which Hadoop puts, is nothing."""
-        import obstore  # noqa: PLC0415  # `store` has told what to do where it is missing
-
         with _told(self) as client:
-            pages = obstore.list(client, prefix=self.key or None, chunk_size=2)
+            pages = client.list(prefix=self.key or None, chunk_size=2)
             return any(item["path"] != self.key for page in pages for item in page)
 
     def iterdir(self) -> Iterator[ObjectPlace]:
-        import obstore  # noqa: PLC0415  # likewise
-
         with _told(self) as client:
-            found = obstore.list_with_delimiter(client, self.key or None)
+            found = client.list_with_delimiter(self.key or None)
         yield from (self._at(key) for key in found["common_prefixes"])
         yield from (self._at(item["path"]) for item in found["objects"] if item["path"] != self.key)
 
     def files(self) -> Iterator[ObjectPlace]:
         """Every object below, and no folder's marker that can be told from one."""
-        import obstore  # noqa: PLC0415  # likewise
-
         with _told(self) as client:
-            for page in obstore.list(client, prefix=self.key or None):
+            for page in client.list(prefix=self.key or None):
                 yield from (self._at(item["path"]) for item in page if item["path"] != self.key)
 
     def glob(self, pattern: str) -> Iterator[ObjectPlace]:
@@ -261,10 +255,8 @@ class ObjectPlace:
                     yield item
 
     def stat(self) -> ObjectStatus:
-        import obstore  # noqa: PLC0415  # likewise
-
         with _told(self) as client:
-            found = obstore.head(client, self.key)
+            found = client.head(self.key)
         changed = found["last_modified"] - datetime(1970, 1, 1, tzinfo=UTC)
         return ObjectStatus(found["size"], changed // timedelta(microseconds=1) * 1000, str(found["e_tag"]))
 
@@ -273,10 +265,8 @@ class ObjectPlace:
 
     def read_tagged(self) -> tuple[bytes, str]:
         """The content, and the tag that `put` replaces it by."""
-        import obstore  # noqa: PLC0415  # likewise
-
         with _told(self) as client:
-            found = obstore.get(client, self.key)
+            found = client.get(self.key)
             return bytes(found.bytes()), str(found.meta["e_tag"])
 
     def read_text(self, encoding: str | None = None) -> str:
@@ -289,13 +279,12 @@ class ObjectPlace:
 
     def put(self, data: bytes, *, new: bool = False, instead_of: str | None = None) -> str:
         """Put the content, and return its tag. Taken where it is to be `new` and is not, or is not `instead_of` that tag."""
-        import obstore  # noqa: PLC0415  # likewise
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
 
         mode: Any = "create" if new else {"e_tag": instead_of} if instead_of is not None else "overwrite"
         with _told(self) as client:
             try:
-                found = obstore.put(client, self.key, data, mode=mode, use_multipart=False)
+                found = client.put(self.key, data, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as cause:
                 raise Taken(str(self)) from cause
             except FileNotFoundError as cause:
@@ -312,18 +301,14 @@ class ObjectPlace:
 
     def replace(self, target: str) -> ObjectPlace:
         """Copy to `target`, which appears whole, and remove; one that dies between leaves both."""
-        import obstore  # noqa: PLC0415  # likewise
-
         other = ObjectPlace.of(target)
         with _told(self) as client:
-            obstore.copy(client, self.key, other.key)
+            client.copy(self.key, other.key)
         self.unlink()
         return other
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  # pathlib's own
-        import obstore  # noqa: PLC0415  # likewise
-
         if not missing_ok and not self.is_file():
             raise FileNotFoundError(str(self))
         with _told(self) as client:
-            obstore.delete(client, self.key)
+            client.delete(self.key)
