@@ -150,14 +150,8 @@ def replacing(bench: Bench) -> dict[str, Any]:
 
 def unconditional(bench: Bench) -> dict[str, Any]:
     """What Delta's own store for s3a does at the end: two that have looked, and then both put."""
-    files, path, streams = bench.file_system(), bench.path("control.json"), []
-    for left in range(2, -1, -1):  # on a machine that is loaded S3A has given up once, in its look before the put
-        try:
-            streams = [files.create(path, False) for _ in range(2)]
-            break
-        except Py4JJavaError:
-            if not left:
-                raise
+    files, path = bench.file_system(), bench.path("control.json")
+    streams = [files.create(path, False) for _ in range(2)]
     for number, stream in enumerate(streams):
         stream.write(bytearray(f"by {number}\n".encode()))
     return {"thrown": [thrown_by(stream.close) for stream in streams], "text": bench.text("control.json")}

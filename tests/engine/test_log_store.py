@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ VERSIONS = 1 + APPENDERS * APPENDS + 1  # the table's first, the races', and the
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3) -> str:
-    return s3.make_bucket("logs")
+    return s3.make_bucket(f"logs-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture(scope="module")
