@@ -279,7 +279,7 @@ class ObjectPlace:
 
     def put(self, data: bytes, *, new: bool = False, instead_of: str | None = None) -> str:
         """Put the content, and return its tag. Taken where it is to be `new` and is not, or is not `instead_of` that tag."""
-        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
+        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415  # an extra; see `_told`
 
         mode: Any = "create" if new else {"e_tag": instead_of} if instead_of is not None else "overwrite"
         with _told(self) as client:
