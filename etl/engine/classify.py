@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine import classify_groups, classify_values
+from etl.engine import classify_groups, classify_state, classify_values
+from etl.engine.plan_inputs import MARK, Moving
 from etl.engine.session_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec
     from etl.planning.plan import Kind
 
-_MARK = "etl_input:"
 _ROWWISE = {
     "Project",
     "Filter",
@@ -51,7 +51,7 @@ class Classified:
 
 def marked(name: str, frame: DataFrame) -> DataFrame:
     """An input's frame that can be told in the plan."""
-    return frame.observe(_MARK + name, F.count(F.lit(1)).alias("rows"))
+    return frame.observe(MARK + name, F.count(F.lit(1)).alias("rows"))
 
 
 def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Mapping[str, str]) -> Classified:
@@ -81,8 +81,11 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
             raise ConfigurationError([Diagnostic("E263", message, flow.at, hint)])
         return Classified("groups", "declared")
     if flow.incremental == "state":
+        found = classify_state.unsettled(plan, flow, changes)
+        if found is not None:
+            raise ConfigurationError([found])
         return Classified("state", "declared")
-    operator = _Rows(changes).obstacle(plan)
+    operator = _Rows(plan, changes).obstacle()
     if flow.incremental == "rows" and operator:
         message = f"flow '{flow.name}' says incremental: rows, but its plan has {operator}: a micro-batch alone cannot tell the answer"
         raise ConfigurationError([Diagnostic("E260", message, flow.at, "use incremental: full, or auto")])
@@ -94,38 +97,25 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
 class _Rows:
     """Looks for what keeps a plan from being computed row by row."""
 
-    def __init__(self, changes: frozenset[str]) -> None:
-        self._marks = {_MARK + name for name in changes}
-        self._moving: dict[str, bool] = {}  # CTE id → whether it reads changes
+    def __init__(self, plan: PlanNode, changes: frozenset[str]) -> None:
+        self._plan, self._changes, self._moving = plan, changes, Moving(plan, changes)
 
-    def obstacle(self, plan: PlanNode) -> str:
+    def obstacle(self) -> str:
         """The first operator in the way, in words; empty where there is none."""
-        if len(self._marks) > 1:
+        if len(self._changes) > 1:
             return "more than one changes input"
-        for node in plan.walk():
-            if node.name == "CTERelationDef":
-                self._moving[str(node.fields.get("id"))] = self._reads(node)
-        return self._look(plan) if self._reads(plan) else "no read of its changes input"
-
-    def _reads(self, node: PlanNode) -> bool:
-        return any(self._is_mark(item) or self._is_reference(item) for item in node.walk())
-
-    def _is_mark(self, node: PlanNode) -> bool:
-        return node.name == "CollectMetrics" and node.fields.get("name") in self._marks
-
-    def _is_reference(self, node: PlanNode) -> bool:
-        return node.name == "CTERelationRef" and self._moving.get(str(node.fields.get("cteId")), False)
+        return self._look(self._plan) if self._moving.reads(self._plan) else "no read of its changes input"
 
     def _look(self, node: PlanNode) -> str:
         for nested in node.subplans:
-            if node.name != "WithCTE" and self._reads(nested):
+            if node.name != "WithCTE" and self._moving.reads(nested):
                 return "a subquery over its changes input"
         below = [
             child
             for child in (*node.children, *(node.subplans if node.name == "WithCTE" else ()))
-            if self._reads(child)
+            if self._moving.reads(child)
         ]
-        if not below or self._is_mark(node):
+        if not below or self._moving.is_input(node):
             return ""
         if node.name == "Join":
             obstacle = self._join(node, below)
@@ -176,7 +166,7 @@ def _undeclared(plan: PlanNode, flow: FlowSpec, files: Mapping[str, str]) -> lis
     found: dict[str, Diagnostic] = {}
 
     def look(node: PlanNode) -> None:
-        if node.name == "CollectMetrics" and str(node.fields.get("name")).startswith(_MARK):
+        if node.name == "CollectMetrics" and str(node.fields.get("name")).startswith(MARK):
             return
         if not node.children and not node.subplans and node.name not in _CONSTANT and "Command" not in node.name:
             message = f"flow '{flow.name}' reads a table that is none of its inputs ({node.name})"

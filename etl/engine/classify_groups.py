@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.lineage import expressions
+from etl.engine.lineage import expressions, output_columns
+from etl.engine.plan_inputs import MARK, Moving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from etl.engine.lineage import Expression
     from etl.engine.session_plan import PlanNode
 
-_MARK = "etl_input:"
 _PASSING = {
     "SubqueryAlias", "View", "Filter", "Sort", "RepartitionByExpression", "Repartition", "ResolvedHint", "UnresolvedHint",
 }  # fmt: skip
@@ -41,7 +41,7 @@ class Obstacle(Exception):  # not an error: what stands in the way, in words
 def marked(name: str, frame: DataFrame, groups: Sequence[GroupSpec]) -> DataFrame:
     """A changes input's frame that can be told in the plan, with what its groups are."""
     values = [F.max(F.expr(group.of(name))).alias(f"group_{i}") for i, group in enumerate(groups)]
-    return frame.observe(_MARK + name, F.count(F.lit(1)).alias("rows"), *values)
+    return frame.observe(MARK + name, F.count(F.lit(1)).alias("rows"), *values)
 
 
 def obstacle(plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> str:
@@ -63,7 +63,7 @@ def own_columns(plan: PlanNode, changes: str) -> tuple[str, ...]:
         known = dict(groups.look(plan))
     except Obstacle:
         return ()
-    return tuple(name for identity, name in _names(plan) if _own(known.get(identity, "#"), f"{changes}."))
+    return tuple(name for identity, name in output_columns(plan) if _own(known.get(identity, "#"), f"{changes}."))
 
 
 def _own(value: str, prefix: str) -> bool:
@@ -74,29 +74,25 @@ def _own(value: str, prefix: str) -> bool:
 class _Groups:
     def __init__(self, plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> None:
         self._groups = groups
-        self._marks = {_MARK + name for name in changes}
+        self._moving = Moving(plan, changes)
         self._defined: dict[str, _Columns] = {}
         self._full = 0  # full outer joins seen so far
-        self._moving: dict[str, bool] = {}
         self._carriers: list[set[str]] = [set() for _ in groups]  # what a group's value is, of each input
         for node in plan.walk():
-            if self._is_mark(node):
+            if self._moving.is_input(node):
                 known = dict(self._leaf(node))
                 for i, carriers in enumerate(self._carriers):
                     metric = next(
                         item for item in expressions(node.fields["metrics"]) if item.fields["name"] == f"group_{i}"
                     )
                     carriers.add(metric.children[0].children[0].children[0].canonical(known))
-        for node in plan.walk():
-            if node.name == "CTERelationDef":
-                self._moving[str(node.fields.get("id"))] = self._reads(node)
 
     def look_at_output(self, plan: PlanNode) -> None:
         """Judge the whole plan, then whether its columns name the group of each row."""
-        if not self._reads(plan):
+        if not self._moving.reads(plan):
             raise Obstacle("no read of its changes inputs")
         columns = dict(self.look(plan))
-        names = _names(plan)
+        names = output_columns(plan)
         for i, group in enumerate(self._groups):
             found = [identity for identity, name in names if name.lower() == group.column.lower()]
             if not found:
@@ -104,36 +100,26 @@ class _Groups:
             if columns.get(found[0]) not in self._carriers[i]:
                 raise Obstacle(f"a column '{group.column}' that is not what the group '{group.column}' is of each row")
 
-    def _is_mark(self, node: PlanNode) -> bool:
-        return node.name == "CollectMetrics" and node.fields.get("name") in self._marks
-
-    def _reads(self, node: PlanNode) -> bool:
-        return any(
-            self._is_mark(item)
-            or (item.name == "CTERelationRef" and self._moving.get(str(item.fields.get("cteId")), False))
-            for item in node.walk()
-        )
-
     def _leaf(self, node: PlanNode) -> _Columns:
         below = node
         while below.children:
             below = below.children[0]
-        name = str(node.fields["name"]).removeprefix(_MARK)
+        name = str(node.fields["name"]).removeprefix(MARK)
         return [
             (item.identity, f"{name}.{item.fields['name'].lower()}") for item in expressions(below.fields.get("output"))
         ]
 
     def look(self, node: PlanNode) -> _Columns:
         """The operator's output columns; Obstacle where it mixes groups."""
-        if self._is_mark(node):
+        if self._moving.is_input(node):
             return self._leaf(node)
         if node.name == "WithCTE":
             return self._with(node)
         if node.name == "CTERelationRef":
             return self._reference(node)
-        if not self._reads(node):
-            return [(identity, f"#{identity}") for identity, _ in _names(node)]
-        if any(self._reads(nested) for nested in node.subplans):
+        if not self._moving.reads(node):
+            return [(identity, f"#{identity}") for identity, _ in output_columns(node)]
+        if any(self._moving.reads(nested) for nested in node.subplans):
             raise Obstacle("a subquery over a changes input, which sees rows of other groups")
         if node.name == "Join":
             return self._join(node)
@@ -219,7 +205,7 @@ class _Groups:
         kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType"))).rsplit(".", 1)[-1]
         kept = kept.removesuffix("$")
         left, right = (self.look(child) for child in node.children)
-        moving = [self._reads(child) for child in node.children]
+        moving = [self._moving.reads(child) for child in node.children]
         if all(moving):
             self._must_equate(node, dict(left), dict(right))
         elif (moving[0] and kept not in ("Inner", "Cross", "LeftOuter", "LeftSemi", "LeftAnti")) or (
@@ -258,25 +244,6 @@ def _never_padded(parts: Sequence[str]) -> bool:
     marks = [_PADDED.match(part) for part in parts]
     sides = {mark.group() for mark in marks if mark is not None and mark.group(1)}
     return None in marks or any(side.replace("<", ">") in sides for side in sides if "<" in side)
-
-
-def _names(node: PlanNode) -> list[tuple[int, str]]:
-    """The identity and the name of each column that an operator puts out."""
-    if node.name == "WithCTE":
-        return _names(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
-    for field in ("projectList", "aggregateExpressions", "output"):
-        if field in node.fields:
-            return [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields[field])]
-    found = _names(node.children[0]) if node.children else []
-    if (
-        node.name == "Join"
-        and not str(node.fields.get("joinType")).count("Semi")
-        and not str(node.fields.get("joinType")).count("Anti")
-    ):
-        found = found + _names(node.children[1])
-    for field in ("windowExpressions", "generatorOutput"):
-        found = found + [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields.get(field))]
-    return found
 
 
 def _words(name: str) -> str:

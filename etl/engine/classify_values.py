@@ -6,19 +6,16 @@ allowed only as long as nothing else reads it.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from etl.config import run_ts
 from etl.config.diagnostics import Diagnostic
-from etl.config.query import shift
-from etl.config.spec import SqlTransform
 from etl.engine.lineage import expressions
+from etl.engine.sql_places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from etl.config.diagnostics import Location
     from etl.config.spec import FlowSpec
     from etl.engine.lineage import Expression
     from etl.engine.session_plan import PlanNode
@@ -96,7 +93,7 @@ def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
         message = f"flow '{flow.name}': column '{name}' is {words[0]} of rows that have no order, so it differs from run to run"
         better = "array_sort it" if aggregate.startswith("Collect") else "order it, or use min, max, min_by or max_by"
         hint = f"{better}; or, where the order does not matter, say equality: {{{name}: unordered}}"
-        found.append(Diagnostic("E264", message, _where(flow, words), hint))
+        found.append(Diagnostic("E264", message, place_of(flow, rf"\b({'|'.join(words)})\s*\("), hint))
     return found
 
 
@@ -222,15 +219,3 @@ def _shown(item: Expression) -> Iterator[Expression]:
 
 def _named(item: Expression) -> str:
     return str(item.fields.get("name")).lower()
-
-
-def _where(flow: FlowSpec, words: tuple[str, ...]) -> Location:
-    """Where a function is called in the flow's SQL; of Python the reference."""
-    for part in (flow, *flow.views):
-        transform = part.transform
-        if isinstance(transform, SqlTransform):
-            for number, line in enumerate(transform.text.splitlines(), 1):
-                found = re.search(rf"\b({'|'.join(words)})\s*\(", line, re.IGNORECASE)
-                if found is not None:
-                    return shift(transform.at, transform.text, number, found.start() + 1, len(found.group(1)))
-    return flow.at

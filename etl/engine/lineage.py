@@ -14,6 +14,8 @@ from etl.engine.session_plan import simple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from etl.engine.session_plan import PlanNode
+
 _SILENT = {
     "class", "num-children", "exprId", "qualifier", "metadata", "nullable", "name", "resultId", "nonInheritableMetadataKeys",
     "explicitMetadata", "prettyNames", "timeZoneId",
@@ -58,6 +60,25 @@ def expressions(value: Any) -> list[Expression]:
     if isinstance(value[0], dict):
         return [_build(value, 0)[0]] if "num-children" in value[0] else []
     return [found for item in value for found in expressions(item)]
+
+
+def output_columns(node: PlanNode) -> list[tuple[int, str]]:
+    """The identity and the name of each column that an operator puts out."""
+    if node.name == "WithCTE":
+        return output_columns(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
+    for field in ("projectList", "aggregateExpressions", "output"):
+        if field in node.fields:
+            return [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields[field])]
+    found = output_columns(node.children[0]) if node.children else []
+    if (
+        node.name == "Join"
+        and not str(node.fields.get("joinType")).count("Semi")
+        and not str(node.fields.get("joinType")).count("Anti")
+    ):
+        found = found + output_columns(node.children[1])
+    for field in ("windowExpressions", "generatorOutput"):
+        found = found + [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields.get(field))]
+    return found
 
 
 def _build(nodes: list[dict[str, Any]], index: int) -> tuple[Expression, int]:
