@@ -46,6 +46,15 @@ flows:
     inputs: [clicks]
     transform: {python: "shop_functions:once"}
     incremental: {state: {watermark: at, delay: 15 minutes}}
+  distinct:
+    inputs: [clicks]
+    transform: {sql: "SELECT DISTINCT id, at FROM clicks"}
+    incremental: {state: {watermark: at, delay: 15 minutes}}
+  instants:
+    inputs: [clicks]
+    transform: {sql: "WITH w AS (SELECT window(at, '10 minutes') AS w, at, n FROM clicks) SELECT at, sum(n) AS total FROM w GROUP BY at"}
+    incremental: {state: {watermark: at, delay: 15 minutes}}
+    sink: {strategy: merge, keys: [at]}
   totals:
     inputs: [clicks]
     transform: {sql: "SELECT who, count(*) AS n FROM clicks GROUP BY who"}
@@ -192,6 +201,17 @@ def once_model(state: Watched) -> list[tuple[Any, ...]]:
     return list({(item["id"], item["at"]) for item in state.kept["clicks"]})
 
 
+def distinct_model(state: Watched) -> list[tuple[Any, ...]]:
+    return [row for row in once_model(state) if row[1] < state.watermark]
+
+
+def instants_model(state: Watched) -> list[tuple[Any, ...]]:
+    found: Counter[datetime] = Counter()
+    for item in state.kept["clicks"]:
+        found[item["at"]] += item["n"]
+    return list(found.items())
+
+
 def totals_model(state: Watched) -> list[tuple[Any, ...]]:
     return list(Counter(item["who"] for item in state.kept["clicks"]).items())
 
@@ -230,6 +250,8 @@ MODELS: dict[str, tuple[dict[str, timedelta], Callable[[Watched], list[tuple[Any
     "sliding": (_ONE, sliding_model),
     "sessions": (_ONE, sessions_model),
     "once": (_ONE, once_model),
+    "distinct": (_ONE, distinct_model),
+    "instants": (_ONE, instants_model),
     "totals": (_ONE, totals_model),
     "named": (_ONE, named_model),
     "pairs": (_TWO, pairs_model),

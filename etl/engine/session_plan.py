@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-_SESSION, _WINDOW = "spark.sessionWindow", "spark.timeWindow"
+_SESSION, _WINDOW, _TIMED = "spark.sessionWindow", "spark.timeWindow", "spark.watermarkDelayMs"
 _OF_INSTANTS = ("Deduplicate", "WithState")  # parts of the names of operators
+_GROUPING = ("Aggregate", "Distinct", "Except")  # the last two group by all of their columns by the time they run
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,21 @@ def compares_instants(frame: DataFrame) -> bool:
             return True
         if name == "Join" and all(children.apply(i).isStreaming() for i in range(children.size())):
             return True
-        if name == "Aggregate" and not _is_marked(children.apply(0), _WINDOW):
+        if name in _GROUPING and not _groups_windows(node):
             return True
     return False
+
+
+def _groups_windows(node: Any) -> bool:
+    """Whether the times that rows are grouped by are windows, and none is a row's own."""
+    is_aggregate = node.getClass().getSimpleName() == "Aggregate"
+    keys = node.groupingExpressions() if is_aggregate else node.output()
+    found = []
+    for i in range(keys.size()):
+        columns = keys.apply(i).references().toSeq()
+        found += [columns.apply(k).metadata() for k in range(columns.size())]
+    windows = [metadata.contains(_WINDOW) for metadata in found if metadata.contains(_TIMED)]
+    return bool(windows) and all(windows)
 
 
 def keeps_python_state(frame: DataFrame) -> bool:

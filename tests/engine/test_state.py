@@ -161,6 +161,39 @@ def test_two_results_with_the_sink_s_keys_fail_before_the_target_is_written(proj
     assert not (root / ".etl" / "local" / "tables").exists()
 
 
+def test_a_row_at_the_very_watermark_is_late_for_no_operator(project: Project) -> None:
+    """By its own rule Spark would leave it out, and tell nobody."""
+    queries = {
+        "grouped": "SELECT at, who, count(*) AS n FROM clicks GROUP BY at, who",
+        "beside_windows": "WITH w AS (SELECT window(at, '10 minutes') AS w, at, who FROM clicks) SELECT at, who FROM w GROUP BY at, who",
+        "in_windows": WINDOWS.replace(".start AS at", ".end - INTERVAL 10 MINUTES AS at"),
+        "distinct": "SELECT DISTINCT at, who FROM clicks",
+        "distinct_windows": "SELECT DISTINCT window(at, '10 minutes').start AS at, who FROM clicks",
+        "but": "SELECT at, who FROM clicks EXCEPT SELECT at, 'nobody' AS who FROM known",
+    }
+    known = '  known: {format: csv, path: landing/known.csv, schema: "at TIMESTAMP, who STRING"}\nflows:\n'
+    merged = "delay: 10 minutes}}\n    sink: {strategy: merge, keys: [at, who]}"
+    flow = CLOSED.replace("delay: 10 minutes}}", merged)
+    flows = [
+        flow.replace("closed:", f"{name}:")
+        .replace("[clicks]", "{clicks: changes, known: snapshot}" if "known" in query else "[clicks]")
+        .replace(WINDOWS, query)
+        for name, query in queries.items()
+    ]
+    root = project({"pipelines/shop.yml": SOURCE.replace("flows:\n", known) + "".join(flows)})
+    land(root, "1.json", at(50))
+    (root / "landing" / "known.csv").write_text("2024-01-01T08:40:00Z,b\n", encoding="utf-8")
+    first = etl.load("shop").run(mode="stream")
+    assert [flow.failure for flow in first.flows if flow.failure] == []
+    land(root, "2.json", at(40, "b"))
+    result = etl.load("shop").run(mode="stream")
+    assert [(flow.flow, flow.status, flow.counts.late) for flow in result.flows] == [
+        (name, "succeeded", 0) for name in queries
+    ]
+    for name in queries:
+        assert (40, "b") in [row[:2] for row in table(root, name)], name
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
