@@ -16,7 +16,7 @@ from etl.engine.evolution import evolve
 from etl.engine.failures import StopRequested, translate
 from etl.engine.held import compute, hold
 from etl.engine.kinds import KINDS
-from etl.engine.kinds.state import refuse_twins
+from etl.engine.kinds.state import refuse_twins, unordered
 from etl.engine.locks import holds, must_hold
 from etl.engine.output import Span
 from etl.engine.provenance import Provenance, last_committed, last_stamp
@@ -52,7 +52,8 @@ class EpochFunction:
             beyond = job.last_epoch is not None and n > job.last_epoch
             if beyond or generations.stop_requested(job.generation.path, job.run_id):
                 raise StopRequested(job.flow.name)
-            run_epoch(job, arrived.sparkSession, arrived, n)
+            rows = unordered(arrived) if job.kind == "state" else arrived
+            run_epoch(job, arrived.sparkSession, rows, n)
         except StopRequested:
             raise
         except Crash as cause:  # py4j, which called, would wait for an answer for ever

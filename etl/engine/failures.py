@@ -53,6 +53,7 @@ _CUT = re.compile(
 _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
 _LOCK_LOST = re.compile(r"\[etl-lock-lost\] ([^\n]*)")
 _TRACEBACK, _FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
+_CALLING = re.compile(r"An error occurred while calling \S+\n: ")  # py4j's, of no use to a reader
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
 
 
@@ -265,6 +266,7 @@ def _cause(text: str) -> str:
     if told:
         message = f"[{told[0].group(1)}] {told[0].group(2)}".strip()
     else:
+        text = _CALLING.sub("", text)
         lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("at ")]
         message = roots[-1] if roots else (lines[0] if lines else "unknown cause")
     return re.sub(r"\s*\n\s*", " ", message)[:1200]

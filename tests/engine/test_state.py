@@ -151,6 +151,18 @@ def test_a_result_that_comes_to_violate_an_expectation_leaves_the_target_and_one
     assert found == [([(0, "a", 3)], []), ([], [7]), ([(0, "a", 2)], [])]
 
 
+@pytest.mark.parametrize("sink", ["append", "merge, keys: [at, n]"], ids=["append", "merge"])
+def test_texts_are_aggregated_in_both_modes(project: Project, sink: str) -> None:
+    """Spark sorts to aggregate them, and took the order for one of the frame that it caches, by columns that are none of its own."""
+    query = "SELECT window(at, '10 minutes').start AS at, max(who) AS most, n FROM clicks GROUP BY n, window(at, '10 minutes')"
+    flow = CLOSED.replace("delay: 10 minutes}}", f"delay: 10 minutes}}}}\n    sink: {{strategy: {sink}}}")
+    root = project({"pipelines/shop.yml": SOURCE + flow.replace(WINDOWS, query)})
+    land(root, "1.json", at(1, "a"), at(2, "c"), at(3, "b"), at(45, "d"))
+    for mode in ("stream", "batch"):
+        assert ran(mode, full_refresh=mode == "batch").failure is None
+        assert table(root) == [(0, "c", 1), (40, "d", 1)][: 1 if sink == "append" else 2]
+
+
 def test_two_results_with_the_sink_s_keys_fail_before_the_target_is_written(project: Project) -> None:
     flow = CLOSED.replace("delay: 10 minutes}}", "delay: 10 minutes}}\n    sink: {strategy: merge, keys: [at]}")
     root = project({"pipelines/shop.yml": SOURCE + flow})

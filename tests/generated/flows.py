@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.generated.operators import COLUMNS, NAMES, OPERATORS, Operator, Row, Rows, grouped, ordered, whole, within
+from tests.generated.states import DELAY, STATEFUL, Stateful, closed, watermark
 
 Table = list[tuple[Any, ...]]
 
@@ -16,6 +17,7 @@ STORED = {"merge": COLUMNS, "merge-except": ("k", "g", "v", "seq")}
 _SINKS = {
     "rows": ("append", "merge", "merge-delete", "merge-once", "merge-except", "scd2"),
     "groups": ("replace",),
+    "state": ("append", "merge"),
     "full": ("overwrite",),
 }
 _YAML = {
@@ -57,6 +59,11 @@ class Flow:
         return tuple(name for name in COLUMNS if not (name == "gone" and self.sink in ("merge-except", "scd2")))
 
     @property
+    def stage(self) -> Stateful | None:
+        """Of a flow over state the stage that keeps it."""
+        return next((item for item in self.operators if isinstance(item, Stateful)), None)
+
+    @property
     def changes(self) -> bool:
         """Whether rows of the target change or go."""
         return self.sink != "append"
@@ -68,27 +75,49 @@ class Flow:
 
     def yaml(self) -> str:
         """Its part of pipeline.yml."""
-        group = "g"
-        ctes = [f"t0 AS (SELECT {', '.join(_read(self.reads))} FROM {self.reads})"]
+        group, stage = "g", self.stage
+        first = (*_read(self.reads), *(["at"] if stage else []))
+        ctes = [f"t0 AS (SELECT {', '.join(first)} FROM {self.reads})"]
         for number, item in enumerate(self.operators, 1):
-            ctes.append(f"t{number} AS ({_over(item.sql, f't{number - 1}')})")
+            more = ", at" if stage and number <= self.operators.index(stage) else ""
+            ctes.append(f"t{number} AS ({_over(item.sql, f't{number - 1}', more)})")
             group = item.group.replace("{g}", group)
         query = f"WITH {', '.join(ctes)} SELECT * FROM t{len(self.operators)}"
         joins = any("names" in item.sql for item in self.operators)
-        incremental = f"{{groups: {{g: {group}}}}}" if self.kind == "groups" else self.kind
+        incremental = self.kind
+        if self.kind == "groups":
+            incremental = f"{{groups: {{g: {group}}}}}"
+        elif stage:
+            incremental = f"{{state: {{watermark: at, delay: {DELAY} seconds}}}}"
         lines = [
             f"  {self.name}:",
             f"    inputs: {{{self.reads}: changes{', names: snapshot' if joins else ''}}}",
             f'    transform: {{sql: "{query}"}}',
             *([f"    incremental: {incremental}"] if self.said else []),
-            f"    sink: {_YAML[self.sink]}",
+            f"    sink: {self._sink()}",
         ]
         return "\n".join(lines) + "\n" + _RULE_YAML[self.rule]
 
+    def _sink(self) -> str:
+        if self.stage and self.sink == "merge":
+            return f"{{strategy: merge, keys: [{', '.join(self.stage.keys)}]}}"
+        return _YAML[self.sink]
+
     def of(self, rows: Rows) -> tuple[Rows, Rows]:
         """What the transform makes of `rows`, good and quarantined."""
+        return self.judged(self.results(rows))
+
+    def results(self, rows: Rows) -> Rows:
+        """What the transform makes of `rows`."""
+        mark = watermark(rows) if self.stage else 0
         for item in self.operators:
             rows = item.of(rows)
+            if item is self.stage and self.sink == "append":
+                rows = closed(rows, mark)
+        return rows
+
+    def judged(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The results that keep the flow's expectation, and those that are quarantined."""
         if self.rule == "drop":
             return [row for row in rows if row["v"] is not None and row["v"] >= 0], []
         if self.rule == "quarantine":
@@ -100,6 +129,8 @@ class Flow:
 
     def target(self, good: Rows) -> Rows:
         """The target's rows after all of `good`, in whatever order."""
+        if self.stage:
+            return good
         if self.sink in ("merge", "merge-delete"):
             found = greatest(good, ("k",), ("seq",))
             return [row for row in found if not (self.sink == "merge-delete" and row["gone"])]
@@ -161,9 +192,16 @@ def legal_cells() -> list[Cell]:
             (kind, sink, item.family)
             for kind, sinks in _SINKS.items()
             for sink in sinks
-            for item in within(kind)
+            for item in _legal(kind, sink)
         }
     )  # fmt: skip
+
+
+def _legal(kind: str, sink: str) -> list[Operator]:
+    """The operators that a flow of the kind can have before that sink."""
+    if kind == "state":
+        return [*within("rows"), *(item for item in STATEFUL if sink in item.sinks)]
+    return within(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +215,7 @@ class Pipeline:
         return (
             "version: 1\nname: generated\nsources:\n"
             "  events:\n    format: json\n    path: landing/events\n"
-            '    schema: "k STRING, g STRING, v BIGINT, seq BIGINT, gone BOOLEAN"\n'
+            '    schema: "k STRING, g STRING, v BIGINT, seq BIGINT, gone BOOLEAN, at TIMESTAMP"\n'
             "    rate_limit: {files: 2}\n"
             '  names: {format: csv, path: landing/names.csv, schema: "k STRING, w BIGINT", options: {header: true}}\n'
             "flows:\n" + "".join(flow.yaml() for flow in self.flows)
@@ -222,24 +260,37 @@ class Dice:
 
     def _flow(self, number: int, above: Flow | None) -> Flow:
         dice = self.random
-        # An append would have to take back what it wrote when rows above it change.
-        cells = [cell for cell in legal_cells() if not (above is not None and above.changes and cell[1] == "append")]
+        # An append would have to take back what it wrote when rows above it change; and what is no source has no time.
+        cells = [
+            cell
+            for cell in legal_cells()
+            if above is None or not ((above.changes and cell[1] == "append") or cell[0] == "state")
+        ]
         least = min(self.chosen[cell] for cell in cells)
         kind, sink, family = dice.choice([cell for cell in cells if self.chosen[cell] == least])
-        must = dice.choice([item for item in within(kind) if item.family == family])
-        others = dice.choices(within(kind), k=dice.randrange(3))
+        must = dice.choice([item for item in _legal(kind, sink) if item.family == family])
+        others = dice.choices(within("rows" if kind == "state" else kind), k=dice.randrange(3))
         place = dice.randrange(len(others) + 1)
         operators = (*others[:place], must, *others[place:])
+        if kind == "state":
+            operators = self._with_state(sink, [item for item in operators if not isinstance(item, Stateful)], must)
         if (
             kind == "groups"
         ):  # a group by `g` is less than one by upper(g), which Spark's plan does not tell: it would be refused
             operators = tuple(sorted(operators, key=lambda item: item.name != "upper"))
         name = f"f{number}_{sink.replace('-', '_')}"
-        said = kind == "groups" or dice.random() < 0.8
+        said = kind in ("groups", "state") or dice.random() < 0.8
         return Flow(name, above.name if above else "events", kind, sink, operators, dice.choice(_RULES), said)
 
-    def events(self, count: int) -> Rows:
-        """Rows with nulls, duplicates, ties, rows out of order and deletes."""
+    def _with_state(self, sink: str, others: Sequence[Operator], must: Operator) -> tuple[Operator, ...]:
+        """The operators around one that keeps state; before a merge none follows it, which might leave out a result that is open."""
+        stages = [item for item in STATEFUL if sink in item.sinks]
+        stage = must if isinstance(must, Stateful) else self.random.choice(stages)
+        place = self.random.randrange(len(others) + 1) if sink == "append" else len(others)
+        return (*others[:place], stage, *others[place:])
+
+    def events(self, count: int, number: int = 0) -> Rows:
+        """Rows with nulls, duplicates, ties, rows out of order and deletes; of the arrival `number`, by whose end all of the one before are over."""
         dice, found = self.random, []
         for _ in range(count):
             found.append(
@@ -249,6 +300,7 @@ class Dice:
                     "v": dice.choice([None, -1, 0, 1, 2, 5, 9]),
                     "seq": dice.randrange(6),
                     "gone": dice.choice([True, False, False, None]),
+                    "at": number * DELAY + dice.randrange(DELAY // 60) * 60,
                 }
             )
             if dice.random() < 0.1:
@@ -264,7 +316,7 @@ class Dice:
 
 def histogram(chosen: Counter[Cell]) -> str:
     """kind x sink against families of operators, as a table of text; `-` where the pair is not legal."""
-    families = list(dict.fromkeys(item.family for item in OPERATORS))
+    families = list(dict.fromkeys(item.family for item in (*OPERATORS, *STATEFUL)))
     lines = [f"{'':24}" + "".join(f"{family:>10}" for family in families)]
     legal = set(legal_cells())
     for kind, sinks in _SINKS.items():
@@ -280,8 +332,10 @@ def names_csv() -> str:
     return "k,w\n" + "".join(f"{k},{w}\n" for k, w in NAMES.items())
 
 
-def _over(sql: str, relation: str) -> str:
-    """An operator's SQL over the relation of the stage before."""
-    return sql.replace("FROM t", f"FROM {relation} t").replace(
-        "JOIN (SELECT g, count(*) AS n FROM t GROUP", f"JOIN (SELECT g, count(*) AS n FROM {relation} t GROUP"
+def _over(sql: str, relation: str, more: str) -> str:
+    """An operator's SQL over the relation of the stage before, of which it hands on `more`."""
+    return (
+        sql.replace("{at}", more)
+        .replace("FROM t", f"FROM {relation} t")
+        .replace("JOIN (SELECT g, count(*) AS n FROM t GROUP", f"JOIN (SELECT g, count(*) AS n FROM {relation} t GROUP")
     )

@@ -27,8 +27,8 @@ class Operator:
 
     name: str
     family: str  # the column of the histogram
-    needs: str  # rows | groups | full
-    sql: str
+    needs: str  # rows | groups | full | state
+    sql: str  # `{at}`: where a column more is handed on
     of: Callable[[Rows], Rows]
     group: str = (
         "{g}"  # what the group `g` of its output is, as an expression over the input, `{g}` being what it was before
@@ -84,16 +84,19 @@ def _aggregated(rows: Rows, *, least: int = 1, threshold: int | None = None) -> 
         total = _sum(row["v"] for row in group)
         if len(group) < least or (threshold is not None and not (total is not None and total > threshold)):
             continue
-        found.append(
-            {
-                "k": _max(row["k"] for row in group),
-                "g": g,
-                "v": total,
-                "seq": _max(row["seq"] for row in group),
-                "gone": _any(row["gone"] for row in group),
-            }
-        )
+        found.append(folded(g, group))
     return found
+
+
+def folded(g: str | None, rows: Rows) -> Row:
+    """One row of several."""
+    return {
+        "k": _max(row["k"] for row in rows),
+        "g": g,
+        "v": _sum(row["v"] for row in rows),
+        "seq": _max(row["seq"] for row in rows),
+        "gone": _any(row["gone"] for row in rows),
+    }
 
 
 def _counted(rows: Rows) -> Rows:
@@ -167,7 +170,9 @@ def _total(rows: Rows) -> Rows:
 
 def _select(**changed: str) -> str:
     return (
-        "SELECT " + ", ".join(f"{changed[name]} AS {name}" if name in changed else name for name in COLUMNS) + " FROM t"
+        "SELECT "
+        + ", ".join(f"{changed[name]} AS {name}" if name in changed else name for name in COLUMNS)
+        + "{at} FROM t"
     )
 
 
@@ -189,11 +194,11 @@ OPERATORS: Sequence[Operator] = (
     Operator("both_cases", "explode", "rows", _select(k="explode(array(k, upper(k)))"), _exploded),
     Operator(
         "named", "join", "rows",
-        "SELECT t.k, t.g, coalesce(t.v, n.w) AS v, t.seq, t.gone FROM t LEFT JOIN names n ON t.k = n.k", _joined(inner=False),
+        "SELECT t.k, t.g, coalesce(t.v, n.w) AS v, t.seq, t.gone{at} FROM t LEFT JOIN names n ON t.k = n.k", _joined(inner=False),
     ),
     Operator(
         "only_named", "join", "rows",
-        "SELECT t.k, t.g, coalesce(t.v, n.w) AS v, t.seq, t.gone FROM t JOIN names n ON t.k = n.k", _joined(inner=True),
+        "SELECT t.k, t.g, coalesce(t.v, n.w) AS v, t.seq, t.gone{at} FROM t JOIN names n ON t.k = n.k", _joined(inner=True),
     ),
     Operator("summed", "aggregate", "groups", _AGGREGATE, _aggregated),
     Operator(

@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import etl
@@ -91,7 +92,7 @@ class _Tree:
 
     def _arrive(self, number: int) -> Rows:
         few = number > 0 and self.dice.random.random() < 0.5  # so that most groups are left alone
-        new = self.dice.events(self.dice.random.randrange(1, 4) if few else self.dice.random.randrange(4, 22))
+        new = self.dice.events(self.dice.random.randrange(1, 4) if few else self.dice.random.randrange(4, 22), number)
         for part, portion in enumerate(self.dice.dealt(new, self.dice.random.randrange(1, 4))):
             _land(self.root, f"{self.dice.random.randrange(10**6):06}-{number}-{part}.json", portion)
         return new
@@ -150,5 +151,6 @@ def _write(root: Path, pipeline: Pipeline) -> None:
 def _land(root: Path, name: str, portion: Rows) -> None:
     """One file, whole at once."""
     draft = root / "landing" / f".{name}"
-    draft.write_text("".join(json.dumps(row) + os.linesep for row in portion), encoding="utf-8")
+    lines = ({**row, "at": datetime.fromtimestamp(row["at"], UTC).isoformat()} for row in portion)
+    draft.write_text("".join(json.dumps(line) + os.linesep for line in lines), encoding="utf-8")
     draft.replace(root / "landing" / "events" / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 
 import pytest
 
@@ -21,9 +22,9 @@ def test_ten_thousand_flows_fed_in_portions_end_where_one_batch_ends(tell: Calla
     for seed in range(PIPELINES):
         dice = Dice(seed, chosen)
         pipeline = dice.pipeline(FLOWS)
-        events = dice.events(dice.random.randrange(1, 40))
-        found = streamed(pipeline, dice.dealt(events, dice.random.randrange(1, 6)))
-        for name, expected in pipeline.model(events).items():
+        portions = [dice.events(dice.random.randrange(1, 14), number) for number in range(dice.random.randrange(1, 6))]
+        found = streamed(pipeline, portions)
+        for name, expected in pipeline.model(list(chain(*portions))).items():
             assert found[name] == expected, (seed, name, pipeline.yaml())
         chosen = dice.chosen
         cases += len(pipeline.flows)
@@ -40,6 +41,6 @@ def test_a_model_that_forgets_a_rule_is_found_out(monkeypatch: pytest.MonkeyPatc
     for seed in range(40):
         dice = Dice(seed)
         pipeline = dice.pipeline(FLOWS)
-        events = dice.events(25)
-        differing += streamed(pipeline, dice.dealt(events, 4)) != pipeline.model(events)
+        portions = [dice.events(6, number) for number in range(4)]
+        differing += streamed(pipeline, portions) != pipeline.model(list(chain(*portions)))
     assert differing > 20

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from etl.engine.job import Input, Job
     from etl.engine.output import Arrival, Span
 
+_AS_MANY = 100_000
+
 
 def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:
     """The results of one epoch; without a micro-batch those of all epochs that were kept back."""
@@ -43,6 +45,15 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
         return Output(rows, "all", arrivals)
     touched = caches.keep(rows.select(*columns(job.flow.sink.keys)).distinct())
     return Output(rows, Groups(touched, job.flow.sink.keys), arrivals)
+
+
+def unordered(arrived: DataFrame) -> DataFrame:
+    """A micro-batch that can be cached, in no fewer partitions than it has.
+
+    Spark takes the order in which a sorting aggregate (of texts, for one) leaves its rows for the frame's own, by columns that the frame
+    may not have any more, and finds no such column when it reads the frame from its cache.
+    """
+    return arrived.coalesce(_AS_MANY)
 
 
 def refuse_twins(job: Job, rows: DataFrame) -> None:
