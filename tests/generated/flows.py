@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.generated.operators import COLUMNS, NAMES, OPERATORS, Operator, Row, Rows, grouped, ordered, whole, within
-from tests.generated.states import DELAY, STATEFUL, Stateful, closed, watermark
+from tests.generated.states import DELAY, START, STATEFUL, Stateful, closed, watermark
 
 Table = list[tuple[Any, ...]]
 
@@ -300,7 +300,7 @@ class Dice:
                     "v": dice.choice([None, -1, 0, 1, 2, 5, 9]),
                     "seq": dice.randrange(6),
                     "gone": dice.choice([True, False, False, None]),
-                    "at": number * DELAY + dice.randrange(DELAY // 60) * 60,
+                    "at": START + number * DELAY + dice.randrange(DELAY // 60) * 60,
                 }
             )
             if dice.random() < 0.1:
