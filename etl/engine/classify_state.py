@@ -7,6 +7,7 @@ result passes for good once it has passed it (a count above a limit, a least val
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from etl.config.diagnostics import Diagnostic
@@ -29,7 +30,8 @@ _WAYS: Mapping[str, _Way] = {
 }  # fmt: skip
 _OPPOSITE: Mapping[_Way, _Way] = {"rises": "falls", "falls": "rises", "moves": "moves"}
 _ABOVE, _BELOW = ("GreaterThan", "GreaterThanOrEqual"), ("LessThan", "LessThanOrEqual")
-_WIDER = ("bigint", "double", "decimal")  # casts to these keep the order of numbers
+_DIGITS = {"byte": 3, "short": 5, "integer": 10, "long": 19}
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _PASSING = {
     "SubqueryAlias", "View", "Distinct", "Deduplicate", "DeduplicateWithinWatermark", "EventTimeWatermark", "CollectMetrics", "Repartition",
     "RepartitionByExpression", "ResolvedHint", "UnresolvedHint",
@@ -134,7 +136,7 @@ def _way(item: Expression, known: Mapping[int, _Way]) -> _Way | None:
     if not _reads(item, known):
         return None
     parts = [_way(child, known) for child in item.children]
-    if item.name in ("Alias", "And", "Or") or (item.name == "Cast" and str(item.fields["dataType"]).startswith(_WIDER)):
+    if item.name in ("Alias", "And", "Or") or (item.name == "Cast" and _widens(item)):
         return _common(parts)
     if item.name == "Not" and parts[0] is not None:
         return _OPPOSITE[parts[0]]
@@ -144,6 +146,34 @@ def _way(item: Expression, known: Mapping[int, _Way]) -> _Way | None:
         more, less = parts if item.name in _ABOVE else reversed(parts)
         return _common((more, _OPPOSITE[less] if less else None))
     return "moves"
+
+
+def _widens(cast: Expression) -> bool:
+    """Whether a cast takes every number as it is. Others keep no order: of texts '10' is before '9', and what does not fit may be NULL."""
+    given, wanted = _type(cast.children[0]), str(cast.fields["dataType"])
+    exact, target = _digits(given), _digits(wanted)
+    if exact is None:
+        return wanted == "double" and given in ("float", "double")
+    if target is None:
+        return wanted == "double"
+    return target[0] >= exact[0] and target[1] >= exact[1]
+
+
+def _type(item: Expression) -> str:
+    """The type of a value that rises or falls, by its name in Spark's JSON; empty of others."""
+    if item.name in ("Count", "CountIf"):
+        return "long"
+    if item.name in ("Alias", "AggregateExpression", "Max", "Min"):
+        return _type(item.children[0])
+    return str(item.fields.get("dataType", ""))
+
+
+def _digits(name: str) -> tuple[int, int] | None:
+    """How many digits an exact number has before and after its point."""
+    if name in _DIGITS:
+        return _DIGITS[name], 0
+    found = _DECIMAL.fullmatch(name)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
 
 
 def _common(ways: Iterable[_Way | None]) -> _Way | None:

@@ -35,7 +35,7 @@ FLOW = """
 """
 BY = "FROM clicks WHERE n IS NOT NULL GROUP BY window(at, '10 minutes'), who"
 SELECT = "SELECT window(at, '10 minutes').start AS at, who"
-COUNTED = f"{SELECT}, count(*) AS c, sum(n) AS s, max(n) AS m, min(n) AS l, bool_or(n > 4) AS b {BY}"
+COUNTED = f"{SELECT}, count(*) AS c, sum(n) AS s, max(n) AS m, min(n) AS l, bool_or(n > 4) AS b, max(CAST(n AS STRING)) AS t {BY}"
 
 
 @pytest.fixture
@@ -66,6 +66,9 @@ def land(root: Path, number: int, who: str, n: int) -> None:
         (f"{SELECT}, count(*) AS c {BY}\n        HAVING count(*) > 3 AND NOT (max(n) > 3)", "filters them by 'c', 'max(n)'"),
         (f"WITH c AS ({COUNTED}) SELECT * FROM c WHERE s > 3", "filters them by 's'"),
         (f"SELECT * FROM (SELECT at, who, c % 2 AS odd FROM ({COUNTED})) WHERE odd = 1", "filters them by 'odd'"),
+        (f"SELECT at, who FROM ({COUNTED}) WHERE t > 8", "filters them by 't'"),
+        (f"SELECT at, who FROM ({COUNTED}) WHERE CAST(t AS DOUBLE) > 8", "filters them by 't'"),
+        (f"SELECT at, who FROM ({COUNTED}) WHERE try_cast(m AS DECIMAL(3, 1)) > 8", "filters them by 'm'"),
         (f"SELECT c.* FROM ({COUNTED}) c JOIN people p ON c.who = p.who AND c.s > p.least", "joins them by 's'"),
         (f"SELECT at, who, explode(sequence(1, c)) AS i FROM ({COUNTED})", "makes rows out of 'c'"),
         (f"SELECT at, concat(who, c) AS who FROM ({COUNTED})", "its key 'who' is such a result"),
@@ -91,6 +94,7 @@ LASTING = {
     "often": f"{SELECT}, count(*) AS c {BY} HAVING count(*) > 1",
     "alert": f"{SELECT}, sum(n) AS s {BY} HAVING 2.5D < count(*) OR max(n) >= 5",
     "known": f"{SELECT}, sum(n) AS s {BY} HAVING min(n) <= 1 AND who IS NOT NULL AND NOT (count(*) < 2)",
+    "widened": f"{SELECT}, sum(n) AS s {BY} HAVING CAST(max(CAST(n AS INT)) AS BIGINT) >= 5L OR CAST(max(CAST(n AS DECIMAL(9, 2))) AS DOUBLE) > 2.5D OR count(*) > 2.5",
     "joined": f"WITH c AS ({COUNTED}) SELECT c.at, c.who, c.s, p.least FROM c LEFT JOIN people p ON c.who = p.who WHERE b AND m > l IS NOT NULL",
     "limited": f"SELECT c.at, c.who, c.s FROM ({COUNTED}) c JOIN people p ON c.who = p.who AND p.least < 2 WHERE m IS NOT NULL",
     "exploded": f"SELECT at, who, e FROM (SELECT *, explode(array(who)) AS e FROM ({COUNTED})) WHERE e = 'a' AND c > 1",

@@ -13,7 +13,7 @@ from typing import Any
 from tests.generated.operators import COLUMNS, Operator, Row, Rows, folded, grouped
 
 START = 86_400
-"""The first time, in seconds: at the very beginning of 1970, where watermarks begin, Spark leaves rows out by its own rule."""
+"""The first time, in seconds: a row of the very instant at which watermarks begin is late for some operators."""
 DELAY = 1_200
 """Seconds that the watermark stays behind. Rows of one arrival lie within as many, and each arrival begins where the one before ended: none is late."""
 
