@@ -206,6 +206,24 @@ def test_a_row_at_the_very_watermark_is_late_for_no_operator(project: Project) -
         assert (40, "b") in [row[:2] for row in table(root, name)], name
 
 
+def test_a_row_of_the_instant_at_which_watermarks_begin_is_late_and_counted_where_times_are_compared(
+    project: Project,
+) -> None:
+    query = "SELECT at, who FROM clicks GROUP BY at, who"
+    root = project(
+        {"pipelines/shop.yml": SOURCE + CLOSED + CLOSED.replace("closed:", "compared:").replace(WINDOWS, query)}
+    )
+    land(root, "1.json", at(50), at(50).replace("2024-01-01T08:50", "1970-01-01T00:00"))
+    for mode in ("stream", "batch"):
+        result = etl.load("shop").run(mode=mode, full_refresh=mode == "batch")  # type: ignore[arg-type]  # a text of the test's own
+        assert {flow.flow: (flow.counts.read, flow.counts.late) for flow in result.flows} == {
+            "closed": (2, 0),
+            "compared": (2, 1),
+        }
+        assert len(table(root)) == 1
+        assert table(root, "compared") == []
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
