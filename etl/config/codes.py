@@ -82,6 +82,7 @@ CODES = {
     "E264": "A value depends on the order of rows, which no mode promises.",
     "E265": "Spark cannot keep the state that a transform asks for.",
     "E266": "Results of a state flow that are still open would decide which rows or which keys it has.",
+    "E267": "A flow's groups are kept apart by Python into which no plan can look, and no verification has found it equal.",
     "E270": "A test names a flow, an input, a column or a param that is not there.",
     "E271": "A row or value of a test does not fit its column, or is none.",
     "E272": "A file that a test gives cannot be read, or is of no known kind.",

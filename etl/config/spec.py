@@ -325,6 +325,7 @@ class PipelineSpec:
     disabled: tuple[FlowSpec, ...] = ()  # flows that are written, and take no part in anything
     views: tuple[FlowSpec, ...] = ()  # what is a view is no flow: it is part of the flows that read it
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+    trial: bool = False  # its tables are thrown away, so nothing needs to be proved of it before it runs
 
     def params_of(self, flow: FlowSpec) -> dict[str, Scalar]:
         """What the flow's transform sees as params: the pipeline's, and the variables of its own `for_each`."""

@@ -47,6 +47,7 @@ class Classified:
     kind: Kind
     operator: str
     warnings: tuple[str, ...] = ()  # what works, and should be looked at
+    opaque: str = ""  # groups: the Python that may mix them, for all that the plan shows
 
 
 def marked(name: str, frame: DataFrame) -> DataFrame:
@@ -79,7 +80,7 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
                 "partition it by the groups, or use incremental: full; trusted: true if you know that groups stay apart"
             )
             raise ConfigurationError([Diagnostic("E263", message, flow.at, hint)])
-        return Classified("groups", "declared")
+        return Classified("groups", "declared", opaque=classify_groups.opaque(plan, changes))
     if flow.incremental == "state":
         found = classify_state.unsettled(plan, flow, changes)
         if found is not None:

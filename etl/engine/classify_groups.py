@@ -29,6 +29,16 @@ _PASSING = {
 _Columns = list[tuple[int, str]]  # an operator's output: identity → what it is
 
 
+_OPAQUE = {
+    "MapInPandas": "mapInPandas, which may look at rows of several groups",
+    "MapInArrow": "mapInArrow, which may look at rows of several groups",
+    "FlatMapGroupsInPandas": "applyInPandas, into which the plan cannot look",
+    "FlatMapGroupsInArrow": "applyInArrow, into which the plan cannot look",
+    "FlatMapCoGroupsInPandas": "applyInPandas over two inputs, into which the plan cannot look",
+    "FlatMapCoGroupsInArrow": "applyInArrow over two inputs, into which the plan cannot look",
+}
+"""Python that is given many rows at once."""
+
 _PADDED = re.compile(
     r"^(\d*)[<>]\?"
 )  # or NULL, where a join found no partner: the number of a full outer join, and the side
@@ -51,6 +61,12 @@ def obstacle(plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str
     except Obstacle as found:
         return str(found)
     return ""
+
+
+def opaque(plan: PlanNode, changes: frozenset[str]) -> str:
+    """The Python that is given many rows of a changes input at once, in words; empty where there is none."""
+    moving = Moving(plan, changes)
+    return next((_OPAQUE[node.name] for node in plan.walk() if node.name in _OPAQUE and moving.reads(node)), "")
 
 
 def own_columns(plan: PlanNode, changes: str) -> tuple[str, ...]:
@@ -254,9 +270,5 @@ def _words(name: str) -> str:
         "Offset": "OFFSET over rows of several groups",
         "Sample": "a sample, which differs from run to run",
         "Expand": "grouping sets, whose totals belong to several groups",
-        "MapInPandas": "mapInPandas, which may look at rows of several groups",
-        "MapInArrow": "mapInArrow, which may look at rows of several groups",
-        "FlatMapGroupsInPandas": "applyInPandas, into which the plan cannot look",
-        "FlatMapGroupsInArrow": "applyInArrow, into which the plan cannot look",
     }
-    return known.get(name, f"the operator {name}")
+    return known.get(name) or _OPAQUE.get(name, f"the operator {name}")

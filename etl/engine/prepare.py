@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.config.state import not_a_time
-from etl.engine import classify, classify_groups, conditions, contract, storable
+from etl.engine import classify, classify_groups, conditions, contract, storable, verified
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
@@ -22,7 +22,7 @@ from etl.planning import sql
 from etl.planning.plan import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -72,8 +72,11 @@ def prepare(
             session.conf.set("spark.sql.shuffle.partitions", str(found.partitions))
             job = replace(job, last_epoch=None, pins=_pinned(job, found))
         return Prepared(job, limited=not complete)
-    warnings: list[str] = []
-    kind = judge(draft, session, told=warnings.append)
+    judged = judge(draft, session)
+    unproved = verified.unproved(spec, flow, fingerprint, judged.opaque)
+    if unproved is not None:
+        raise ConfigurationError([unproved])
+    kind = judged.kind
     generation = replace(
         opened,
         kind=kind,
@@ -86,7 +89,7 @@ def prepare(
         job = _stateful(job, session, held=complete)
     open_generation(job.generation)
     reach(Point.GENERATION_OPENED)
-    return Prepared(job, limited=not complete, warnings=tuple(warnings))
+    return Prepared(job, limited=not complete, warnings=judged.warnings)
 
 
 def _stateful(job: Job, session: SparkSession, *, held: bool) -> Job:
@@ -137,12 +140,10 @@ def judge(
     job: Job,
     session: SparkSession,
     given: Mapping[str, DataFrame] | None = None,
-    *,
-    told: Callable[[str], None] = lambda _: None,
-) -> Kind:
+) -> classify.Classified:
     """The kind of processing, by Spark's analysed plan over empty inputs; ConfigurationError where it must not run.
 
-    `given`: frames with the columns of inputs that need not be there yet. `told` hears what should be looked at.
+    `given`: frames with the columns of inputs that need not be there yet.
     """
     flow, known = job.flow, given or {}
     empty = {
@@ -156,33 +157,33 @@ def judge(
     output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
-    for message in found.warnings:
-        told(message)
     _refuse_reserved(flow, output)
     contract.check(flow, output, session)
     conditions.check_rows(flow, output)
     _refuse_missing_groups(flow, output)
     _refuse_half_a_table(job, found)
     if found.kind == "groups":
-        return "groups"
+        return found
     if found.kind == "state":
         _refuse_watermarks(job, empty)
-        return "state"
+        return found
     if found.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
         if flow.sink.strategy in ("append", "merge", "scd2") or flow.sink.takes == "rows":
             message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
             raise ConfigurationError(
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
             )
-        return "full"
+        return replace(found, kind="full")
     if job.arriving.source.feed and flow.sink.strategy not in ("merge", "scd2"):
         if flow.incremental == "auto" and flow.sink.strategy is None:
-            return "full"
+            return replace(found, kind="full")
         message = f"flow '{flow.name}' appends, but '{job.arriving.name}', whose changes it reads, also changes and deletes rows"
         hint = "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}"
         raise ConfigurationError([Diagnostic("E241", message, flow.at, hint)])
     by_text = sql.classify_flow(flow) if flow.incremental == "auto" and flow.sink.strategy is None else None
-    return by_text.kind if by_text is not None else "rows"  # as the plan without a JVM has told the user
+    return replace(
+        found, kind=by_text.kind if by_text is not None else "rows"
+    )  # as the plan without a JVM has told the user
 
 
 def _marked(flow: FlowSpec, item: Input, frame: DataFrame) -> DataFrame:

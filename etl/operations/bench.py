@@ -161,6 +161,7 @@ class Bench:
             storage=str(place / "storage"),
             sources=tuple(sources),
             flows=tuple(replace(flow, retry=RetrySpec(max_retries=0), trigger="available_now") for flow in flows),
+            trial=True,
         )
 
     def _inputs(self, spec: PipelineSpec, flow: FlowSpec, given: Sequence[GivenSpec], place: Path) -> list[_Input]:

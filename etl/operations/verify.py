@@ -322,7 +322,7 @@ def _run(bench: _Bench, spec: PipelineSpec, mode: Mode | None, sessions: Session
 def _derived(spec: PipelineSpec, sources: Sequence[SourceSpec], place: Path) -> PipelineSpec:
     """The pipeline over a trial's sources, writing into `place`; a failure is not tried again."""
     flows = tuple(replace(flow, retry=RetrySpec(max_retries=0), trigger="available_now") for flow in spec.flows)
-    return replace(spec, storage=str(place / "storage"), sources=tuple(sources), flows=flows)
+    return replace(spec, storage=str(place / "storage"), sources=tuple(sources), flows=flows, trial=True)
 
 
 def _judge(
