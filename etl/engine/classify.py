@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine import classify_groups, classify_state, classify_values
+from etl.engine import classify_groups, classify_keys, classify_state, classify_values
 from etl.engine.plan_inputs import MARK, Moving
 from etl.engine.session_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
@@ -68,7 +68,8 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     ]
     if found:
         raise ConfigurationError(found)
-    return replace(_judged(plan, flow, changes), warnings=classify_values.deciding_floats(plan))
+    said = classify_values.deciding_floats(plan) + classify_keys.unnamed_groups(plan, flow, Moving(plan, changes))
+    return replace(_judged(plan, flow, changes), warnings=said)
 
 
 def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classified:

@@ -164,10 +164,12 @@ def test_texts_are_aggregated_in_both_modes(project: Project, sink: str) -> None
 
 
 def test_two_results_with_the_sink_s_keys_fail_before_the_target_is_written(project: Project) -> None:
-    flow = CLOSED.replace("delay: 10 minutes}}", "delay: 10 minutes}}\n    sink: {strategy: merge, keys: [at]}")
-    root = project({"pipelines/shop.yml": SOURCE + flow})
+    merged = CLOSED.replace("delay: 10 minutes}}", "delay: 10 minutes}}\n    sink: {strategy: merge, keys: [at]}")
+    root = project({"pipelines/shop.yml": SOURCE + merged})
     land(root, "1.json", at(1, "a"), at(2, "b"))
-    failure = ran("stream").failure
+    flow = ran("stream")
+    failure = flow.failure
+    assert ["sink.keys do not name" in warning for warning in flow.warnings] == [True]
     assert "2 results with the same keys (at=2024-01-01 08:00:00)" in failure.message
     assert failure.hint == "let sink.keys be the columns that the transform groups by"
     assert not (root / ".etl" / "local" / "tables").exists()
