@@ -76,6 +76,8 @@ def output_columns(node: PlanNode) -> list[tuple[int, str]]:
         and not str(node.fields.get("joinType")).count("Anti")
     ):
         found = found + output_columns(node.children[1])
+    if node.name == "LateralJoin":
+        found = found + output_columns(node.subplans[0])  # its right side is a subquery
     for field in ("windowExpressions", "generatorOutput"):
         found = found + [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields.get(field))]
     return found
