@@ -37,7 +37,15 @@ _ROWWISE = {
     "WithCTE",
     "CTERelationDef",
 }
-_CONSTANT = {"LocalRelation", "OneRowRelation", "Range", "LogicalRDD", "CTERelationRef", "EmptyRelation"}
+_CONSTANT = {
+    "LocalRelation",
+    "OneRowRelation",
+    "Range",
+    "LogicalRDD",
+    "CTERelationRef",
+    "UnionLoopRef",
+    "EmptyRelation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     ]
     if found:
         raise ConfigurationError(found)
-    said = classify_values.deciding_floats(plan) + classify_keys.unnamed_groups(plan, flow, Moving(plan, changes))
+    said = classify_values.deciding_floats(plan) + classify_values.arbitrary_choices(plan, flow)
+    said += classify_keys.unnamed_groups(plan, flow, Moving(plan, changes))
     return replace(_judged(plan, flow, changes), warnings=said)
 
 

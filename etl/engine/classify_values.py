@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _VOLATILE = {
     "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
     "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
-    "CurrentBatchTimestamp", "CurrentUser",
+    "CurrentBatchTimestamp", "CurrentUser", "CallMethodViaReflection",
 }  # fmt: skip
 _ORDERED = {
     "CollectList": ("collect_list", "array_agg"),
@@ -34,6 +34,10 @@ _ORDERED = {
     "ListAgg": ("listagg", "string_agg"),
 }
 """Aggregates whose value depends on which row comes first → what SQL calls them."""
+_APPROXIMATE = {
+    "ApproximatePercentile": "percentile_approx", "ApproxTopK": "approx_top_k", "HistogramNumeric": "histogram_numeric",
+}  # fmt: skip
+"""Aggregates whose answer depends on the order of many rows → what SQL calls them."""
 _UNORDERING = (
     "ArraySort", "SortArray", "Size", "ArraySize", "ArrayMax", "ArrayMin", "ArrayContains", "ArraysOverlap", "ArrayExists", "ArrayForAll",
 )  # fmt: skip
@@ -55,15 +59,16 @@ def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     free = {item.identity for item in columns if _named(item) in ignored}
     names = dict.fromkeys(_in_sql(name, flow) for name in _volatile_but(plan, free))
     hint = "take the value from the data, or pass it as a param; or name the column that it ends in: equality: {ignore: [column]}"
-    found = [
-        Diagnostic(
-            "E262",
-            f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal",
-            flow.at,
-            hint,
+    message = (
+        f"flow '{flow.name}' uses {{}}, whose value differs from run to run, so the two modes could never be equal"
+    )
+    found = [Diagnostic("E262", message.format(name), flow.at, hint) for name in names]
+    if any(node.name == "Sample" for node in plan.walk()):
+        message = (
+            f"flow '{flow.name}' takes a sample, which differs from run to run, so the two modes could never be equal"
         )
-        for name in names
-    ]
+        hint = "choose rows by a hash of what tells them apart: WHERE pmod(xxhash64(id), 100) < 10"
+        found.append(Diagnostic("E262", message, place_of(flow, r"\b(TABLESAMPLE)\b"), hint))
     excused = any(True for node in plan.walk() for _ in _volatile_in(node.expressions))
     if not found and excused:
         found += _deciding(flow, [_named(item) for item in columns], ignored)
@@ -115,6 +120,32 @@ def deciding_floats(plan: PlanNode) -> tuple[str, ...]:
         f"{what}: its last digits depend on the order of rows, so that rows at the edge may differ between the modes; use DECIMAL, or round it first"
         for what in found
     )
+
+
+def arbitrary_choices(plan: PlanNode, flow: FlowSpec) -> tuple[str, ...]:
+    """What to say where the plan takes any of several rows or values, though none of the data that is there may be such."""
+    declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
+    found: dict[str, None] = {}
+    for node in plan.walk():
+        if node.name == "GlobalLimit" and not _is_sorted(node):
+            found["LIMIT without ORDER BY keeps any of the rows, so the modes may keep others: order them"] = None
+        for item in expressions(node.fields.get(_LISTS["Aggregate"])):
+            for part in item.walk() if _named(item) not in declared else ():
+                if part.name == "Mode" and "reverseOpt" not in part.fields:
+                    found["mode() takes any of the values that are equally frequent: say mode() WITHIN GROUP (ORDER BY x)"] = None  # fmt: skip
+                if part.name in _APPROXIMATE:
+                    name = _APPROXIMATE[part.name]
+                    found[f"{name}() of many rows depends on their order, so the modes may differ: use an exact one"] = None  # fmt: skip
+    return tuple(found)
+
+
+def _is_sorted(limit: PlanNode) -> bool:
+    below = limit
+    while (
+        below.name in ("GlobalLimit", "LocalLimit", "Offset", "Project", "Filter", "SubqueryAlias") and below.children
+    ):
+        below = below.children[0]
+    return below.name == "Sort"
 
 
 def _is_float(value: Expression) -> bool:

@@ -139,3 +139,40 @@ def test_where_a_sum_of_floats_decides_about_rows_a_run_warns(
     found = classify.check(flow, spark.sql(query), frozenset({"paid"}), {"paid": ""}).warnings
     assert (words is not None) == bool(found), found
     assert all((words or "") in item for item in found[:1])
+
+
+def said(spark: SparkSession, query: str, equality: EqualitySpec | None = None) -> tuple[str, ...]:
+    frame = spark.createDataFrame([], "id BIGINT, who STRING")
+    classify.marked("orders", frame).createOrReplaceTempView("orders")
+    equality = equality or EqualitySpec()
+    flow = FlowSpec("f", (InputSpec("orders"),), transform=SqlTransform(query), incremental="full", equality=equality)
+    return classify.check(flow, spark.sql(query), frozenset({"orders"}), {"orders": ""}).warnings
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT * FROM orders LIMIT 3", "LIMIT without ORDER BY"),
+        ("SELECT who, n FROM (SELECT who, count(*) AS n FROM orders GROUP BY who LIMIT 3) ORDER BY n", "LIMIT without"),
+        ("SELECT id, who FROM orders ORDER BY id LIMIT 3 OFFSET 2", None),
+        ("SELECT who FROM orders ORDER BY id LIMIT 3", None),
+        ("SELECT mode(who) AS x FROM orders", "mode() takes any"),
+        ("SELECT mode() WITHIN GROUP (ORDER BY who DESC) AS x, mode(who, true) AS y FROM orders", None),
+        ("SELECT percentile_approx(id, 0.5) AS x FROM orders", "percentile_approx() of many rows"),
+        ("SELECT percentile(id, 0.5) AS x FROM orders", None),
+        ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT id, n FROM orders JOIN r ON id = n", None),
+    ],
+)  # fmt: skip
+def test_where_a_plan_takes_any_of_several_a_run_warns(spark: SparkSession, query: str, words: str | None) -> None:
+    found = said(spark, query)
+    assert [words in item for item in found] == [True] if words else found == ()
+    if " AS x" in query:
+        assert said(spark, query, EqualitySpec(unordered=("x",))) == ()
+
+
+@pytest.mark.parametrize("sample", ["TABLESAMPLE (10 PERCENT)", "TABLESAMPLE (10 PERCENT) REPEATABLE (3)"])
+def test_a_sample_is_refused_at_its_place(spark: SparkSession, sample: str) -> None:
+    (found,) = judged(spark, f"SELECT id,\n who FROM orders {sample}", EqualitySpec(), SinkSpec())
+    assert (found.code, found.at.line, found.at.column) == ("E262", 8, 29), found
+    assert "takes a sample" in found.message
+    assert "xxhash64" in found.hint
