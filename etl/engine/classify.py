@@ -38,14 +38,8 @@ _ROWWISE = {
     "CTERelationDef",
 }
 _CONSTANT = {
-    "LocalRelation",
-    "OneRowRelation",
-    "Range",
-    "LogicalRDD",
-    "CTERelationRef",
-    "UnionLoopRef",
-    "EmptyRelation",
-}
+    "LocalRelation", "OneRowRelation", "Range", "LogicalRDD", "CTERelationRef", "UnionLoopRef", "EmptyRelation",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Map
     if found:
         raise ConfigurationError(found)
     said = classify_values.deciding_floats(plan) + classify_values.arbitrary_choices(plan, flow)
-    said += classify_keys.unnamed_groups(plan, flow, Moving(plan, changes))
+    said += classify_keys.unnamed_groups(plan, flow, changes)
     return replace(_judged(plan, flow, changes), warnings=said)
 
 

@@ -9,33 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.engine.lineage import expressions, output_columns
+from etl.engine.plan_inputs import Moving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from etl.config.spec import FlowSpec
     from etl.engine.lineage import Expression
-    from etl.engine.plan_inputs import Moving
     from etl.engine.session_plan import PlanNode
 
 _PASSING = {
-    "SubqueryAlias",
-    "View",
-    "Filter",
-    "CollectMetrics",
-    "Repartition",
-    "RepartitionByExpression",
-    "ResolvedHint",
-}
+    "SubqueryAlias", "View", "Filter", "CollectMetrics", "Repartition", "RepartitionByExpression", "ResolvedHint",
+}  # fmt: skip
 
 
-def unnamed_groups(plan: PlanNode, flow: FlowSpec, moving: Moving) -> tuple[str, ...]:
+def unnamed_groups(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> tuple[str, ...]:
     """What to say of groups that `sink.keys` do not name; nothing where they are named, or the plan does not group at its end."""
     if flow.state is None or not flow.sink.keys:
         return ()
     keys = {name.lower() for name in flow.sink.keys}
     wanted = {identity for identity, name in output_columns(plan) if name.lower() in keys}
-    missing = _missing(plan, wanted, moving, {})
+    missing = _missing(plan, wanted, Moving(plan, changes), {})
     if not missing:
         return ()
     names = ", ".join(f"'{name}'" for name in missing)

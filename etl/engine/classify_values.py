@@ -59,14 +59,12 @@ def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     free = {item.identity for item in columns if _named(item) in ignored}
     names = dict.fromkeys(_in_sql(name, flow) for name in _volatile_but(plan, free))
     hint = "take the value from the data, or pass it as a param; or name the column that it ends in: equality: {ignore: [column]}"
-    message = (
-        f"flow '{flow.name}' uses {{}}, whose value differs from run to run, so the two modes could never be equal"
-    )
-    found = [Diagnostic("E262", message.format(name), flow.at, hint) for name in names]
+    never = "differs from run to run, so the two modes could never be equal"
+    found = [
+        Diagnostic("E262", f"flow '{flow.name}' uses {name}, whose value {never}", flow.at, hint) for name in names
+    ]
     if any(node.name == "Sample" for node in plan.walk()):
-        message = (
-            f"flow '{flow.name}' takes a sample, which differs from run to run, so the two modes could never be equal"
-        )
+        message = f"flow '{flow.name}' takes a sample, which {never}"
         hint = "choose rows by a hash of what tells them apart: WHERE pmod(xxhash64(id), 100) < 10"
         found.append(Diagnostic("E262", message, place_of(flow, r"\b(TABLESAMPLE)\b"), hint))
     excused = any(True for node in plan.walk() for _ in _volatile_in(node.expressions))
@@ -145,7 +143,7 @@ def _is_sorted(limit: PlanNode) -> bool:
         below.name in ("GlobalLimit", "LocalLimit", "Offset", "Project", "Filter", "SubqueryAlias") and below.children
     ):
         below = below.children[0]
-    return below.name == "Sort"
+    return below.name == "Sort" and bool(below.fields["global"])  # SORT BY orders no more than each partition
 
 
 def _is_float(value: Expression) -> bool:

@@ -154,6 +154,7 @@ def said(spark: SparkSession, query: str, equality: EqualitySpec | None = None) 
     [
         ("SELECT * FROM orders LIMIT 3", "LIMIT without ORDER BY"),
         ("SELECT who, n FROM (SELECT who, count(*) AS n FROM orders GROUP BY who LIMIT 3) ORDER BY n", "LIMIT without"),
+        ("SELECT id, who FROM orders SORT BY id LIMIT 3", "LIMIT without ORDER BY"),
         ("SELECT id, who FROM orders ORDER BY id LIMIT 3 OFFSET 2", None),
         ("SELECT who FROM orders ORDER BY id LIMIT 3", None),
         ("SELECT mode(who) AS x FROM orders", "mode() takes any"),
