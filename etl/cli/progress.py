@@ -47,9 +47,10 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415  # a tenth of a second that only a terminal pays
         from rich.live import Live  # noqa: PLC0415
 
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True, get_renderable=self._render)
         self._progress = Progress()
+        self._console = Console(stderr=True)
+        # rich draws once while Live is made (15.0) or when it starts (14): whatever is drawn is there before.
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True, get_renderable=self._render)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -61,7 +62,7 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         self._progress(event)
         if isinstance(event, FlowRetried | FlowWarned):
-            self._console.print(line(event), style="yellow", markup=False)
+            self._console.print(line(event), style="yellow", markup=False, highlight=False)
 
     def _render(self) -> Table:
         from rich.table import Table  # noqa: PLC0415  # see __init__
