@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test attack lint bench bench-validate messages docs log-store attack-crash mutations
+.PHONY: all help demo test attack lint bench bench-validate messages docs log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -67,3 +67,6 @@ docs: .venv/.ready ## the generated part of docs/reference
 
 log-store: .venv/.ready ## the jar of Delta's log store for object stores, compiled anew from its source
 	@$(BIN)/python -m tests.log_store
+
+findings: ## what surprised us of the libraries below us, shown without Twilight; each brings its packages, and fails where it has changed
+	@for program in findings/*.sh; do echo "== $$program"; bash "$$program" || exit 1; done
