@@ -52,7 +52,7 @@ class SourceLog:
     def files(self, after: int, upto: int) -> dict[str, int]:
         """The files of log entries `after` < k ≤ `upto`: absolute decoded path → modification time in ms."""
         folder = place(self.checkpoint, "sources", str(self.index))
-        names = [item.name for item in folder.iterdir()] if folder.is_dir() else []
+        names = _numbered(folder)
         compact = max((int(name.removesuffix(".compact")) for name in names if _is_compact(name)), default=-1)
         wanted = [f"{compact}.compact"] if compact > after else []
         wanted += [
@@ -80,6 +80,28 @@ def reopen(checkpoint: str, epoch: int) -> None:
     """Let Spark finish its newest epoch once more: only then does it see whether another one without data is due."""
     for name in (str(epoch), f".{epoch}.crc"):
         place(checkpoint, "commits", name).unlink(missing_ok=True)
+
+
+def forget_unoffered(checkpoint: str, index: int) -> None:
+    """Take out of a source's list the files of entries that no epoch has offered.
+
+    A run that died between the two would have Spark bring them together with the next ones, as one epoch, beyond the rate limit.
+    """
+    log, newest = SourceLog(checkpoint, index), max(entries(place(checkpoint, "offsets")), default=-1)
+    offset = log.offset(newest)
+    upto = int(offset["logOffset"]) if isinstance(offset, dict) and "logOffset" in offset else -1
+    folder = place(checkpoint, "sources", str(index))
+    for path in [folder / name for name in _numbered(folder) if int(name.removesuffix(".compact")) > upto]:
+        kept = [entry for entry in _entries(path) if int(entry["batchId"]) <= upto]
+        draft = path.with_name(f"_{path.name}")  # a name that nobody takes for an entry
+        draft.write_text("\n".join(["v1", *map(json.dumps, kept)]), encoding="utf-8")
+        draft.replace(str(path))
+        place(checkpoint, "sources", str(index), f".{path.name}.crc").unlink(missing_ok=True)
+
+
+def _numbered(folder: Place) -> list[str]:
+    names = [item.name for item in folder.iterdir()] if folder.is_dir() else []
+    return [name for name in names if name.isdigit() or _is_compact(name)]
 
 
 def entries(folder: Place) -> list[int]:

@@ -22,6 +22,7 @@ from etl.engine.session_plan import (
     waits_by_the_clock,
 )
 from etl.engine.sources import open_source
+from etl.engine.sources.files import FileSource
 from etl.engine.watermark import unset_watermark_frame, watched, watermark_frame
 from etl.errors import ConfigurationError, EnvironmentProblem
 
@@ -30,14 +31,22 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.job import Job
+    from etl.engine.job import Input, Job
 
 
 def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     """The transform over the changes inputs as streams, less their late rows, beside the snapshots at the job's pins."""
-    streams = {item.name: open_source(item.source).stream(session, limited=limited) for item in job.changes}
+    streams = {item.name: _in_order(item, session, limited=limited) for item in job.changes}
     clocks = {item.name: clock_stream(job, item, session) for item in job.changes if has_clock(job)}
     return _transformed(job, session, streams, mark=watermark_frame(job, session), clocks=clocks)
+
+
+def _in_order(item: Input, session: SparkSession, *, limited: bool) -> DataFrame:
+    """The input as a stream whose epochs follow from its files alone: which rows are late depends on what came in earlier ones."""
+    source = open_source(item.source)
+    if isinstance(source, FileSource):
+        return source.stream(session, limited=limited, in_order=True)
+    return source.stream(session, limited=limited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ def ready_state(job: Job) -> None:
         held.forget(job)
     generations.record_pins(path, dict(job.pins))
     tell(job)
+    for item in job.changes:
+        if item.source.rate_limit.files is not None or item.source.rate_limit.bytes is not None:
+            checkpoints.forget_unoffered(job.generation.checkpoint, job.log_of(item).index)
     if finished is not None and offered == finished and not generations.is_drained(path):
         checkpoints.reopen(job.generation.checkpoint, finished)
 

@@ -12,7 +12,8 @@ from etl.config import ddl
 from etl.config.formats import FORMATS
 from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
-from etl.engine.sources.globs import MAGIC, escape, literal_folder, matching
+from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
+from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
 from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
@@ -111,8 +112,14 @@ class FileSource:
         )
         return self._columns(found)
 
-    def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
-        _must_be_readable(self._spec, self._listing(), self._base())
+    def stream(self, session: SparkSession, *, limited: bool, in_order: bool = False) -> DataFrame:
+        """As the protocol says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
+        files = self._listing()
+        _must_be_readable(self._spec, files, self._base())
+        pattern, condition = self._pattern(), ""
+        if limited and in_order and has_ties(files):
+            pattern, condition = self._by_name(files)
+            limited = bool(pattern)
         reader = (
             self._reader_options(session.readStream).schema(_as_text(self._schema())).option("maxFileAge", _FOREVER)
         )
@@ -121,13 +128,29 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        found = reader.load(self._path if self._is_glob else self._pattern())
+        found = reader.load(pattern or self._pattern())
+        if condition:
+            found = found.filter(condition)
         if self._spec.start_ms is not None:
             found = found.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
         return self._columns(found)
 
+    def _by_name(self, files: Mapping[str, int]) -> tuple[str, str]:
+        """A pattern whose files Spark lists by name, and the condition that a file of it counts; "" where there is none: all come in one epoch."""
+        folders = self._path if self._is_glob else escape(self._path)
+        if self._is_glob:
+            roots = [Path(name).is_dir() for name in matching(self._path)]
+            if not any(roots):
+                return self._path, ""
+            if not all(roots) or crosses_folders(self._path):
+                return "", ""
+        partitions = len(partitions_of(next(iter(files)), self._path))
+        return below(folders, partitions), lies_below(self._path, partitions)
+
     def _pattern(self) -> str:
         """The path as a stream takes it. Spark makes a plain path its base path, which a file cannot be; a pattern it leaves alone."""
+        if self._is_glob:
+            return self._path
         plain = escape(self._path)
         if plain != self._path or not Path(self._path).is_file():
             return plain
@@ -136,15 +159,15 @@ class FileSource:
 
     def misread(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = self._since_start(files_of_epoch(log, epoch))
+        files = self._counted(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(self._since_start(files_of_epoch(log, epoch))))
+        return advance_files(before, self._relative(self._counted(files_of_epoch(log, epoch))))
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
-        files = self._since_start(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
+        files = self._counted(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
         return Pin(files_position(self._relative(files)), files)
 
     def _schema(self) -> str:
@@ -200,6 +223,16 @@ class FileSource:
         """The files that count: those that were changed at `start_at` or after it."""
         start = self._spec.start_ms
         return {name: modified for name, modified in files.items() if start is None or modified >= start}
+
+    def _counted(self, files: Mapping[str, int]) -> dict[str, int]:
+        """Of the files that a stream has listed those that count: a pattern of names meets folders, too, and Spark lists what is in them."""
+        since = self._since_start(files)
+        if self._is_glob and crosses_folders(self._path):
+            return since
+        return {name: modified for name, modified in since.items() if self._lies_right(name)}
+
+    def _lies_right(self, name: str) -> bool:
+        return all("=" in folder and not _hidden(folder) for folder in partitions_of(name, self._path))
 
     def _touched(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
         """Whether a file that Spark passed by as too old has been written anew: its stream never looks at a file twice."""

@@ -29,6 +29,11 @@ def matching(pattern: str) -> list[str]:
     return sorted(found)
 
 
+def crosses_folders(pattern: str) -> bool:
+    """Whether the paths that a pattern means may have different depths: braces of it hold a slash."""
+    return any("/" in inside for _, _, inside in _braces(pattern))
+
+
 def literal_folder(pattern: str) -> str:
     """The folder above the first part of a pattern that is none."""
     parts = []
