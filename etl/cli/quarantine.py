@@ -80,7 +80,9 @@ def _flow(item: FlowQuarantine) -> list[str]:
             if row["_etl_record"] is not None
             else json.dumps(shown, ensure_ascii=False)
         )
-        origin = f" from {row['_etl_input']}" if row["_etl_input"] else ""
+        origin = (
+            " from " + " ".join(filter(None, (row["_etl_input"], row.get("_etl_file")))) if row["_etl_input"] else ""
+        )
         lines.append(f"  {place}  {row['_etl_reason']}{origin}: {said}")
     if item.total > len(item.rows) > 0:
         lines.append(f"  … and {item.total - len(item.rows):,} more (--limit)")

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from etl.config import file_columns
 from etl.config.check_sinks import check_sink, replaces_rows
 from etl.config.check_sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
@@ -47,6 +48,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *check_replays(whole, document),
         *check_starts(whole),
         *check_watermarks(whole),
+        *file_columns.check(whole),
         *_own_files(whole, document),
         *_targets(whole, document),
     ]

@@ -145,8 +145,8 @@ def _tree(text: str, locate: Locate, what: str) -> tuple[Any, list[Diagnostic]]:
         return parse(text), _apart(parse(text), text, locate, what)
     except (SqlglotError, ValueError, RecursionError) as cause:
         problem: Exception = cause
-    stand_in = _stand_in(text)
-    if stand_in != text and (tree := understood(stand_in)) is not None:
+    other = stand_in(text)
+    if other != text and (tree := understood(other)) is not None:
         return tree, []
     if isinstance(problem, RecursionError):
         return None, [Diagnostic("E300", f"{what} is nested too deeply", locate(0), "split it into several flows")]
@@ -177,7 +177,7 @@ def _apart(tree: Any, text: str, locate: Locate, what: str) -> list[Diagnostic]:
     ]
 
 
-def _stand_in(text: str) -> str:
+def stand_in(text: str) -> str:
     """The text with what sqlglot does not know replaced by something as long."""
     found = text
     for pattern, other in _STANDS_FOR:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.output import Arrival
-from etl.engine.sources.files import CORRUPT
+from etl.engine.sources.files import CORRUPT, ORIGIN
 from etl.engine.tally import Tally
 
 if TYPE_CHECKING:
@@ -30,9 +30,15 @@ def arrive(
     # two branches over one source would read it twice.
     if kept or not is_batch_of_stream:
         frame = caches.keep(frame)
-    parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT)
-    malformed = frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT) if kept else None
-    return Arrival(parsed, malformed, tally)
+    parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT, *(name for name, _, _ in ORIGIN))
+    return Arrival(parsed, malformed(frame) if kept else None, tally)
+
+
+def malformed(frame: DataFrame) -> DataFrame:
+    """The rows of a frame that did not parse: their texts, and where they lay; a plug-in's rows lie in no file."""
+    known = set(frame.columns)
+    origin = (F.col(name) if name in known else F.lit(None).cast(kind).alias(name) for name, kind, _ in ORIGIN)
+    return frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT, *origin)
 
 
 def _tally(item: Input, raw: DataFrame) -> Tally:

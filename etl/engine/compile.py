@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from etl.config import run_ts
+from etl.config import file_columns, run_ts
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
 from etl.errors import ConfigurationError, FlowFailed
@@ -38,24 +38,46 @@ def apply(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> D
     """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here."""
     flow, known = job.flow, dict(frames)
     for view in flow.views:
-        known[view.name] = _apply_one(job, view, session, {item.name: known[item.dataset] for item in view.inputs})
-    return _apply_one(job, flow, session, {item.name: known[item.dataset] for item in flow.reads or flow.inputs})
+        known[view.name] = _apply_part(job, view, session, known)
+    return _apply_part(job, flow, session, known)
 
 
-def _apply_one(job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
+def _apply_part(job: Job, part: FlowSpec, session: SparkSession, known: Mapping[str, DataFrame]) -> DataFrame:
+    """The flow, or a view in it, over its own inputs; which files rows came from only a transform learns that asks."""
+    reads = part.reads or part.inputs
+    telling = {item.name for item in job.inputs if item.source.tells_files}
+    asked = {item.name for item in reads if item.dataset in telling and file_columns.asks(part, item.name)}
+    frames = {
+        item.name: known[item.dataset].drop(file_columns.COLUMN)
+        if item.dataset in telling and item.name not in asked
+        else known[item.dataset]
+        for item in reads
+    }
+    output = _apply_one(job, part, session, frames, frozenset(asked))
+    if asked and not isinstance(part.transform, SqlTransform):
+        # Python's select("*"), or no transform at all: the column is none of the source's own, so it goes no further by itself.
+        output = output.drop(*(name for name in output.columns if name.lower() == file_columns.COLUMN))
+    return output
+
+
+def _apply_one(
+    job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[str, DataFrame], telling: frozenset[str]
+) -> DataFrame:
     """The transform of the flow, or of a view in it, over its own inputs."""
     transform = flow.transform
     params = {**dict(job.params), **dict(flow.variables)}
     if isinstance(transform, IdentityTransform):
         return next(iter(frames.values()))
     if isinstance(transform, SqlTransform):
-        return _apply_sql(job, transform, params, session, frames)
+        text = file_columns.hiding(transform.text, telling) if telling else transform.text
+        return _apply_sql(job, flow, text, params, session, frames)
     return _apply_python(job, transform, params, frames)
 
 
 def _apply_sql(
     job: Job,
-    transform: SqlTransform,
+    flow: FlowSpec,
+    text: str,
     params: Mapping[str, Scalar],
     session: SparkSession,
     frames: Mapping[str, DataFrame],
@@ -65,7 +87,15 @@ def _apply_sql(
     arguments: dict[str, Any] = dict(params)
     if job.run_ts is not None:
         arguments[run_ts.PARAMETER] = datetime.fromisoformat(job.run_ts)
-    return session.sql(run_ts.bound(transform.text, recorded=job.run_ts), args=arguments or None)
+    from pyspark.errors import AnalysisException  # noqa: PLC0415  # planning imports this room's neighbours without Spark
+
+    try:
+        return session.sql(run_ts.bound(text, recorded=job.run_ts), args=arguments or None)
+    except AnalysisException as cause:
+        name = str((cause.getMessageParameters() or {}).get("objectName"))
+        if (cause.getCondition() or "").startswith("UNRESOLVED_COLUMN") and f"`{file_columns.COLUMN}`" in name.lower():
+            raise ConfigurationError([file_columns.no_files(flow)]) from cause
+        raise
 
 
 def _apply_python(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from etl.config.check_sinks import replaces_rows
+from etl.config.file_columns import telling
 from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
@@ -42,7 +43,7 @@ def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
             raise KeyError(item.dataset)
         behind = upstream or source.flow
         feed = item.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
-        found.append(Input(item, replace(source, feed=True) if feed else source))
+        found.append(Input(item, replace(source, feed=True) if feed else telling(source, flow)))
     return tuple(found)
 
 

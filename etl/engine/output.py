@@ -52,7 +52,7 @@ class Arrival:
     """One input of an epoch, parsed, with what did not parse and the tally of both."""
 
     parsed: DataFrame
-    malformed: DataFrame | None  # one column, the text; None where nothing is to be kept
+    malformed: DataFrame | None  # the text, and where it lay; None where nothing is to be kept
     tally: Tally | None  # `read` and `malformed`; None for snapshots, which are not counted
 
 

@@ -1,7 +1,8 @@
 """The rows a flow set aside, with the reason beside them: one table a flow, committed before the target.
 
 Columns: `_etl_reason` ("malformed", or the violated expectations in the order of the file), `_etl_input` (the source of a
-malformed row), `_etl_record` (its text), `_etl_generation`, `_etl_epoch`, then the columns of the transform's output.
+malformed row), `_etl_record` (its text), `_etl_file`, `_etl_file_time` (where that lay), `_etl_generation`, `_etl_epoch`, then the columns
+of the transform's output.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.engine.beside import sets_aside
 from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
 from etl.engine.expectations import REASON
-from etl.engine.names import columns
+from etl.engine.names import columns, table
 from etl.engine.output import Groups, Rows
 from etl.engine.provenance import log_versions
 from etl.engine.replacement import replace_groups, replace_rows
-from etl.engine.sources.files import CORRUPT
+from etl.engine.sources.files import CORRUPT, ORIGIN
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,6 +48,8 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if count == 0 and not replacing and not may_hold and log_versions(job.paths.quarantine):
         return
     rows = _rows(output, checked, stamp)
+    if not replacing and log_versions(job.paths.quarantine):
+        _make_room(job, session)
     if isinstance(output.replaces, Groups) and checked.quarantines:
         # The rows of the touched groups were judged anew; what did not parse was judged when it came.
         among = f"t.{CORRUPT} IS NULL"
@@ -66,6 +69,16 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
         writing.save(job.paths.quarantine)
 
 
+def _make_room(job: Job, session: SparkSession) -> None:
+    """Add the columns that a quarantine of an older build lacks, which told of no files. ALTER TABLE changes no row, so it carries no stamp."""
+    known = session.read.format("delta").load(job.paths.quarantine).columns
+    after = CORRUPT
+    for name, kind, _ in ORIGIN:
+        if name not in known:
+            session.sql(f"ALTER TABLE {table(job.paths.quarantine)} ADD COLUMNS ({name} {kind} AFTER {after})")
+        after = name
+
+
 def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
     nothing = (
         checked.rows.select(*columns(checked.columns))
@@ -73,7 +86,11 @@ def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
         .withColumn(REASON, F.lit(None).cast("string"))
     )
     violating = checked.quarantined if checked.quarantines else nothing
-    parts = [violating.withColumns({"_etl_input": F.lit(None).cast("string"), CORRUPT: F.lit(None).cast("string")})]
+    absent = {
+        name: F.lit(None).cast(kind)
+        for name, kind, _ in (("_etl_input", "STRING", ""), (CORRUPT, "STRING", ""), *ORIGIN)
+    }
+    parts = [violating.withColumns(absent)]
     parts += [
         arrival.malformed.withColumns({REASON: F.lit(MALFORMED), "_etl_input": F.lit(name)})
         for name, arrival in output.arrivals.items()
@@ -83,5 +100,5 @@ def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
     rows = rows.withColumns(
         {"_etl_generation": F.lit(stamp.generation).cast("bigint"), "_etl_epoch": F.lit(stamp.epoch).cast("bigint")}
     )
-    own = [REASON, "_etl_input", CORRUPT, "_etl_generation", "_etl_epoch"]
+    own = [REASON, "_etl_input", CORRUPT, *(name for name, _, _ in ORIGIN), "_etl_generation", "_etl_epoch"]
     return rows.select(*own, *columns(checked.columns))

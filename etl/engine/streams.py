@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.names import columns
 from etl.engine.sources import open_source
-from etl.engine.sources.files import CORRUPT
+from etl.engine.sources.files import CORRUPT, ORIGIN
 from etl.engine.stateful import open_state
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def with_groups(job: Job, item: Input, raw: DataFrame) -> DataFrame:
     name = F.lit(item.name).alias(INPUT)
     if item.source.on_malformed == "fail":  # a table may have columns with these names: it is another flow's quarantine
         return raw.select(name, F.lit(None).cast("string").alias(CORRUPT), *_groups(job, item))
-    whole = F.struct(*columns(known for known in raw.columns if known != CORRUPT))
-    return raw.select(name, CORRUPT, whole.alias(row_column(job, item)))
+    apart = [CORRUPT, *(origin for origin, _, _ in ORIGIN if origin in raw.columns)]
+    whole = F.struct(*columns(known for known in raw.columns if known not in apart))
+    return raw.select(name, *apart, whole.alias(row_column(job, item)))
 
 
 def groups_of(job: Job, item: Input, arrived: DataFrame) -> DataFrame:

@@ -17,7 +17,7 @@ from etl.engine import checkpoints
 from etl.engine.clock import NEWEST, with_clock, without_clock
 from etl.engine.names import columns, quoted
 from etl.engine.places import place
-from etl.engine.sources.files import CORRUPT
+from etl.engine.sources.files import CORRUPT, ORIGIN
 from etl.planning.events import Counts
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
         F.count_if(malformed).alias("malformed"),
         F.count_if(~malformed & late).alias("late"),
     ]
-    own = [name for name in raw.columns if not (parses and name == CORRUPT)]
+    apart = {CORRUPT, *(name for name, _, _ in ORIGIN)} if parses else set()
+    own = [name for name in raw.columns if name not in apart]
     if parses:
         # Whether a row is malformed must not depend on which columns are asked for: this asks for all of them.
         nulls = [F.col(quoted(name)).isNull().cast("int") for name in own]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config import ddl
 from etl.config.diagnostics import Diagnostic
+from etl.config.file_columns import has_files
 from etl.config.rows import as_json, guessed
 from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SinkSpec, SourceSpec
 from etl.config.tests import FILES, checked, reading, unwritable
@@ -193,6 +194,7 @@ class Bench:
             path=str(place / "given" / item.dataset),
             schema=schema(columns),
             on_malformed=kept,
+            in_files=declared is not None and has_files(declared),
             at=declared.at if declared is not None else item.at,
         )
         if given.file is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config import ddl
+from etl.config import ddl, file_columns
 from etl.config.diagnostics import Diagnostic
 from etl.config.formats import FORMATS
 from etl.config.spec import PythonTransform, SourceSpec, SqlTransform
@@ -229,6 +229,9 @@ def _over(flow: FlowSpec, names: dict[str, str]) -> FlowSpec:
 
 def _looks_at_files(flows: Iterable[FlowSpec]) -> bool:
     """Whether a transform may see which file a row comes from: then files keep their names, and are never cut."""
+    flows = tuple(flows)
+    if any(file_columns.wanted(flow) for flow in flows):
+        return True
     transforms = [part.transform for flow in flows for part in (*flow.views, flow)]
     texts = [item.text for item in transforms if isinstance(item, SqlTransform)]
     texts += [Path(item.file).read_text(encoding="utf-8") for item in transforms if isinstance(item, PythonTransform)]

@@ -98,8 +98,9 @@ class FileStock:
             first, drawn = (0 if first >= 0 else -1), sorted(drawn)
         for index, (relative, content) in enumerate(parts):
             if (0 if index == first else drawn[index]) == number:
-                # A stream takes files in the order of their times.
-                _bring(content, self.root / name / relative, modified=_EPOCH + index if self.in_order else None)
+                # A stream takes files in the order of their times; whole ones have their own, which a transform may look at.
+                pieced = self.in_order and self.cuts
+                _bring(content, self.root / name / relative, modified=_EPOCH + index if pieced else None)
 
     def files_by_name(self) -> list[tuple[str, Path | bytes]]:
         """The files under the names that they have below the folder; where their order counts, as they came."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.arrivals import arrive
+from etl.engine.arrivals import arrive, malformed
 from etl.engine.compile import apply
 from etl.engine.output import Arrival, Output, Span
 from etl.engine.sources import open_source
@@ -56,7 +56,7 @@ def _news(job: Job, session: SparkSession, span: Span, item: Input, arrived: Dat
     part = arrived.filter(F.col(INPUT) == item.name)
     if misread is not None:
         part = with_groups(job, item, open_source(item.source).as_of(session, misread))
-    malformed = F.col(CORRUPT).isNotNull()
-    tally = Tally(part, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])
-    kept = tally.frame.filter(malformed).select(CORRUPT) if item.source.on_malformed == "quarantine" else None
+    unparsed = F.count_if(F.col(CORRUPT).isNotNull())
+    tally = Tally(part, [F.count(F.lit(1)).alias("read"), unparsed.alias("malformed")])
+    kept = malformed(tally.frame) if item.source.on_malformed == "quarantine" else None
     return Arrival(tally.frame, kept, tally)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.config import ddl
+from etl.config.file_columns import COLUMN, FIELDS
 from etl.config.formats import FORMATS
 from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
+ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
+"""Where a row that did not parse lay: column, type, and what Spark's `_metadata` calls it. NULL on every other row."""
 
 _ARCHIVES = {
     ".zip": "ZIP archives",
@@ -99,11 +102,12 @@ class FileSource:
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], _as_text(self._spec.schema or ""))
+        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._told())
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
-            return session.createDataFrame([], _as_text(self._schema()))
+            origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
+            return session.createDataFrame([], _as_text(self._schema()) + origin + self._told())
         _must_be_readable(self._spec, pin.files, self._base())
         found = (
             self._reader_options(session.read)
@@ -178,7 +182,20 @@ class FileSource:
         """The schema's columns in its order: Spark puts those of partition folders last, and adds the ones that no schema names."""
         names = [column.name for column in ddl.parse(self._schema())]
         same = [name.lower() for name in names] == [name.lower() for name in frame.columns]
-        return frame if same else frame.select(*("`" + name.replace("`", "``") + "`" for name in names))
+        more = [f"if({CORRUPT} IS NULL, NULL, _metadata.{field}) AS {name}" for name, _, field in ORIGIN if self._keeps]
+        if self._spec.tells_files:
+            more.append(f"struct({', '.join(f'_metadata.{name} AS {name}' for name, _ in FIELDS)}) AS {COLUMN}")
+        shown = ["`" + name.replace("`", "``") + "`" for name in names]
+        return frame if same and not more else frame.selectExpr(*shown, *more)
+
+    def _told(self) -> str:
+        """What a schema gains where rows tell of their files."""
+        fields = ", ".join(f"{name} {kind}" for name, kind in FIELDS)
+        return f", {COLUMN} STRUCT<{fields}>" if self._spec.tells_files else ""
+
+    @property
+    def _keeps(self) -> bool:
+        return self._spec.on_malformed == "quarantine"
 
     def _reader_options(self, reader: Any) -> Any:
         reader = reader.format(self._spec.format)
