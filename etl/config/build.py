@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from etl.config import ddl, equality, grammar, groups, query, state
+from etl.config import ddl, delta_properties, equality, grammar, groups, query, state
 from etl.config.diagnostics import Diagnostic
 from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
@@ -28,7 +28,7 @@ from etl.config.tests import build_tests
 from etl.config.transforms import transform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from etl.config.diagnostics import Location
     from etl.config.document import Document, Path_
@@ -182,6 +182,23 @@ def _columns(parts: Given, name: str, model: grammar.Flow, found: list[Diagnosti
     return tuple(columns)
 
 
+def _properties(parts: Given, name: str, model: grammar.Sink, path: tuple[str, ...]) -> Iterator[Diagnostic]:
+    """What is wrong with a sink's table properties, and what their readers should know."""
+    for key, value in model.properties.items():
+        within = (*path, "properties", key)
+        place = parts.document.place(within, key=True)
+        wrong = delta_properties.wrong(key, value)
+        if within in parts.written and (wrong is None or key.lower().startswith("delta.")):
+            message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
+            yield Diagnostic("E236", message, place, "write the value out, or use a param")
+            continue
+        if wrong is not None:
+            at = parts.document.place(within) if wrong.value else place
+            yield Diagnostic(wrong.code, f"flow '{name}': {wrong.message}", at, wrong.hint)
+        elif told := delta_properties.warning(key, value):
+            yield Diagnostic("W175", f"flow '{name}': {told}", place, "leave it out, or tell who reads the table")
+
+
 def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:
     document, path = parts.document, ("flows", name, "sink")
     at = document.place(path, key=True)
@@ -217,23 +234,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
                 "leave one of them out",
             )
         )
-    for key, value in model.properties.items():
-        place = document.place((*path, "properties", key), key=True)
-        if not key.lower().startswith("delta."):
-            message = f"flow '{name}': Delta keeps no property '{key}', only those of its own"
-            found.append(Diagnostic("E236", message, place, "a property begins with delta."))
-        elif (*path, "properties", key) in parts.written:
-            message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
-            found.append(Diagnostic("E236", message, place, "write the value out, or use a param"))
-        if key.lower() == "delta.enabledeletionvectors" and value.lower() == "true":
-            found.append(
-                Diagnostic(
-                    "E236",
-                    f"flow '{name}': other readers could not read a table with deletion vectors",
-                    place,
-                    "leave the property out",
-                )
-            )
+    found += _properties(parts, name, model, path)
     takes, options = plugin_strategy(parts, name, model, found)
     return SinkSpec(
         strategy=model.strategy,
@@ -246,7 +247,7 @@ def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic])
         schema_evolution=model.schema_evolution,
         partition_by=model.partition_by,
         cluster_by=model.cluster_by,
-        properties=tuple(sorted(model.properties.items())),
+        properties=tuple(sorted((delta_properties.canonical(key), value) for key, value in model.properties.items())),
         path=model.path,
         options=options,
         takes=takes,

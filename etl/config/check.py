@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from etl.config import file_columns
 from etl.config.check_sinks import check_sink, replaces_rows
 from etl.config.check_sources import check_replays
+from etl.config.columns import check_columns
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.equality import check_equality
 from etl.config.starts import check_starts
@@ -117,6 +118,7 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
         yield from check_equality(spec, flow, document)
+        yield from check_columns(spec, flow, document)
 
 
 def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:

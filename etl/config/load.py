@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
 
 # Mistakes that stand on their own, whatever else a file should have said.
-_ALONE = frozenset({"E200", "E206", "E207", "E209", "E210", "E211", "E235", "E236", "E237", "E247"})
+_ALONE = frozenset({"E200", "E206", "E207", "E209", "E210", "E211", "E235", "E236", "E237", "E247", "E253", "E254"})
 
 
 def load(

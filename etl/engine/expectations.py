@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine import markers
 from etl.engine.contract import masked
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 DROPPED = "_etl_dropped"
 REASON = "_etl_reason"
 """The quarantine column that says why; NULL on a row that is good."""
-
-FAILED = "etl-expectation-failed"
-"""Marks the error that a violated `fail` expectation raises inside Spark: `[etl-expectation-failed:<name>] <row>`."""
 
 _SHOWN = 300
 
@@ -113,7 +111,7 @@ def _violated(item: ExpectationSpec) -> Column:
 
 def _message(item: ExpectationSpec, columns: tuple[str, ...], hidden: frozenset[str]) -> Column:
     row = F.substring(F.to_json(F.struct(*masked(columns, hidden))), 1, _SHOWN)
-    return F.concat(F.lit(f"[{FAILED}:{item.name}] "), row)
+    return F.concat(F.lit(f"[{markers.EXPECTATION}:{item.name}] "), row)
 
 
 def _warning(index: int) -> str:

@@ -1,7 +1,6 @@
 """Errors of Spark, Delta and user code translated: what happened, where in the user's files, what next, and whether to retry.
 
-A permanent error fails at once: bad configuration, a query that does not analyse, a schema that does not fit, data that breaks
-an expectation or an ANSI rule, an exception in user code. What is left, an I/O error or a lost executor, may pass: it is retried.
+Whether another try may help is told by the table of rules in `faults`. What no rule speaks of is tried again, and its advice says so.
 """
 
 from __future__ import annotations
@@ -9,12 +8,14 @@ from __future__ import annotations
 import re
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
-from etl.engine.expectations import FAILED
+from etl.engine.evidence import evidence, is_spark, plain
+from etl.engine.faults import judged
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
 from etl.planning.events import Failure
 
@@ -22,40 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from etl.config.spec import FlowSpec
+    from etl.engine.evidence import Evidence
+    from etl.engine.faults import Judgement
 
-# SQLSTATE classes (ISO/IEC 9075) that no retry can mend: 0A feature, 21 cardinality, 22 data, 23 constraint, 42 syntax or access,
-# 46 Java or external routine, 54 program limit.
-_PERMANENT_STATES = ("0A", "21", "22", "23", "42", "46", "54")
-_PERMANENT_JAVA = re.compile(
-    r"\b(\w*AnalysisException|ParseException|SparkUpgradeException|ArithmeticException|NumberFormatException|DateTimeException"
-    r"|ClassCastException|UnsupportedOperationException|IllegalArgumentException|NullPointerException|\w*InvariantViolationException"
-    r"|SchemaColumnConvertNotSupportedException|PythonException)\b"
-)
-_TRANSIENT = re.compile(
-    r"\b(IOException|FileNotFoundException|FileAlreadyExistsException|NoSuchFileException|ConnectException|SocketException"
-    r"|SocketTimeoutException|TimeoutException|Concurrent\w*Exception|FetchFailedException|ExecutorLostFailure|TaskResultLost"
-    r"|DELTA_CONCURRENT_\w+|DELTA_SCHEMA_CHANGED\w*|OutOfMemoryError|Mkdirs failed|No space left on device|Not a directory)\b"
-)
-_STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
-_EXPECTATION = re.compile(r"\[" + FAILED + r":([^\]]+)\] (.*)")
-_NULL_SEQUENCE = re.compile(r"\[etl-null-sequence\] (\S[^\n]* is NULL)(?: SQLSTATE|\n|$)")
-_MALFORMED = re.compile(
-    r"MALFORMED_RECORD_IN_PARSING[^\n]*?(?:Malformed records? (?:are|is)? ?detected in record parsing: ([^\n]*))?"
-)
-_COMPRESSED = re.compile(
-    r"Unexpected end of input stream|not in gzip format|incorrect header check|invalid (?:block|stored block|code)|bad block header"
-    r"|unexpected end of stream|not a gzip file"
-)
-_CUT = re.compile(
-    r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER|Malformed ORC file|Not a valid ORC file"
-    r"|corrupted file: the footer|can not read class org\.apache\.parquet\.format"
-)
 _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
-_LOCK_LOST = re.compile(r"\[etl-lock-lost\] ([^\n]*)")
-_TRACEBACK, _FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
-_CALLING = re.compile(r"An error occurred while calling \S+\n: ")  # py4j's, of no use to a reader
-_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
-
+_FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.])")
+_RECORD = re.compile(r"record parsing: ([^\n]*)")
+_TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
+_TOLD = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
+_LONGEST = 1200
 
 # Conditions that only say that something below them failed.
 _WRAPPERS = ("STREAM_FAILED", "TASK_WRITE_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FAILED_EXECUTE_UDF", "_LEGACY")
@@ -66,8 +42,9 @@ class StopRequested(Exception):  # not an error: the run was asked to end
 
 
 def translate(cause: BaseException, flow: FlowSpec) -> Failure:
-    """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it."""
-    return redacted(_translate(cause, flow))
+    """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it, and nothing of py4j."""
+    failure = redacted(_translate(cause, flow))
+    return replace(failure, message=plain(failure.message))
 
 
 @contextmanager
@@ -78,42 +55,39 @@ def translated(flow: FlowSpec) -> Iterator[None]:
     except EtlError:
         raise
     except Exception as cause:
-        found = translate(cause, flow)
-        kind = ExpectationFailed if found.kind == "expectation" else FlowFailed
-        raise kind(found.message, where=found.where, hint=found.hint) from cause
+        failure = translate(cause, flow)
+        if failure.kind == "environment":
+            raise EnvironmentProblem(failure.message, where=failure.where, hint=failure.hint) from cause
+        kind = ExpectationFailed if failure.kind == "expectation" else FlowFailed
+        raise kind(failure.message, where=failure.where, hint=failure.hint) from cause
 
 
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
         return _own(cause)
-    text = _text(cause)
+    said = evidence(cause)
+    judgement = judged(said, spark=is_spark(cause))
+    rule = judgement.rule
     where = str(_place(flow)) if flow.at.line else ""
-    lost = _LOCK_LOST.search(text)
-    if lost:
-        hint = "it did not renew the lock in time: it was paused, or cut off from the store; nothing of it was committed since"
-        return Failure("run", f"flow '{flow.name}': {lost.group(1)}", where, hint, transient=False)
-    found = _data_failure(text, flow, where)
-    if found is not None:
-        return found
-    raised, user = _raised_in_worker(text, flow)
+    if rule.message:
+        words = _words(said, judgement, flow)
+        message = f"flow '{flow.name}': {rule.message.format(**words)}"
+        return Failure(rule.kind, message, words["place"] or where, rule.advice, transient=bool(rule.passes))
+    raised, user = _raised_in_worker(said.text, flow)
     if not raised:
         raised, user = _one_line(cause), _user_line(cause, flow)
     if user:
         hint = "correct the function; its exception is the user's own"
         return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
-    transient = _is_transient(cause, text)
-    hint = (
-        "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
-        if transient
-        else _of_groups(flow, text) or "correct the flow or its data; running again will fail the same way"
-    )
-    return Failure("run", f"flow '{flow.name}': {_cause(text)}", where, hint, transient=transient)
+    hint = _of_groups(flow, said) or rule.advice
+    transient = rule.passes is not False
+    return Failure(rule.kind, f"flow '{flow.name}': {_cause(said, judgement)}", where, hint, transient=transient)
 
 
-def _of_groups(flow: FlowSpec, text: str) -> str:
+def _of_groups(flow: FlowSpec, said: Evidence) -> str:
     """What to do about a value of which a group may not be computable: its expression meets rows that the transform leaves out, too."""
     computed = [told for group in flow.groups for _, told in group.expressions if "(" in told or " " in told]
-    if not computed or not any(item.startswith("22") for item in _STATE.findall(text)):
+    if not computed or not any(fact.state.startswith("22") for fact in said.facts):
         return ""
     return (
         f"correct the data or the expression that fails; a group's ({', '.join(dict.fromkeys(computed))}) is computed for every row,"
@@ -133,92 +107,24 @@ def _own(cause: EtlError) -> Failure:
     return Failure("run", cause.what, cause.where, hint, transient=transient)
 
 
-def _data_failure(text: str, flow: FlowSpec, where: str) -> Failure | None:
-    broken = _EXPECTATION.search(text)
-    if broken:
-        name, row = broken.group(1), broken.group(2).split("\n")[0].removesuffix(" SQLSTATE: P0001")
-        item = next((item for item in flow.rules if item.name == name), None)
-        rule = f" ({item.expr})" if item else ""
-        place = str(item.at) if item and item.at.line else where
-        message = f"flow '{flow.name}': expectation '{name}'{rule} is violated, by the row {row}"
-        return Failure(
-            "expectation",
-            message,
-            place,
-            "correct the data, or say drop or quarantine in on_violation; nothing was written",
-        )
-    unsequenced = _NULL_SEQUENCE.search(text)
-    if unsequenced:
-        message = f"flow '{flow.name}': {unsequenced.group(1)}, so the newest row of a key cannot be told"
-        return Failure(
-            "expectation", message, where, "fill the column in the transform, or drop such rows by an expectation"
-        )
+def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, str]:
+    """What stands in a rule's message: the groups of its pattern, and what the flow knows of them."""
+    words = {key: value or "" for key, value in (judgement.match.groupdict() if judgement.match else {}).items()}
     # The target, to which a task was writing, is named first; the damaged file is the one that was read.
-    file = re.search(r"(file:/[^\s,]+[^\s,.])", _WRITING.sub("", text))
-    place_in = f" (in {file.group(1)})" if file else ""
-    if "CSV header" in text:
-        header = re.search(r"Header: ([^\n]*)\n\s*Schema: ([^\n]*)", text)
-        lengths = re.search(r"Header length: (\d+), schema size: (\d+)", text)
-        told = f": the header says {header.group(1)}; the schema {header.group(2)}" if header else ""
-        told = f": the header has {lengths.group(1)} columns, the schema {lengths.group(2)}" if lengths else told
-        return Failure(
-            "expectation",
-            f"flow '{flow.name}': a file's header is not its source's schema{told}{place_in}",
-            where,
-            "bring the schema into the header's order; or take columns by place with options: {enforceSchema: true}",
-        )
-    if _COMPRESSED.search(text):
-        return Failure(
-            "expectation",
-            f"flow '{flow.name}': a compressed file is damaged or cut off{place_in}",
-            where,
-            "bring the whole file again; nothing was written",
-        )
-    if _CUT.search(text):
-        return Failure(
-            "expectation",
-            f"flow '{flow.name}': a file is damaged or cut off{place_in}",
-            where,
-            "bring the whole file again; nothing was written",
-        )
-    if "MALFORMED_RECORD_IN_PARSING" in text or "Malformed records are detected" in text:
-        record = re.search(r"record parsing: ([^\n]*)", text)
-        row = f": {record.group(1)[:300]}" if record and not sensitive(flow) else ""
-        message = f"flow '{flow.name}': a row does not fit its source's schema{row}{place_in}"
-        return Failure(
-            "expectation",
-            message,
-            where,
-            "correct the file, or say on_malformed: quarantine or drop at the source; nothing was written",
-        )
-    return None
-
-
-def _is_transient(cause: BaseException, text: str) -> bool:
-    if any(isinstance(item, OSError) for item in _chain(cause)):
-        return True
-    state = _STATE.findall(text)
-    if any(item.startswith(_PERMANENT_STATES) for item in state):
-        return False
-    if _TRANSIENT.search(text):
-        return True
-    return not _PERMANENT_JAVA.search(text) and _is_javas(cause)
-
-
-def _is_javas(cause: BaseException) -> bool:
-    return any(type(item).__module__.split(".")[0] in {"py4j", "pyspark"} for item in _chain(cause))
-
-
-def _chain(cause: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = cause
-    while seen is not None:
-        yield seen
-        seen = getattr(seen, "_cause", None) or seen.__cause__ or seen.__context__
+    file = _FILE.search(_WRITING.sub("", said.text))
+    record = _RECORD.search(said.text)
+    expectation = next((item for item in flow.rules if item.name == words.get("name")), None)
+    return words | {
+        "in_file": f" (in {file.group(1)})" if file else "",
+        "record": f": {record.group(1)[:300]}" if record and not sensitive(flow) else "",
+        "rule": f" ({expectation.expr})" if expectation else "",
+        "place": str(expectation.at) if expectation and expectation.at.line else "",
+    }
 
 
 def _user_line(cause: BaseException, flow: FlowSpec) -> str:
     """`file:line` of the innermost frame in the flow's own module, for an exception raised by Python code of the user's."""
-    if not isinstance(flow.transform, PythonTransform) or _is_javas(cause):
+    if not isinstance(flow.transform, PythonTransform) or is_spark(cause):
         return ""
     frames = traceback.extract_tb(cause.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == flow.transform.file]
@@ -227,15 +133,15 @@ def _user_line(cause: BaseException, flow: FlowSpec) -> str:
 
 def _raised_in_worker(text: str, flow: FlowSpec) -> tuple[str, str]:
     """The exception of a function that Spark called in a worker, and its `file:line` or the flow's place; empty where there is none."""
-    _, found, trace = text.rpartition(_TRACEBACK)
-    if not found or "PYTHON_EXCEPTION" not in text:
+    _, divider, trace = text.rpartition(_TRACEBACK)
+    if not divider or "PYTHON_EXCEPTION" not in text:
         return "", ""
     frames, raised = [], ""
     for line in trace.splitlines()[1:]:
         if line.strip() and not line.startswith(" "):
             raised = line.strip()
             break
-        frames += _FRAME.findall(line)
+        frames += _PYTHON_FRAME.findall(line)
     own = flow.transform.file if isinstance(flow.transform, PythonTransform) else ""
     lines = [number for file, number in frames if file == own]
     if sensitive(flow):  # what a function says of a row may hold any of its values
@@ -250,23 +156,23 @@ def _place(flow: FlowSpec) -> object:
     return flow.at
 
 
-def _text(cause: BaseException) -> str:
-    return "\n".join(str(item) for item in _chain(cause))
-
-
 def _one_line(cause: BaseException) -> str:
     first = str(cause).strip().split("\n")[0]
     return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
 
 
-def _cause(text: str) -> str:
+def _cause(said: Evidence, judgement: Judgement) -> str:
     """The part of a Spark error that says something: its condition and message, without stack traces."""
+    text = plain(said.text)
     roots = re.findall(r"Caused by: ([^\n]+)", text)
-    told = [item for item in _CONDITION.finditer(text) if not item.group(1).startswith(_WRAPPERS)]
-    if told:
-        message = f"[{told[0].group(1)}] {told[0].group(2)}".strip()
+    told = [item for item in _TOLD.finditer(text) if not item.group(1).startswith(_WRAPPERS)]
+    decided = [item for item in told if judgement.fact and item.group(1) == judgement.fact.name]
+    if decided or told:
+        condition = (decided or told)[0]
+        message = f"[{condition.group(1)}] {condition.group(2)}".strip()
+    elif judgement.fact and judgement.fact.of == "class" and judgement.rule.passes is not None:
+        message = f"{judgement.fact.name}: {judgement.fact.saying}".removesuffix(": ")
     else:
-        text = _CALLING.sub("", text)
-        lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("at ")]
-        message = roots[-1] if roots else (lines[0] if lines else "unknown cause")
-    return re.sub(r"\s*\n\s*", " ", message)[:1200]
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        message = roots[-1] if roots else lines[0]
+    return re.sub(r"\s*\n\s*", " ", message)[:_LONGEST]

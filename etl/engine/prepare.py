@@ -157,7 +157,7 @@ def judge(
     output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
-    _refuse_reserved(flow, output)
+    _refuse_reserved(flow, output, feeds=job.followed and _strategy(flow, found.kind) != "append")
     contract.check(flow, output, session)
     conditions.check_rows(flow, output)
     _refuse_missing_groups(flow, output)
@@ -224,7 +224,7 @@ def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:
             raise ConfigurationError([Diagnostic("E345", message, group.at, hint)])
 
 
-def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
+def _refuse_reserved(flow: FlowSpec, output: DataFrame, *, feeds: bool) -> None:
     names = [name.lower() for name in output.columns]
     taken = [name for name in names if name.startswith("_etl_")]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -234,7 +234,7 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame) -> None:
             [Diagnostic("E345", f"the transform of flow '{flow.name}' returns {what}", flow.at, "rename it")]
         )
     if not flow.sink.takes:
-        storable.check(flow, output)
+        storable.check(flow, output, feeds=feeds)
     for key, wanted in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
         for name in wanted:
             if name.lower() not in names:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.engine import markers
 from etl.engine.names import columns as columns_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,6 @@ def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
 
 
 def _never_null(name: str) -> Column:
-    message = f"[etl-null-sequence] sequence_by column '{name}' is NULL"
+    message = f"[{markers.NULL_SEQUENCE}] sequence_by column '{name}' is NULL"
     column = columns_of([name])[0]
     return F.when(column.isNull(), F.raise_error(message)).otherwise(column).alias(f"_etl_by_{name}")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.pure
             "An error occurred while calling o31.save.\n: org.apache.spark.SparkException: Job aborted.\n\tat a.B\nCaused by: java.io.IOException: Disk quota exceeded\n\tat a.B",
             "java.io.IOException: Disk quota exceeded",
         ),
-        ("An error occurred while calling o31.save", "An error occurred while calling o31.save"),
+        ("An error occurred while calling o31.save", "Spark failed, and gave no cause"),
         ("[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n\tat a.B", "[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012"),
     ],
     ids=["of the driver's JVM", "with a cause", "with no cause", "with a condition"],

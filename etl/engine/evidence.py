@@ -1,0 +1,109 @@
+"""What an exception that came out of Spark says of itself: error conditions, SQLSTATEs, Java classes, from the innermost cause outwards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z][A-Z0-9_]*)*)\]")
+_STATE = re.compile(r"SQLSTATE:?\s*([0-9A-Z]{5})")
+_CLASS = re.compile(
+    r"(?<![\w.$/])((?:[a-z]\w*\.)+[A-Z]\w*?(?:[.$]\w+)*(?:Exception|Error|Failure|Fault))(?=$|[:\s()])(?::\s*)?([^\n]*)"
+)
+_FRAME = re.compile(r"^\s*(?:at \S+\(.*|\.\.\. \d+ more)$", re.MULTILINE)
+# What only Spark's bridge to Python says: of no use to a reader.
+_BRIDGE = re.compile(
+    r"(?:py4j(?:\.\w+)*\.)?Py4J(?:Java)?Error:?\s*"
+    r"|An error occurred while calling \S+?(?:\.\s*Trace:|\.?(?=\s|$))\s*(?::\s+)?"
+    r"|(?:\s*\n)?JVM stacktrace:"
+)
+_NO_CAUSE = "Spark failed, and gave no cause"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that an exception says of itself: the name of a condition or of a Java class, and what goes with it."""
+
+    of: Literal["condition", "class"]
+    name: str
+    saying: str = ""  # of a class, what stands beside it
+    state: str = ""  # of a condition, its SQLSTATE where it tells one
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An exception and its causes: their text, and what they say of themselves, conditions first, the innermost first of each."""
+
+    text: str
+    facts: tuple[Fact, ...]
+
+
+def evidence(cause: BaseException) -> Evidence:
+    """All that `cause` and what caused it say."""
+    links = tuple(chain(cause))
+    text = "\n".join(str(link) for link in links)
+    conditions = [*_conditions(text), *filter(None, map(_told, links[::-1]))]
+    classes = [Fact("class", *found) for found in reversed(_CLASS.findall(_FRAME.sub("", _with_traces(links, text))))]
+    python = [
+        Fact("class", f"builtins.{_builtin(link)}", str(link)) for link in links[::-1] if isinstance(link, OSError)
+    ]
+    return Evidence(text, tuple(dict.fromkeys([*conditions, *classes, *python])))
+
+
+def chain(cause: BaseException) -> Iterator[BaseException]:
+    """`cause`, what caused it, and so on."""
+    seen: list[BaseException] = []
+    link: BaseException | None = cause
+    while link is not None and link not in seen:
+        seen.append(link)
+        yield link
+        link = getattr(link, "_cause", None) or link.__cause__ or link.__context__
+
+
+def plain(text: str) -> str:
+    """`text` without what the bridge between Python and the JVM adds to it, and without the frames of a stack trace."""
+    said = _BRIDGE.sub("", _FRAME.sub("", text)).strip()
+    return re.sub(r"\n\s*\n+", "\n", said) or _NO_CAUSE
+
+
+def is_spark(cause: BaseException) -> bool:
+    """Whether Spark, or its bridge to Python, had to do with it."""
+    return any(type(link).__module__.split(".")[0] in {"py4j", "pyspark"} for link in chain(cause))
+
+
+def _conditions(text: str) -> Iterator[Fact]:
+    """The conditions that a text names, the last first: what stands within a message, or below it, is nearer to the cause."""
+    found = list(_CONDITION.finditer(text))
+    end = len(text)
+    for item in reversed(found):
+        state = _STATE.search(text, item.end(), end)
+        end = item.start()
+        yield Fact("condition", item.group(1), state=state.group(1) if state else "")
+
+
+def _told(link: BaseException) -> Fact | None:
+    """The condition that pyspark knows of an exception, which its text may leave out; the JVM is asked, where it still answers."""
+    if not hasattr(link, "getCondition") or not hasattr(link, "getSqlState"):
+        return None
+    from py4j.protocol import Py4JError  # noqa: PLC0415  # who reads a text only needs no Spark
+
+    try:
+        name, state = link.getCondition(), link.getSqlState()
+    except (Py4JError, OSError, AssertionError, AttributeError):  # the JVM is gone: the text has to do
+        return None
+    return Fact("condition", name, state=state or "") if name else None
+
+
+def _builtin(link: BaseException) -> str:
+    """The name of Python's own class that an exception is of."""
+    return next(kind.__name__ for kind in type(link).__mro__ if kind.__module__ == "builtins")
+
+
+def _with_traces(links: tuple[BaseException, ...], text: str) -> str:
+    """The text, behind the stack traces of the JVM: only they name the classes of all causes."""
+    traces = [str(getattr(link, "_stackTrace", "") or "") for link in links]
+    return "\n".join([*traces, text])

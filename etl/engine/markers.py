@@ -1,0 +1,12 @@
+"""Errors that we raise inside Spark ourselves, as they are written there and found again in what Spark makes of them."""
+
+from __future__ import annotations
+
+EXPECTATION = "etl-expectation-failed"
+"""A violated `fail` expectation: `[etl-expectation-failed:<name>] <row>`."""
+
+NULL_SEQUENCE = "etl-null-sequence"
+"""A row whose `sequence_by` is NULL: `[etl-null-sequence] <what>`."""
+
+LOCK_LOST = "etl-lock-lost"
+"""A commit of a run that lost its lock: `[etl-lock-lost] <what>`; written by jvm/ConditionalLogStore.java."""
