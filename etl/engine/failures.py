@@ -30,7 +30,7 @@ _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
 _FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.])")
 _RECORD = re.compile(r"record parsing: ([^\n]*)")
 _TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
-_TOLD = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==)[^\n]+){0,3})")
+_TOLD = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
 _LONGEST = 1200
 
 # Conditions that only say that something below them failed.
@@ -117,6 +117,7 @@ def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, st
     return words | {
         "in_file": f" (in {file.group(1)})" if file else "",
         "record": f": {record.group(1)[:300]}" if record and not sensitive(flow) else "",
+        "part": words.get("what", "").lower(),
         "rule": f" ({expectation.expr})" if expectation else "",
         "place": str(expectation.at) if expectation and expectation.at.line else "",
     }

@@ -187,6 +187,13 @@ def alternatives(rule: Rule) -> list[str]:
     return [*parts, rule.pattern[last:]]
 
 
+def test_every_message_of_a_rule_can_be_told() -> None:
+    known = {"in_file", "record", "part", "rule"}
+    for rule in RULES:
+        words = dict.fromkeys((*known, *re.compile(rule.pattern).groupindex), "x")
+        assert "{" not in rule.message.format(**words)
+
+
 @pytest.mark.parametrize("state", ["22", "23", "42", "21", "0A", "38", "46", "54"])
 def test_what_its_sqlstate_calls_wrong_is_permanent_but_for_conflicts_of_a_moment(state: str) -> None:
     passing = {
