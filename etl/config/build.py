@@ -197,6 +197,10 @@ def _properties(parts: Given, name: str, model: grammar.Sink, path: tuple[str, .
             yield Diagnostic(wrong.code, f"flow '{name}': {wrong.message}", at, wrong.hint)
         elif told := delta_properties.warning(key, value):
             yield Diagnostic("W175", f"flow '{name}': {told}", place, "leave it out, or tell who reads the table")
+    apart = delta_properties.wrong_together(model.properties)
+    if apart is not None:
+        at = parts.document.place((*path, "properties"), key=True)
+        yield Diagnostic(apart.code, f"flow '{name}': {apart.message}", at, apart.hint)
 
 
 def _sink(parts: Given, name: str, model: grammar.Sink, found: list[Diagnostic]) -> SinkSpec:

@@ -63,23 +63,24 @@ def reserved(flow: FlowSpec, name: str, at: Location) -> Diagnostic:
     return Diagnostic("E255", message, at, "rename it in the transform, or read the flow as a snapshot")
 
 
-def not_held(kind: Type) -> str:
-    """What of a type no Delta table holds, for a person; empty where it holds all of it."""
+def not_held(kind: Type, *, among: bool = False) -> str:
+    """What of a type no Delta table holds, for a person; empty where it holds all of it. `among`: within an array or a map."""
     name = kind.name
     if name.startswith("interval"):
         return "an interval"
     if name == "time":
         return f"{'TIME' if not kind.numbers else f'TIME({kind.numbers[0]})'}, a time of day"
-    if name in ("geometry", "geography"):
+    if name.startswith(("geometry", "geography")):
         return name.upper()
-    if name == "void":
-        return "VOID, which has no values"
+    if name == "void" and among:  # as a column, or a field of a struct, it is kept, and read as NULL
+        return "VOID among others"
     if name.startswith("string collate ") and name != "string collate utf8_binary":
         return f"a text with the collation {name.rpartition(' ')[2].upper()}"
-    if name == "struct" and not kind.fields:
-        return "a struct without fields"
-    parts = (*kind.inner, *(item.shape for item in kind.fields))
-    return next((f"with {fault} in it" for fault in map(not_held, parts) if fault), "")
+    if name == "struct" and all(item.shape.name == "void" for item in kind.fields):
+        return "a struct without a field that has a type"
+    faults = [not_held(item, among=True) for item in kind.inner]
+    faults += [not_held(item.shape, among=among) for item in kind.fields]
+    return next((f"with {fault} in it" for fault in faults if fault), "")
 
 
 def instead(fault: str) -> str:

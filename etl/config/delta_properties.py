@@ -24,6 +24,7 @@ _MICROSECONDS = {
 _PART = re.compile(
     r"([+-]?)\s*(\d{1,9})(\.\d{0,9})?\s+(year|month|week|day|hour|minute|second|millisecond|microsecond)s?(?=\s|$)"
 )
+_LOG_KEPT, _FILES_KEPT = "delta.logRetentionDuration", "delta.deletedFileRetentionDuration"
 _FEATURE = "delta.feature."
 _CONSTRAINT = "delta.constraints."
 
@@ -53,24 +54,26 @@ def _words(*words: str, fold: bool = False) -> _Values:
     return _Values(lambda text: (text.lower() if fold else text) in known, " or ".join(words))
 
 
-def is_interval(text: str) -> bool:
-    """Whether Delta takes the text for a length of time: Spark's interval, without months, not below zero."""
+def microseconds(text: str) -> int | None:
+    """The length of time that Delta reads in the text: Spark's interval, without months, not below zero; None where it is none."""
     words = text.strip().lower()
     rest = words.removeprefix("interval ").strip() if words.startswith("interval ") else words
     months = total = 0
     while rest:
         part = _PART.match(rest)
         if part is None or (part.group(3) and part.group(4) != "second"):
-            return False
+            return None
         sign = -1 if part.group(1) == "-" else 1
         months += sign * int(part.group(2)) * _MONTHS.get(part.group(4), 0)
         total += sign * int(part.group(2)) * _MICROSECONDS.get(part.group(4), 0)
         rest = rest[part.end() :].strip()
-    return bool(words) and words != "interval" and months == 0 and total >= 0
+    return total if words and words != "interval" and months == 0 and total >= 0 else None
 
 
 _BOOLEAN = _words("true", "false", fold=True)
-_INTERVAL = _Values(is_interval, "a length of time without months, such as interval 30 days")
+_INTERVAL = _Values(
+    lambda text: microseconds(text) is not None, "a length of time without months, such as interval 30 days"
+)
 _ANY = _Values(lambda _: True, "any text")
 _COLUMNS = _Values(
     lambda text: bool(re.fullmatch(r"\s*(?:`(?:[^`]|``)+`|\w+)(?:\s*[.,]\s*(?:`(?:[^`]|``)+`|\w+))*\s*", text)),
@@ -112,7 +115,7 @@ _KNOWN: Mapping[str, _Values] = {
     "logRetentionDuration": _INTERVAL,
     "minReaderVersion": _words("1", "2", "3"),
     "minWriterVersion": _words("1", "2", "3", "4", "5", "6", "7"),
-    "parquet.format.version": _words("1.0.0", "2.12.0"),
+    "parquet.format.version": _Values(lambda text: bool(re.fullmatch(r"\d+\.\d+\.\d+", text)), "1.0.0 or 2.12.0"),
     "randomizeFilePrefixes": _BOOLEAN,
     "randomPrefixLength": _Values(_whole(1), "a whole number above 0"),
     "sampleRetentionDuration": _INTERVAL,
@@ -233,6 +236,17 @@ def wrong(name: str, value: str) -> Wrong | None:
             "E236", f"'{name}' needs jars of Iceberg's or Hudi's, which are not there", "leave the property out"
         )
     return None
+
+
+def wrong_together(properties: Mapping[str, str]) -> Wrong | None:
+    """What is wrong with properties that Delta takes one by one: a log that is shorter than the files it names are kept."""
+    given = {canonical(name): value for name, value in properties.items()}
+    log = microseconds(given.get(_LOG_KEPT, "30 days"))
+    files = microseconds(given.get(_FILES_KEPT, "7 days"))
+    if log is None or files is None or log >= files or not {_LOG_KEPT, _FILES_KEPT} & given.keys():
+        return None
+    message = f"'{_LOG_KEPT}' ({given.get(_LOG_KEPT, '30 days')}) is shorter than '{_FILES_KEPT}' ({given.get(_FILES_KEPT, '7 days')})"
+    return Wrong("E254", message, "keep the log at least as long as the files that are deleted", value=True)
 
 
 def warning(name: str, value: str) -> str:

@@ -79,7 +79,7 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if user:
         hint = "correct the function; its exception is the user's own"
         return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
-    hint = _of_groups(flow, said) or rule.advice
+    hint = _of_groups(flow, said) or rule.advice.replace("{flow}", flow.name)
     transient = rule.passes is not False
     return Failure(rule.kind, f"flow '{flow.name}': {_cause(said, judgement)}", where, hint, transient=transient)
 

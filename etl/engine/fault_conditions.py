@@ -201,7 +201,7 @@ CONDITIONS = (
         r"DELTA_STREAMING_(?:INCOMPATIBLE_SCHEMA_CHANGE\w*|CANNOT_CONTINUE_PROCESSING_POST_SCHEMA_EVOLUTION|CHECK_COLUMN_MAPPING_NO_SNAPSHOT)",
         passes=False,
         reason="a column that the stream's checkpoint knows was renamed or dropped: it cannot go on from there",
-        hint="rebuild the flow from its source as it is now: etl run PIPELINE --select FLOW --mode batch --full-refresh; streams go on from there",
+        hint="rebuild the flow from its source as it is now, with --select {flow} --mode batch --full-refresh; streams go on from there",
     ),
     Rule(
         "condition",

@@ -54,7 +54,7 @@ SQL = {
     "no_json": ("SELECT parse_json('{' || v) AS x FROM things", "MALFORMED_RECORD_IN_PARSING|does not fit|MALFORMED"),
     "timed": ("SELECT n, array(TIME'12:00:00') AS at FROM things", "E345.*time of day"),
     "interval": ("SELECT n, named_struct('d', INTERVAL 1 DAY) AS at FROM things", "E345.*an interval"),
-    "nothing": ("SELECT n, NULL AS x FROM things", "E345.*VOID"),
+    "nothing": ("SELECT n, array(NULL) AS x FROM things", "E345.*VOID"),
     "collated": ("SELECT n, v COLLATE UTF8_LCASE AS x FROM things", "E345.*UTF8_LCASE"),
 }  # fmt: skip
 SOURCES = {
@@ -71,7 +71,11 @@ SOURCES = {
 
 def pipeline() -> str:
     flows: dict[str, object] = {
-        name: {"inputs": ["things"], "incremental": "full" if name == "two_rows" else "rows", "transform": {"sql": text}}
+        name: {
+            "inputs": ["things"],
+            "incremental": "full" if name == "two_rows" else "rows",
+            "transform": {"sql": text},
+        }
         for name, (text, _) in SQL.items()
     }
     flows |= {f"f_{name}": {"inputs": [name], "incremental": "rows"} for name in SOURCES}
@@ -86,13 +90,15 @@ def pipeline() -> str:
             "name": "faults",
             "sources": {"things": things} | {name: source for name, (source, _) in SOURCES.items()},
             "flows": flows,
-            "run": {"retry": {"max_retries": 1, "min_retry_interval": "0.01 seconds", "max_retry_interval": "0.01 seconds"}},
+            "run": {
+                "retry": {"max_retries": 1, "min_retry_interval": "0.01 seconds", "max_retry_interval": "0.01 seconds"}
+            },
         }
     )
 
 
 @pytest.fixture(scope="module")
-def told(spark: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, FlowResult]:  # noqa: ARG001  # the session it runs in
+def told(spark: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, FlowResult]:  # the session it runs in
     root = tmp_path_factory.mktemp("faults")
     for name in ("pipelines/faults", "things", "hive/k=", "damaged", "retyped", "headed", "zipped", "malformed"):
         (root / name).mkdir(parents=True)
@@ -111,7 +117,10 @@ def told(spark: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, F
         write_deltalake(str(root / name), pa.table({"id": [1, 2]}))
     log = root / "too_new/_delta_log/00000000000000000000.json"
     wanted = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["nosuch"], "writerFeatures": ["nosuch"]}
-    log.write_text(re.sub(r'\{"protocol":.*\}', json.dumps({"protocol": wanted}), log.read_text(encoding="utf-8")), encoding="utf-8")
+    log.write_text(
+        re.sub(r'\{"protocol":.*\}', json.dumps({"protocol": wanted}), log.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
     for file in (root / "lost").glob("*.parquet"):
         file.unlink()
     result = etl.load(root / "pipelines/faults").run(mode="batch")
