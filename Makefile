@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test attack lint bench bench-validate messages docs log-store attack-crash mutations findings
+.PHONY: all help demo test test-newest attack lint bench bench-validate messages docs log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -35,6 +35,13 @@ demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a st
 
 test: .venv/.ready ## every test, in two processes (WORKERS=2)
 	@$(BIN)/pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations 40
+
+# Nothing of it is locked: what a user gets who installs the package today.
+test-newest: .venv/.ready ## commands at a terminal, and the checks of files, on the newest version of every dependency
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .newest
+	@$(BIN)/uv pip install --quiet --python .newest/bin/python --resolution highest --editable '.[s3,state]' --group dev
+	@$(BIN)/uv pip list --python .newest/bin/python --format freeze | grep -E "^(click|pydantic|pyyaml|rich|sqlglot|obstore)=="
+	@.newest/bin/pytest -q tests/cli tests/config -m "pure or slow or spark" --durations 10
 
 attack: .venv/.ready ## generated pipelines against the model, for HOURS=1; goes on where it was stopped
 	@$(BIN)/python -m tests.attack --hours $(or $(HOURS),1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -10,8 +12,10 @@ from typing import Any
 
 import click
 
-from etl.cli.output import fail
-from etl.errors import EtlError
+from etl.cli.later import COMMANDS, must_be_here, not_yet
+from etl.cli.output import fail, is_plain
+from etl.cli.signals import Interrupted, Signals, signals, silence_lost
+from etl.errors import EnvironmentProblem, EtlError
 
 _COMMANDS = {
     "audit": "Prove the invariants from the tables' own logs.",
@@ -33,6 +37,13 @@ _COMMANDS = {
 }
 
 
+_MACHINES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO}
+"""What a file can fail of that is the machine's fault, and neither the user's nor ours."""
+
+
+_JSON = "etl.cli.as_json"
+
+
 class _Lazy(click.Group):
     """Imports a command when it is called, so that `etl --help` and `etl validate` stay quick."""
 
@@ -41,7 +52,7 @@ class _Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if name not in _COMMANDS:
-            return None
+            return not_yet(f"etl {name}") if name in COMMANDS else None
         found: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
         return found
 
@@ -49,15 +60,54 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_JSON] = "--json" in args  # told of errors, too, before a command has looked at its own options
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
+        if is_plain():
+            ctx.color = False
+        with signals() as heard:
+            ctx.obj = heard
+            try:
+                return self._guarded(ctx, heard)
+            except Interrupted as cause:
+                with contextlib.suppress(OSError):  # the terminal may be what went
+                    click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
+                silence_lost()
+                ctx.exit(cause.exit_code)
+            except OSError:
+                if not silence_lost():
+                    raise
+                heard.lost()
+                ctx.exit(heard.exit_code)
+
+    def _guarded(self, ctx: click.Context, heard: Signals) -> Any:
+        """The command's own; errors are shown, whatever they are, and end it with their exit code."""
         try:
             return super().invoke(ctx)
         except EtlError as cause:
-            fail(cause, as_json="--json" in sys.argv[1:])
+            fail(cause, as_json=ctx.meta[_JSON])
             ctx.exit(cause.exit_code)
+        except click.UsageError as cause:
+            try:
+                must_be_here(cause)
+            except EtlError as later:
+                fail(later, as_json=ctx.meta[_JSON])
+                ctx.exit(later.exit_code)
+            raise
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
         except Exception as cause:  # noqa: BLE001  # the last one to hear of it, whatever it is; no secret's value may be printed
+            if isinstance(cause, OSError) and silence_lost():  # nobody reads what it says any more: `etl … | head -1`
+                heard.lost()
+                ctx.exit(heard.exit_code)
+            if isinstance(cause, OSError) and cause.errno in _MACHINES:
+                what = ": ".join(filter(None, (cause.strerror, str(cause.filename or ""))))
+                problem = EnvironmentProblem(what, hint="make room, or correct the permissions, and run it again")
+                with contextlib.suppress(OSError):  # standard output may be what is full
+                    fail(problem, as_json=ctx.meta[_JSON])
+                ctx.exit(EnvironmentProblem.exit_code)
             from etl.config.secrets import redact  # noqa: PLC0415  # --help need not pay for it
 
             if os.environ.get("ETL_DEBUG"):
@@ -76,5 +126,5 @@ def main() -> None:
     """One declarative pipeline, run as a full batch or as a stream, into the same Delta tables.
 
     Exit codes: 0 done, 1 a run, an audit, a test or a verification failed, 2 wrong usage or configuration, 3 an expectation failed the run,
-    4 the environment lacks something.
+    4 the environment lacks something, 128 + n ended by signal n (130 Ctrl-C, 143 kill, 129 its terminal was closed, 141 nobody reads it).
     """

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import sys
+import unicodedata
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -99,12 +103,61 @@ def all_pipelines() -> tuple[str, ...]:
 
 def print_json(document: Any) -> None:
     """One document, and nothing else, on standard output; the values of secrets are not in it."""
-    sys.stdout.write(json.dumps(redacted(document), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(redacted(document), indent=2, ensure_ascii=_is_narrow(sys.stdout)) + "\n")
+    sys.stdout.flush()  # a reader that is gone is told of here, not by the end of the process
 
 
 def say(text: str) -> None:
-    """Text for a person on standard output; the values of secrets are not in it."""
-    click.echo(redact(text))
+    """Text for a person on standard output; the values of secrets are not in it, nor what would move a terminal's cursor."""
+    click.echo(harmless(redact(text)))
+
+
+def is_plain() -> bool:
+    """Whether colours are not wanted (https://no-color.org), or the terminal has none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def is_coloured() -> bool:
+    """Whether standard output is a terminal that shows colours, and they are wanted."""
+    return sys.stdout.isatty() and not is_plain()
+
+
+def columns() -> int | None:
+    """How wide the terminal is that standard output is; None where it is none, so that lines are as long as they are."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
+
+
+def harmless(text: str) -> str:
+    """The text with control characters, which come from data and would garble a terminal, written out; our own colours stay."""
+    if text.isprintable():
+        return text
+    parts = _STYLE.split(text)
+    return "".join(part if number % 2 else _written_out(part) for number, part in enumerate(parts))
+
+
+def _written_out(text: str) -> str:
+    return "".join(
+        letter if letter in "\n\t" or unicodedata.category(letter) != "Cc" else f"\\x{ord(letter):02x}"
+        for letter in text
+    )
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes: a Chinese letter two, a combining accent none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _is_narrow(stream: Any) -> bool:
+    """Whether a stream takes only some of Unicode's letters."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
 
 
 def mistakes_json(found: Sequence[Mistake]) -> list[dict[str, Any]]:
@@ -127,7 +180,7 @@ def warn(found: Sequence[Mistake]) -> None:
     """Show what works, and should be looked at."""
     for item in found:
         for number, line in enumerate(item.render().splitlines()):
-            click.secho(line, fg="yellow" if number == 0 else None, err=True)
+            click.secho(harmless(line), fg="yellow" if number == 0 else None, err=True)
 
 
 def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None:
@@ -136,7 +189,7 @@ def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None
         print_json(asdict(result))
         return
     for message in result.warnings:
-        click.secho(f"warning: {message}", fg="yellow", err=True)
+        click.secho(harmless(f"warning: {message}"), fg="yellow", err=True)
     say(repr(result))
 
 
@@ -165,4 +218,4 @@ def fail(cause: EtlError, *, as_json: bool) -> None:
     lines = str(cause).splitlines()
     for line in lines:
         stop = "[E" in line or line == lines[0]
-        click.secho(line, fg="red" if stop else None, err=True)
+        click.secho(harmless(line), fg="red" if stop else None, err=True)

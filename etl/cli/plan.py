@@ -9,6 +9,7 @@ import click
 
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.config.views import readers
+from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @pipeline_options
 @selection_options
+@click.pass_context
 def plan(
+    ctx: click.Context,
     pipeline: str,
     environment: str,
     params: tuple[str, ...],
@@ -29,7 +32,10 @@ def plan(
     full_refresh: bool,
     as_json: bool,
 ) -> None:
-    """Show what a run would do with each flow, and why. Starts no JVM, writes nothing."""
+    """Show what a run would do with each flow, and why. Starts no JVM, writes nothing.
+
+    Exit code 4 where that cannot be told, since storage or an input does not answer or is not there.
+    """
     from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
 
     found = make(
@@ -39,6 +45,8 @@ def plan(
         print_json(document(found))
     else:
         say(text(found))
+    if found.problems:
+        ctx.exit(EnvironmentProblem.exit_code)
 
 
 def document(found: Plan) -> dict[str, Any]:
@@ -67,6 +75,7 @@ def document(found: Plan) -> dict[str, Any]:
         ],
         "views": [{"view": view.name, "readers": list(readers(found.spec, view.name))} for view in found.spec.views],
         "warnings": list(found.warnings),
+        "problems": list(found.problems),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import environments, selectors
-from etl.cli.output import load, print_json, say
+from etl.cli.output import cells, columns, harmless, load, print_json, say
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project, pipelines
 from etl.errors import ConfigurationError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etl.planning.preview import PreviewResult
 
 _WIDEST = 32  # characters of one cell
+_NARROWEST = 9  # to which a narrow terminal may bring it down
 
 
 @click.command()
@@ -45,7 +46,7 @@ def preview(names: tuple[str, ...], limit: int, environment: str, params: tuple[
         document["violated"] = dict(result.violated)
         print_json(document)
         return
-    say("\n".join(_lines(result)))
+    say("\n".join(_lines(result, columns())))
 
 
 def _named(names: tuple[str, ...], environment: str) -> tuple[str, str]:
@@ -82,15 +83,39 @@ def _has(pipeline: str, flow: str, environment: str) -> bool:
         return False
 
 
-def _lines(result: PreviewResult) -> list[str]:
+def _lines(result: PreviewResult, wide: int | None = None) -> list[str]:
+    """A table of rows as wide as a terminal, or as it comes; columns for which there is no room are named below it."""
     names = [name for name, _ in result.columns]
-    head = [[name for name, _ in result.columns], [kind for _, kind in result.columns]]
+    head = [names, [kind for _, kind in result.columns]]
     body = [[_cell(row.get(name)) for name in names] for row in result.rows]
-    cells = [[_short(text) for text in line] for line in (*head, *body)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    table = [[_short(text, _WIDEST) for text in line] for line in (*head, *body)]
+    widths = [max(cells(line[i]) for line in table) for i in range(len(names))]
+    left_out: list[str] = []
+    if wide is not None:
+        _narrow(widths, wide)
+        while len(widths) > 1 and _whole(widths) > wide:
+            widths.pop()
+            left_out.insert(0, names[len(widths)])
+    lines = ["  ".join(map(_padded, line, widths)).rstrip() for line in table]
     lines.insert(2, "  ".join("-" * width for width in widths))
+    if left_out:
+        lines.append(f"… and {len(left_out)} more: {', '.join(left_out)} (a wider terminal, or --json, shows them)")
     return [*lines, "", result.summary, *(f"  {note}" for note in result.notes), "Nothing was written."]
+
+
+def _narrow(widths: list[int], wide: int) -> None:
+    """Take from the widest columns what is too much for the terminal, down to what can still be read."""
+    while _whole(widths) > wide and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+
+
+def _whole(widths: list[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _padded(text: str, width: int) -> str:
+    fitting = _short(text, width)
+    return fitting + " " * (width - cells(fitting))
 
 
 def _cell(value: object) -> str:
@@ -99,6 +124,10 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _short(text: str) -> str:
-    flat = text.replace("\n", "\\n")
-    return flat if len(flat) <= _WIDEST else flat[: _WIDEST - 1] + "…"
+def _short(text: str, width: int) -> str:
+    flat = harmless(text).replace("\n", "\\n").replace("\t", "\\t")
+    if cells(flat) <= width:
+        return flat
+    while cells(flat) > width - 1:
+        flat = flat[:-1]
+    return flat + "…"

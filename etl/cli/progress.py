@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from etl.cli.output import harmless
+from etl.cli.signals import silence_lost
 from etl.planning.events import FlowRetried, FlowWarned
 from etl.planning.progress import Progress, line
 
@@ -21,23 +23,38 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(*, quiet_output: bool) -> Iterator[Callable[[Event], None]]:
-    """What a run's events are given to; `quiet_output`: standard output is a document's, so nothing is drawn."""
+def progress(*, quiet_output: bool, lost: Callable[[], None]) -> Iterator[Callable[[Event], None]]:
+    """What a run's events are given to; `quiet_output`: standard output is a document's, so nothing is drawn.
+
+    `lost` is told when nobody reads it any more: the flow whose event it was is no worse for it.
+    """
     if quiet_output and "PYSPARK_GATEWAY_PORT" in os.environ:
         yield lambda _: None  # spark-submit sends a program's standard error to standard output
     elif sys.stderr.isatty() and not quiet_output:
         live = LiveProgress()
         with live:
-            yield live
+            yield _unharmed(live, lost)
     else:
-        yield plain
+        yield _unharmed(plain, lost)
+
+
+def _unharmed(show: Callable[[Event], None], lost: Callable[[], None]) -> Callable[[Event], None]:
+    def heard(event: Event) -> None:
+        try:
+            show(event)
+        except OSError:
+            if not silence_lost():
+                raise
+            lost()
+
+    return heard
 
 
 def plain(event: Event) -> None:
     """One line an event."""
     said = line(event)
     if said:
-        click.echo(said, err=True)
+        click.echo(harmless(said), err=True)
 
 
 class LiveProgress:
@@ -57,12 +74,16 @@ class LiveProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        try:
+            self._live.stop()
+        except OSError:
+            if not silence_lost():
+                raise
 
     def __call__(self, event: Event) -> None:
         self._progress(event)
         if isinstance(event, FlowRetried | FlowWarned):
-            self._console.print(line(event), style="yellow", markup=False, highlight=False)
+            self._console.print(harmless(line(event)), style="yellow", markup=False, highlight=False)
 
     def _render(self) -> Table:
         from rich.table import Table  # noqa: PLC0415  # see __init__

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import flows as complete_flows
+from etl.cli.later import Group
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say, show_result
 
 if TYPE_CHECKING:
     from etl.operations.quarantine import FlowQuarantine
 
 
-@click.group()
+@click.group(cls=Group, later=frozenset({"show"}))
 def quarantine() -> None:
     """Look at rows that were set aside, or try them again."""
 

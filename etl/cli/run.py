@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.output import load, pipeline_options, print_json, say, selection_options
+from etl.cli.later import not_yet
+from etl.cli.output import columns, load, pipeline_options, print_json, say, selection_options
 from etl.cli.progress import progress
 from etl.cli.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from etl.cli.signals import Signals
+    from etl.config.spec import PipelineSpec
     from etl.planning.events import FlowResult, RunResult
 
 _EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
-_SIGNAL_EXIT = 128
 
 
 @click.command()
@@ -46,17 +46,17 @@ def run(
 ) -> None:
     """Run a pipeline's flows: as a full batch, or as a stream that goes on where the last run ended.
 
-    SIGINT and SIGTERM stop it at the end of the epoch under way (exit 130, 143); a second one ends it at once. Either way the
-    next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3 that fits.
+    SIGINT, SIGTERM and SIGHUP stop it at the end of the epoch under way (exit 130, 143, 129); a second one ends it at once. Either way
+    the next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3 that fits.
     """
     from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
 
     spec = load(pipeline, environment, params)
     _check_trigger(trigger, [mode] if mode else [flow.mode for flow in spec.flows])
     stop = threading.Event()
-    caught: list[int] = []
-    _listen(stop, caught)
-    with progress(quiet_output=as_json) as emit:
+    signals: Signals = ctx.obj
+    signals.ask(stop.set)
+    with progress(quiet_output=as_json, lost=signals.lost) as emit:
         result = carry_out(
             spec,
             mode=mode,
@@ -71,9 +71,17 @@ def run(
     if as_json:
         print_json(document(result))
     else:
-        say(summary(result))
-    code = exit_code(result)
-    ctx.exit(code or (_SIGNAL_EXIT + caught[0] if caught else 0))
+        say(summary(result, columns()))
+    code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
+    signals.settle()
+    ctx.exit(code)
+
+
+def _failed_for_good(spec: PipelineSpec, result: RunResult) -> bool:
+    """Whether a flow failed that would not have been tried again."""
+    retries = {flow.name: flow.retry.max_retries for flow in spec.flows}
+    failed = [flow for flow in result.flows if flow.failure is not None]
+    return not all(flow.failure and flow.failure.transient and flow.attempts <= retries[flow.flow] for flow in failed)
 
 
 def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
@@ -81,6 +89,8 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
         return
     if "stream" not in modes:
         raise click.UsageError("--trigger is for --mode stream; a batch runs once")
+    if trigger == "continuous":
+        not_yet("etl run --trigger continuous")
     if trigger != "available_now":
         from etl.config.grammar_values import seconds  # noqa: PLC0415  # only where there is one to check
 
@@ -89,19 +99,6 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
                 raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
         except ValueError as cause:
             raise click.BadParameter(str(cause), param_hint="--trigger") from None
-
-
-def _listen(stop: threading.Event, caught: list[int]) -> None:
-    def handle(number: int, _: Any) -> None:
-        if caught:
-            os._exit(_SIGNAL_EXIT + number)
-        caught.append(number)
-        click.echo("stopping at the end of the epoch under way; once more ends at once", err=True)
-        stop.set()
-
-    handler: Callable[[int, Any], None] = handle
-    signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)
 
 
 def exit_code(result: RunResult) -> int:

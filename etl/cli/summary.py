@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from etl.planning.events import FlowResult, RunResult
 
 _HEAD = ("flow", "status", "mode", "epochs", "read", "written", "dropped", "quarantined", "merged", "seconds")
+_RARE = ("merged", "dropped", "quarantined", "mode")  # left out where they are all alike and the terminal is narrow
 _WIDTH = 110
+_SHORTEST = 12  # of a flow's name
 
 
-def summary(result: RunResult) -> str:
-    """The table of flows, the failures whole, the places of the tables."""
-    lines = ["", *table(result.flows), ""]
+def summary(result: RunResult, width: int | None = None) -> str:
+    """The table of flows, the failures whole, the places of the tables; the table is no wider than `width` where that can be."""
+    lines = ["", *table(result.flows, width), ""]
     for flow in result.flows:
         lines += _notes(flow)
     lines.append(
@@ -33,8 +35,8 @@ def summary(result: RunResult) -> str:
     return "\n".join(lines)
 
 
-def table(flows: Sequence[FlowResult]) -> list[str]:
-    """One line a flow, columns aligned."""
+def table(flows: Sequence[FlowResult], width: int | None = None) -> list[str]:
+    """One line a flow, columns aligned: in a narrow terminal less of them, where what they say is the same of each flow."""
     rows = [_HEAD] + [
         (
             flow.flow, flow.status, flow.mode, str(flow.epochs), f"{flow.counts.read:,}", f"{flow.counts.written:,}",
@@ -42,15 +44,25 @@ def table(flows: Sequence[FlowResult]) -> list[str]:
         )
         for flow in flows
     ]  # fmt: skip
-    widths = [max(len(row[index]) for row in rows) for index in range(len(_HEAD))]
-    texts = 3
-    return [
-        "  ".join(
-            cell.ljust(width) if index < texts else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for name in _RARE:
+        if width is None or _wide(columns) <= width:
+            break
+        same = next(column for column in columns if column[0] == name)
+        if len(set(same[1:])) == 1 and (name == "mode" or same[1] == "0"):
+            columns.remove(same)
+    if width is not None and (over := _wide(columns) - width) > 0:
+        longest = max(_SHORTEST, max(map(len, columns[0])) - over)
+        columns[0] = [cell if len(cell) <= longest else f"{cell[: longest - 1]}…" for cell in columns[0]]
+    texts = {"flow", "status", "mode"}
+    for column in columns:
+        widest = max(map(len, column))
+        column[:] = [cell.ljust(widest) if column[0].rstrip() in texts else cell.rjust(widest) for cell in column]
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _wide(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) for column in columns) + 2 * (len(columns) - 1)
 
 
 def _notes(flow: FlowResult) -> list[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl.cli.complete import environments, pipelines
-from etl.cli.output import all_pipelines, load, print_json, say
+from etl.cli.output import all_pipelines, is_coloured, load, print_json, say
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def _tell(result: TestResult) -> None:
     ]
     head = click.style(mark, fg=colour)
     say(f"{head} {result.pipeline}.{result.flow}: {result.name} [{result.mode}] {result.duration_s:.1f} s")
-    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    coloured = is_coloured()
     if result.status != "passed":
         say(f"       {result.at}")
     texts = [difference_text(item, colour=coloured) for item in result.differences]

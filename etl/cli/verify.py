@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl.cli.complete import selectors
-from etl.cli.output import load, pipeline_options, print_json, say
+from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
 from etl.cli.test import table_document
 
 if TYPE_CHECKING:
@@ -72,18 +69,14 @@ def verify(
 
     spec = load(pipeline, environment, params)
     asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the scratch folder is removed
-    try:
-        result = carry_out(
-            spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
-        )
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    result = carry_out(
+        spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
+    )
     again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
     if as_json:
         print_json(document(result, again))
     else:
-        say(text(result, again, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        say(text(result, again, coloured=is_coloured()))
     ctx.exit(_exit(result))
 
 

@@ -38,6 +38,8 @@ CODES = {
     "E136": "The URI of storage names no bucket, or a folder that no object store can have.",
     "E143": "A time zone is not known.",
     "E144": "The first pause between retries is longer than the longest.",
+    "E150": "An argument of a Python function means nothing: an unknown mode, a text where a number belongs.",
+    "E151": "A setting of Spark's is the framework's own: its value would decide which rows there are.",
     "E185": "A flow uses `_metadata`, and none of its inputs lies in files.",
     "E186": "`_metadata` has no such field.",
     "E187": "`_metadata` stands beside something that would show it without naming it.",

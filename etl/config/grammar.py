@@ -380,11 +380,28 @@ class Environment(Model):
 
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
-    ("sources", "*"): frozenset({"tags"}),
+    (): frozenset({"schedule", "maintenance"}),
+    ("defaults",): frozenset({"maintenance"}),
+    ("sources", "*"): frozenset(
+        {"after_commit", "arrives_as", "contract", "cursor", "dump", "keys", "partition", "settle", "tags", "value", "value_schema_file"}
+    ),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
-}
+    ("sources", "*", "start_at"): frozenset({"offsets"}),
+    ("flows", "*"): frozenset({"freshness", "maintenance", "strict", "was"}),
+    ("flows", "*", "expectations", "*"): frozenset({"columns", "fail_above", "fresh", "references", "rows", "unique"}),
+    ("flows", "*", "run"): frozenset({"if", "on_change", "rebuild_limit"}),
+    ("flows", "*", "run", "retry"): frozenset({"max_failures_per_hour"}),
+    ("flows", "*", "sink"): frozenset({"key", "topic", "value"}),
+    ("run",): frozenset({"if", "on_change", "rebuild_limit"}),
+    ("run", "retry"): frozenset({"max_failures_per_hour"}),
+}  # fmt: skip
 UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
+    ("flows", "*", "sink", "strategy"): frozenset({"kafka", "jdbc"}),
+    ("flows", "*", "run", "mode"): frozenset({"auto"}),
+    ("flows", "*", "run", "trigger"): frozenset({"continuous"}),
+    ("run", "mode"): frozenset({"auto"}),
+    ("run", "trigger"): frozenset({"continuous"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Pipeline,

@@ -13,13 +13,14 @@ from etl.config.composer import read_document
 from etl.config.diagnostics import NOWHERE, Diagnostic, did_you_mean
 from etl.config.document import Document
 from etl.config.expand import Expanded, expand
-from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
+from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, UNSUPPORTED_KEYS, Environment, Pipeline
 from etl.config.links import Others, link
 from etl.config.literals import in_plans, literals, short
 from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
+from etl.config.pinned import refused
 from etl.config.project import Place, environment_files, find
 from etl.config.schema_file import read_schema_files
-from etl.config.validate import validate, without
+from etl.config.validate import not_yet, validate, without
 from etl.config.views import inlined
 from etl.errors import ConfigurationError
 
@@ -108,7 +109,7 @@ def _read(place: Place, environment: str, params: Mapping[str, str]) -> _Files:
     warned = [*literals(document, "pipeline"), *short(document, written)]
     for overlay in overlays:
         warned += literals(overlay, "environment")
-    if model is None:
+    if model is None or any(item.code == "E900" for item in wrong):  # what is left of it is not what was meant
         _look_further(values, wrong, given, found)
         return _Files(None, document, expanded, found, warned)
     spec, wrong = build(given, model, tuple(item for item, _ in filter(None, laid)))
@@ -175,7 +176,7 @@ def check_environments(project: Path, but: str) -> list[Diagnostic]:
             )
             continue
         values = {key: _known(item) for key, item in document.values.items() if not key.startswith("x-")}
-        found += validate(document, values, Environment, ENVIRONMENT_MODELS)[1]
+        found += [*validate(document, values, Environment, ENVIRONMENT_MODELS)[1], *_refused_conf(document, values)]
     return found
 
 
@@ -203,8 +204,14 @@ def _validated_overlay(
     values = filling.fill(values)
     found += filling.found
     model, wrong = validate(document, values, Environment, ENVIRONMENT_MODELS)
-    found += wrong
+    found += [*wrong, *_refused_conf(document, values)]
     return None if model is None else (model, filling.written)
+
+
+def _refused_conf(document: Document, values: dict[str, Any]) -> list[Diagnostic]:
+    spark = values.get("spark")
+    conf = spark.get("conf") if isinstance(spark, dict) else None
+    return refused(document, conf, str(values.get("storage", ""))) if isinstance(conf, dict) else []
 
 
 def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any]:
@@ -226,7 +233,9 @@ def _with_defaults(document: Document, found: list[Diagnostic]) -> dict[str, Any
         )
         defaults = {}
     for key in defaults:
-        if key not in ("source", "flow"):
+        if key in UNSUPPORTED_KEYS[("defaults",)]:
+            found.append(not_yet(f"'{key}'", document.place(("defaults", key), key=True)))
+        elif key not in ("source", "flow"):
             hint = did_you_mean(key, ("source", "flow")) or "known here: source, flow"
             found.append(
                 Diagnostic(

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from pyspark.sql.types import BooleanType, NullType
 
 from etl.config.diagnostics import Diagnostic
+from etl.engine.advice import followable
 from etl.engine.classify_values import volatile_names
 from etl.engine.lineage import expressions
 from etl.engine.session_plan import analysed_plan
@@ -95,7 +96,8 @@ def _not_understood(
 ) -> Diagnostic:
     """What Spark says of an expression, without the plan that it stood in."""
     condition = cause.getCondition() or ""
-    said = (cause.getMessage() or str(cause)).split("\n")[0].split(" SQLSTATE")[0].removeprefix(f"[{condition}] ")
+    said = (cause.getMessage() or str(cause)).split("\n")[0].split(" SQLSTATE")[0]
+    said = followable(said).removeprefix(f"[{condition}] ")
     name = (cause.getMessageParameters() or {}).get("objectName", "").replace("`", "")
     if condition.startswith("UNRESOLVED_COLUMN") and name:
         said = f"there is no column '{name}'"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
+from etl.engine.advice import followable
 from etl.engine.evidence import evidence, is_spark, plain
 from etl.engine.faults import judged
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
@@ -176,4 +177,4 @@ def _cause(said: Evidence, judgement: Judgement) -> str:
     else:
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         message = roots[-1] if roots else lines[0]
-    return re.sub(r"\s*\n\s*", " ", message)[:_LONGEST]
+    return followable(re.sub(r"\s*\n\s*", " ", message))[:_LONGEST]

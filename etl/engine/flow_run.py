@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from etl.engine.job import Job
     from etl.engine.prepare import Prepared
     from etl.engine.sessions import Sessions
-    from etl.planning.events import Event
+    from etl.planning.events import Event, Status
     from etl.planning.plan import FlowPlan
     from etl.planning.strategy import Decision
 
@@ -74,6 +74,7 @@ class FlowRun:
         self._counts = Counts()
         self._epochs = 0
         self._attempts = 0
+        self._not_begun = False
         self._generation: int | None = None
         self._reason = ""
         self._warnings: dict[str, None] = {}
@@ -97,7 +98,7 @@ class FlowRun:
                     if decision.action != "unchanged":
                         failure = self._attempt_until_done(decision, lock)
                         reach(Point.FLOW_DONE)
-            if failure is None and self._flow.sink.table is not None:
+            if failure is None and self._flow.sink.table is not None and not self._not_begun:
                 self._register()
         except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
             failure = self._translate(cause)
@@ -107,7 +108,7 @@ class FlowRun:
             self._warn(f"{self._counts.late} rows came later than the watermark, or without a time, and were left out")
         result = FlowResult(
             flow=self._flow.name,
-            status="failed" if failure else "unchanged" if decision and decision.action == "unchanged" else "succeeded",
+            status="failed" if failure else "skipped" if self._not_begun else _status(decision),
             mode=self._mode,
             counts=self._counts,
             epochs=self._epochs,
@@ -116,7 +117,7 @@ class FlowRun:
             quarantine=self._paths.quarantine if self._may_quarantine() else None,
             duration_s=round(time.monotonic() - started, 3),
             attempts=self._attempts,
-            reason=self._reason,
+            reason="the run was asked to stop" if self._not_begun else self._reason,
             warnings=tuple(self._warnings),
             failure=failure,
         )
@@ -154,6 +155,9 @@ class FlowRun:
             self._emit(FlowStarted(self._flow.name, self._attempts, decision.reason))
             try:
                 self._attempt(decision, lock)
+            except _NotBegun:  # within the lock, which is let go of in good order
+                self._not_begun = True
+                return None
             except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
                 reach(Point.ATTEMPT_FAILED)
                 failure = self._translate(cause)
@@ -167,7 +171,8 @@ class FlowRun:
                 return failure
             pause = min(retry.min_retry_interval * 2 ** (self._attempts - 1), retry.max_retry_interval)
             self._emit(FlowRetried(self._flow.name, self._attempts, pause, failure))
-            self._stop.wait(pause)
+            if self._stop.wait(pause):
+                return failure
             opened = generations.newest_opened(self._paths)
             if opened is not None and opened.number == decision.generation:
                 decision = replace(decision, action="resume")
@@ -185,7 +190,16 @@ class FlowRun:
     def _attempt(self, decision: Decision, lock: FlowLock) -> None:
         from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work
 
-        handle = self._sessions.get()
+        try:
+            handle = self._sessions.get()
+        except EtlError:
+            if (
+                self._stop.is_set()
+            ):  # what told this process to stop may have told the JVM, too, which does not ignore it yet
+                raise _NotBegun from None
+            raise
+        if self._stop.is_set():  # a JVM takes its time to start
+            raise _NotBegun
         lock.tell_jvm(handle.jvm_pid())
         self._must_hold()
         session = handle.flow_session(
@@ -270,10 +284,12 @@ class FlowRun:
             if "StopRequested" not in str(cause):
                 raise
         finally:
-            if query.isActive:
-                query.stop()
-            following = self._collect(job, following, told=query)
-            generations.forget_stop(job.generation.path, self._order.run_id)
+            try:
+                if query.isActive:
+                    query.stop()
+                following = self._collect(job, following, told=query)
+            finally:  # also where the JVM is gone
+                generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
         if not self._stop.is_set():
             self._end_stream(job, session, query, held=held)
@@ -374,6 +390,14 @@ class FlowRun:
     def _may_quarantine(self) -> bool:
         sources = (self._spec.source(item.dataset) for item in self._flow.inputs)
         return sets_aside(self._flow, filter(None, sources))
+
+
+def _status(decision: Decision | None) -> Status:
+    return "unchanged" if decision and decision.action == "unchanged" else "succeeded"
+
+
+class _NotBegun(Exception):  # not an error: the run was asked to stop before the flow did anything
+    """Raised where a flow would begin to work."""
 
 
 class _Known(Exception):  # carries a failure that is translated already

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.spec import SparkSpec
 from etl.config.stores import is_object
 from etl.engine import session_archive, session_loan, session_profile
+from etl.engine.scratch import remove, scratch_folder
 from etl.engine.session_jars import JARS, LOG_STORE, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
@@ -38,7 +38,7 @@ class SessionHandle:
     local: bool
     settings: tuple[tuple[str, str], ...] = ()  # of each flow's own session
     _gateway: Gateway | None = None
-    _scratch: str | None = None
+    _scratch: Path | None = None
 
     def flow_session(
         self, timezone: str, *, secret_options: Sequence[str] = (), under: tuple[str, str] | None = None
@@ -53,7 +53,7 @@ class SessionHandle:
             session.conf.set(name, value)
         for name in session_profile.UNSET:
             session.conf.unset(name)
-        session.conf.set("spark.sql.session.timeZone", timezone)
+        session.conf.set(session_profile.TIMEZONE, timezone)
         if under is not None and is_object(under[0]):
             session.conf.set(session_profile.GUARD_LOCK, under[0])
             session.conf.set(session_profile.GUARD_RUN, under[1])
@@ -80,7 +80,7 @@ class SessionHandle:
             self._gateway.end()
             session_loan.give_back(guest=False)
             if self._scratch is not None:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+                remove(self._scratch)
 
 
 def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bool) -> SessionHandle:
@@ -102,11 +102,14 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
         _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     java = find_java()
     if not _is_local(spec):
+        own_jars = dict(spec.conf).get("spark.jars", "")
         conf = {
             **session_profile.DELTA,
             **stored,
-            "spark.jars": ",".join(map(str, [*jars(java.program), *([LOG_STORE] if stored else [])])),
             **dict(spec.conf),
+            "spark.jars": ",".join(
+                filter(None, [*map(str, jars(java.program)), *([str(LOG_STORE)] if stored else []), own_jars])
+            ),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
             **_hiding(spec),
@@ -146,8 +149,7 @@ def _is_local(spec: SparkSpec) -> bool:
 def _open_local(
     spec: SparkSpec, app_name: str, archive_options: list[str], *, short: bool, stored: Mapping[str, str]
 ) -> SessionHandle:
-    scratch = tempfile.mkdtemp(prefix="twilight-")
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    scratch = scratch_folder("twilight-")
     user = dict(spec.conf)
     java_options = [
         *session_profile.java_options(short=short),
@@ -155,7 +157,7 @@ def _open_local(
         user.get("spark.driver.extraJavaOptions", ""),
     ]
     class_path = [*map(str, jars(find_java().program)), user.get("spark.driver.extraClassPath", "")]
-    profile = session_profile.local(scratch, short=short)
+    profile = session_profile.local(str(scratch), short=short)
     if stored:
         class_path.append(str(LOG_STORE))
         del profile[session_profile.CHECKPOINT_FILES]  # it is for a file system whose rename replaces what is there

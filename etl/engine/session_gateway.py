@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +22,25 @@ _END_S = 60.0
 _SHOWN_LINES = 5
 # Spark starts a first, small JVM only to put together the command line of the driver's.
 _LAUNCHING = {"SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
+_LIVE: dict[int, subprocess.Popen[bytes]] = {}
+"""The JVMs of this process, by their process ids."""
+
+# Signals of a terminal, of `timeout` and of systemd go to whole groups of processes: what becomes of the JVM is this process's to say.
+_SHIELDED = ("HUP", "INT", "TERM")
+
+
+def end_all() -> None:
+    """End every JVM of this process at once, as this process itself ends at once: nothing is half-written by that."""
+    for process in tuple(_LIVE.values()):
+        process.kill()
+        process.wait()
+
+
+def any_live() -> bool:
+    """Whether a JVM of this process is there."""
+    return bool(_LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,8 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+        finally:
+            _LIVE.pop(self.process.pid, None)
 
 
 def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
@@ -72,8 +95,11 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
     except PySparkRuntimeError as cause:
         raise _failed(_words(said) or str(cause)) from cause
     gateway = Gateway(client.proc, said)
+    _LIVE[client.proc.pid] = client.proc
     try:
-        SparkContext(conf=settings, gateway=client)
+        shield(client.jvm, _SHIELDED)
+        with _own_interrupts():
+            SparkContext(conf=settings, gateway=client)
         return SparkSession.builder.getOrCreate(), gateway
     except Py4JJavaError as cause:
         words = str(cause.java_exception.toString()).splitlines()[0]  # asked of the JVM, so before it goes
@@ -82,6 +108,25 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
     except BaseException:
         gateway.end()
         raise
+
+
+def shield(jvm: Any, names: Sequence[str]) -> None:
+    """Have a JVM ignore these signals, from now on."""
+    ignored = jvm.sun.misc.SignalHandler.SIG_IGN
+    for name in names:
+        jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), ignored)
+
+
+@contextlib.contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Keep this process's answer to Ctrl-C: Spark's, set by a context that the main thread makes, asks the JVM amid another question."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -11,45 +11,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-}
-"""Delta's own: only a session that starts with them knows Delta."""
+from etl.config.pinned import DELTA, LOG_STORE, PINNED, TIMEZONE, UNSET
 
-PINNED = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.caseSensitive": "false",
-    # Whether a row is malformed must not depend on which of its columns a query asks for.
-    "spark.sql.csv.parser.columnPruning.enabled": "false",
-    # Replacing a target replaces all of it, partitions without new rows among it.
-    "spark.sql.sources.partitionOverwriteMode": "static",
-    # A target's schema is what its transform returns, never what a later write happens to bring.
-    "spark.databricks.delta.schema.autoMerge.enabled": "false",
-    # State outgrows memory, and is kept as changes to what was there; a checkpoint can only go on with the store it began with.
-    "spark.sql.streaming.stateStore.providerClass": (
-        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-    ),
-    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
-    # Of several inputs the slowest decides what is late, and results that are due come out without new rows.
-    "spark.sql.streaming.multipleWatermarkPolicy": "min",
-    "spark.sql.streaming.noDataMicroBatches.enabled": "true",
-    # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
-    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
-}
-"""What a flow's session never takes from its surroundings, since its results depend on it."""
-
-UNSET = tuple(
-    f"spark.databricks.delta.properties.defaults.{name}"
-    for name in ("enableDeletionVectors", "columnMapping.mode", "appendOnly")
-)
-"""Defaults for new tables that would make a target unreadable to others, or to us unwritable; a sink's properties may ask for them."""
+__all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned.py: also what `validate` refuses
 
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
 """Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
-
-LOG_STORE = {"spark.delta.logStore.s3a.impl": "twilight.storage.ConditionalLogStore"}
-"""Of two commits of one version to a log in an object store one is refused; Delta's own way there keeps apart only those of one JVM."""
 
 GUARD_LOCK, GUARD_RUN = "spark.twilight.lock", "spark.twilight.run"
 """Settings of a flow's own session: the log store commits nothing of it unless the run holds the lock (jvm/ConditionalLogStore.java)."""

@@ -10,6 +10,7 @@ from pyspark.errors import AnalysisException
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine import checkpoints, generations, held
+from etl.engine.advice import followable
 from etl.engine.clock import clock_stream, has_clock, tell, unread_clock
 from etl.engine.compile import apply
 from etl.engine.provenance import last_committed
@@ -65,7 +66,7 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
         check_streaming(output, job.state.output_mode)
     except (AnalysisException, Unplannable) as cause:
-        said = str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip()
+        said = followable(str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip())
         message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {said}"
         hint = "see docs/concepts/state.md for what it can; groups and full take any query"
         raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.stores import below, is_object
 from etl.engine.places import place
+from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
@@ -51,6 +52,34 @@ class FlowPaths:
     def generation(self, number: int) -> str:
         """The folder of one generation: Spark's checkpoint and our record of it."""
         return f"{self.checkpoints}/g{number}"
+
+
+def must_be_readable(spec: PipelineSpec) -> None:
+    """EnvironmentProblem where storage cannot be looked into: a bucket that is not there, a file, a folder that may not be entered.
+
+    What is not there yet is no problem: nothing was written so far.
+    """
+    root = place(root_of(spec))
+    try:
+        known = root.exists()  # a bucket answers here, or says what is wrong
+        if not isinstance(root, Path):
+            return
+        if known and not root.is_dir():
+            raise EnvironmentProblem(f"storage {root} is a file", hint="correct storage in conf/: it is a folder")
+        if known and not os.access(root, os.R_OK | os.X_OK):
+            raise EnvironmentProblem(f"storage {root} may not be read", hint=_PERMISSIONS)
+        above = next((item for item in root.parents if os.path.lexists(item)), root)
+        if not known and not above.is_dir():
+            raise EnvironmentProblem(
+                f"storage {root} lies below {above}, which is a file", hint="correct storage in conf/"
+            )
+    except OSError as cause:
+        raise EnvironmentProblem(
+            f"storage {root} cannot be looked into: {cause.strerror}", hint=_PERMISSIONS
+        ) from cause
+
+
+_PERMISSIONS = "correct storage in conf/, or its permissions"
 
 
 def root_of(spec: PipelineSpec) -> str:

@@ -9,6 +9,7 @@ from etl.config.load import load as load_spec
 from etl.config.secrets import redact
 from etl.markup import card, code, element, folded, quiet, table
 from etl.notebook.progress import progress
+from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
 from etl.operations.backfill import Range, backfill
 from etl.operations.plan import plan
@@ -45,6 +46,9 @@ class Pipeline:
         full_refresh: bool = False,
     ) -> Plan:
         """What a run would do; starts no JVM."""
+        arguments.mode(mode)
+        arguments.flags(full_refresh=full_refresh)
+        select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
         return plan(self.spec, mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
 
     def run(
@@ -61,6 +65,10 @@ class Pipeline:
 
         In a notebook its progress is drawn below the cell; an interrupt ends it with the epoch under way.
         """
+        arguments.mode(mode)
+        arguments.trigger(self.spec, trigger, mode)
+        arguments.flags(full_refresh=full_refresh, allow_history_loss=allow_history_loss)
+        select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
         with progress() as emit:
             return run(
                 self.spec,
@@ -78,15 +86,23 @@ class Pipeline:
 
         Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
         """
-        return backfill(self.spec, select, Range(column, start, end, window), tell=print)
+        arguments.text("select", select)
+        asked = Range(
+            arguments.text("column", column),
+            arguments.bound("start", start),
+            arguments.bound("end", end),
+            arguments.bound("window", window, optional=True),
+        )
+        return backfill(self.spec, select, asked, tell=print)
 
     def replay(self, *, select: str) -> ReplayResult:
         """Judge the rows that flow `select` has set aside again, with the snapshots as they are now; raises what keeps it from being done."""
-        return replay(self.spec, select, tell=print)
+        return replay(self.spec, arguments.text("select", select), tell=print)
 
     def preview(self, flow: str, *, limit: int = 20) -> PreviewResult:
         """A sample of what a flow would write; nothing is written, and an active session is left as it was."""
-        return preview(self.spec, flow, limit=limit)
+        arguments.whole("limit", limit, least=1)
+        return preview(self.spec, arguments.text("flow", flow), limit=limit)
 
     def audit(self) -> AuditResult:
         """Prove the tables' invariants from their own logs."""
@@ -103,12 +119,18 @@ class Pipeline:
         generated: bool = False,
     ) -> VerifyResult:
         """Whether every flow comes out the same however its rows arrive; the pipeline's own storage is never touched."""
+        arguments.whole("splits", splits, least=0)
+        arguments.whole("seed", seed)
+        arguments.whole("rows", rows, least=1, optional=True)
+        arguments.flags(generated=generated)
+        select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
         asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
         return verify(self.spec, asked, include=select, exclude=exclude)
 
     def history(self, *, flows: Sequence[str] = ()) -> History:
         """What each run committed, newest first, from the tables' own logs."""
-        return History(self.spec.name, history(self.spec, flows=flows))
+        named = [arguments.flow(self.spec, "flows", name) for name in arguments.texts("flows", flows)]
+        return History(self.spec.name, history(self.spec, flows=named))
 
     def __repr__(self) -> str:
         flows = ", ".join(flow.name for flow in self.spec.flows)
@@ -140,4 +162,7 @@ class Pipeline:
 
 def load(reference: str | Path, *, env: str = "local", params: Mapping[str, str] | None = None) -> Pipeline:
     """The pipeline that a name or a path means; ConfigurationError with every mistake in its files."""
+    arguments.reference(reference)
+    arguments.environment(env)
+    arguments.params(params)
     return Pipeline(load_spec(reference, environment=env, params=params))

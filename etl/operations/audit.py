@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
 from etl.engine.provenance import Commit, log_versions, read_commit
-from etl.engine.storage import FlowPaths
+from etl.engine.storage import FlowPaths, must_be_readable
 from etl.errors import EtlError
 from etl.markup import Markup, card, code, element, folded, quiet, status
 from etl.markup import table as drawn
@@ -96,6 +96,7 @@ def _hint(finding: Finding) -> Markup:
 
 def audit(spec: PipelineSpec) -> AuditResult:
     """Hold every target, quarantine and state against the invariants that its commits must keep."""
+    must_be_readable(spec)
     return AuditResult(spec.name, tuple(_flow(spec, flow) for flow in spec.flows))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SinkSpec, Sourc
 from etl.config.tests import FILES, checked, reading, unwritable
 from etl.config.types import schema
 from etl.engine.places import place
+from etl.engine.scratch import remove, scratch_folder
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError
@@ -83,7 +83,7 @@ class Bench:
     def __init__(self, spec: SparkSpec) -> None:
         spec = replace(spec, conf=tuple({**LITTLE, **dict(spec.conf)}.items()))
         self._sessions = Sessions(spec, storage="", app_name="etl test", short=True)
-        self._scratch = Path(tempfile.mkdtemp(prefix="twilight-test-"))
+        self._scratch = scratch_folder("twilight-test-")
         self._lock = threading.Lock()
         self._count = 0
         self._targets: dict[tuple[Any, ...], dict[str, tuple[Column, ...]]] = {}
@@ -102,7 +102,7 @@ class Bench:
     def close(self) -> None:
         """End the session, if it was started here, and delete what was written."""
         self._sessions.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        remove(self._scratch)
 
     def tried(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from etl.engine.generations import generation_numbers, reached, read_generation
 from etl.engine.places import files_below, place
 from etl.engine.provenance import commits, last_committed
-from etl.engine.storage import FlowPaths
+from etl.engine.storage import FlowPaths, must_be_readable
 from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class FlowCheckpoints:
 
 def checkpoints(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[FlowCheckpoints, ...]:
     """The generations of the named flows, or of all."""
+    must_be_readable(spec)
     return tuple(_flow(spec, flow) for flow in spec.flows if not flows or flow.name in flows)
 
 

@@ -9,8 +9,8 @@ from etl.config.views import readers
 from etl.engine import verified
 from etl.engine.flow_state import read_state
 from etl.engine.sessions import Sessions
-from etl.engine.storage import FlowPaths
-from etl.errors import ConfigurationError, EtlError
+from etl.engine.storage import FlowPaths, must_be_readable
+from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSilent
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import STRATEGIES, FlowPlan, Plan
@@ -39,6 +39,7 @@ def plan(
 
     It is asked in one of `sessions`, or in a session that ends with this call.
     """
+    must_be_readable(spec)
     graph = Graph.of(spec)
     selected = select(graph, spec, include, exclude)
     chosen = mode or spec.run.mode
@@ -48,6 +49,7 @@ def plan(
         raise ConfigurationError(refused)
     spec = located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
     planned: dict[str, FlowPlan] = {}
+    problems: list[str] = []
     warnings: list[str] = [item.render() for item in spec.warnings]
     warnings += [
         f"view '{view.name}' is read by no flow, so nothing is ever made of it"
@@ -59,9 +61,12 @@ def plan(
         if flow is not None:
             parents = tuple(parent for parent in selected if parent in graph.upstream(name))
             moving = [parent for parent in parents if planned[parent].action != "unchanged"]
-            planned[name], said = _flow(spec, flow, mode or flow.mode, parents, moving, full_refresh=full_refresh)
+            planned[name], said, lacking = _flow(
+                spec, flow, mode or flow.mode, parents, moving, full_refresh=full_refresh
+            )
             warnings += said
-    return Plan(spec, chosen, tuple(planned.values()), tuple(warnings))
+            problems += lacking
+    return Plan(spec, chosen, tuple(planned.values()), tuple(warnings), tuple(problems))
 
 
 def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:
@@ -80,13 +85,14 @@ def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> Pi
 
 def _flow(
     spec: PipelineSpec, flow: FlowSpec, mode: Mode, parents: tuple[str, ...], moving: list[str], *, full_refresh: bool
-) -> tuple[FlowPlan, list[str]]:
+) -> tuple[FlowPlan, list[str], list[str]]:
     digest = fingerprint(spec, flow).digest
     committed, opened, generation = None, None, None
     action: Action = "after upstream"
     reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
     doubt = verified.doubt(spec, flow, digest)
     warnings = [f"{flow.name}: {doubt}"] if doubt else []
+    problems = []
     if not moving:
         try:
             state = read_state(spec, flow)
@@ -100,9 +106,13 @@ def _flow(
                 warnings.append(
                     f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}"
                 )
+        except StoreSilent:
+            raise  # the other flows would wait for it in vain, too
         except EtlError as cause:
             reason = cause.what
             warnings.append(f"{flow.name}: {cause.what}")
+            if isinstance(cause, EnvironmentProblem):
+                problems.append(warnings[-1])
     kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
     strategy = flow.sink.strategy or (STRATEGIES[kind] if kind else None)
     found = FlowPlan(
@@ -119,7 +129,7 @@ def _flow(
         generation=generation,
         committed=committed,
     )
-    return found, warnings
+    return found, warnings, problems
 
 
 def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.views import readers
 from etl.engine.sessions import Sessions
+from etl.engine.storage import must_be_readable
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
 
     Raises ConfigurationError where there is no such flow, and what a run of it would raise.
     """
+    must_be_readable(spec)
     wanted = _flow(spec, flow)
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl preview {spec.name}", short=True)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.masking import masked, sensitive
 from etl.engine import quarantined
 from etl.engine.sessions import Sessions
-from etl.engine.storage import FlowPaths
+from etl.engine.storage import FlowPaths, must_be_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ def quarantine(
 
     Starts Spark only where a table's log does not say itself that it is empty.
     """
+    must_be_readable(spec)
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl quarantine {spec.name}", short=True)
     found = []
     try:

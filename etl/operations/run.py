@@ -105,8 +105,7 @@ def _status(flows: Sequence[FlowResult]) -> Status:
 def _must_be_writable(spec: PipelineSpec) -> None:
     root = place(root_of(spec))
     if not isinstance(root, Path):
-        root.exists()  # the store is asked, and says what is wrong; that it takes what is written, the locks prove
-        return
+        return  # the plan has asked the store; that it takes what is written, the locks prove
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

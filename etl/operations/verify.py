@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from etl.config.secrets import redact
 from etl.config.spec import PipelineSpec, RetrySpec
 from etl.engine import verified
 from etl.engine.provenance import last_committed
+from etl.engine.scratch import remove, scratch_folder
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths
 from etl.markup import card, element, folded, preformatted, quiet, status, table
@@ -172,7 +172,7 @@ def verify(
     chosen = select(graph, spec, include, exclude)
     wanted = {*chosen, *(parent for name in chosen for parent in graph.upstream(name))}
     order = [name for name in graph.order if name in wanted]
-    scratch = Path(tempfile.mkdtemp(prefix="twilight-verify-"))
+    scratch = scratch_folder("twilight-verify-")
     little = is_little(spec) or asked.generated or asked.rows is not None
     settings = tuple(LITTLE.items()) if little else ()
     sessions = Sessions(
@@ -188,7 +188,7 @@ def verify(
         return VerifyResult(spec.name, ended, asked.seed, asked.splits, flows, bench.feed.notes, spent)
     finally:
         sessions.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
 
 
 def _ended(found: set[Verdict]) -> Ended:

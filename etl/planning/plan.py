@@ -66,6 +66,7 @@ class Plan:
     mode: Mode  # --mode, or the run's; flows may have their own
     flows: tuple[FlowPlan, ...]
     warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # why flows cannot be told of: what the environment lacks; among the warnings, too
 
     def __repr__(self) -> str:
         from etl.planning.render import plan_text  # noqa: PLC0415  # only who looks at it pays

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.engine.places import place
 from etl.engine.provenance import read_log
-from etl.engine.storage import FlowPaths, read_json, sweep_drafts, write_json
+from etl.engine.storage import FlowPaths, must_be_readable, read_json, sweep_drafts, write_json
 from etl.markup import card, element, quiet, table
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def record(storage: str, result: RunResult | BackfillResult | ReplayResult) -> N
 
 def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEntry, ...]:
     """Every run's commits, newest first, proved from the tables' own logs alone."""
+    must_be_readable(spec)
     found: list[HistoryEntry] = []
     for flow in spec.flows:
         if flows and flow.name not in flows:

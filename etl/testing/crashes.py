@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.crash_points import Crash, Point, armed
+from etl.operations import arguments
 from etl.operations.run import run
 from etl.testing.modes import given_rows, good, one_flow, told
 from etl.testing.shared import bench
@@ -52,6 +53,8 @@ def crash_everywhere(
     flow fails.
     """
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
+    arguments.words("modes", modes, arguments.MODES)
+    arguments.words("points", points, tuple(Point))
     spec, found = one_flow(pipeline, flow, params=params, env=env)
     rows = given_rows(found, given)
     died: dict[Mode, tuple[Point, ...]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
@@ -11,6 +12,7 @@ from etl.config.masking import sensitive
 from etl.config.rows import Written, plain
 from etl.config.spec import GivenSpec
 from etl.errors import ConfigurationError, RunError
+from etl.operations import arguments
 from etl.operations.bench import by_itself
 from etl.operations.difference import Difference, compare
 from etl.operations.difference_table import difference_text
@@ -18,7 +20,7 @@ from etl.operations.test import OURS
 from etl.testing.shared import bench
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from etl.config.spec import FlowSpec, PipelineSpec
@@ -34,7 +36,7 @@ def assert_equal_modes(
     *,
     flow: str,
     given: Given,
-    arrivals: Sequence[int] = (1, 3),
+    arrivals: int | Sequence[int] = (1, 3),
     params: Mapping[str, Any] | None = None,
     env: str = "local",
 ) -> None:
@@ -45,6 +47,10 @@ def assert_equal_modes(
     Raises AssertionError with the rows that differ, ConfigurationError for what does not fit, and RunError where the flow fails.
     """
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
+    if isinstance(arrivals, int):
+        arrivals = (arrivals,)
+    for count in arrivals:
+        arguments.whole("arrivals", count, least=1)
     spec, found = one_flow(pipeline, flow, params=params, env=env)
     rows = given_rows(found, given)
     changes = {item.dataset for item in found.inputs if item.read == "changes"}
@@ -68,6 +74,10 @@ def one_flow(
     pipeline: str | Path, flow: str, *, params: Mapping[str, Any] | None, env: str
 ) -> tuple[PipelineSpec, FlowSpec]:
     """A pipeline whose flows stand by themselves, and the one of that name; ConfigurationError where there is none."""
+    arguments.reference(pipeline)
+    arguments.environment(env)
+    arguments.params(params)
+    arguments.text("flow", flow)
     spec = by_itself(load(pipeline, environment=env, params=dict(params or {})))
     found = spec.flow(flow)
     if found is None:
@@ -83,6 +93,9 @@ def given_rows(flow: FlowSpec, given: Given) -> list[GivenSpec]:
     """The rows by input, in arrivals; ConfigurationError where the flow has no such input."""
     known = {item.name: item.dataset for item in flow.inputs} | {item.dataset: item.dataset for item in flow.inputs}
     found = []
+    if not isinstance(given, Mapping):
+        hint = "given={'orders': [{'id': 1}]}"
+        raise ConfigurationError([Diagnostic("E150", "given is no mapping of inputs to rows", hint=hint)])
     for name, rows in given.items():
         if name not in known:
             hint = did_you_mean(name, known) or f"its inputs are: {', '.join(item.name for item in flow.inputs)}"

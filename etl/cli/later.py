@@ -1,0 +1,58 @@
+"""Commands, flags and words that the contract names and this version does not have: told so, in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import click
+
+from etl.config.diagnostics import Diagnostic
+from etl.errors import ConfigurationError
+
+COMMANDS = frozenset(
+    {
+        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "list", "maintain", "orphans", "repeat", "schedule",
+        "serve", "show", "studio", "wait", "warm",
+    }
+)  # fmt: skip
+"""Of `etl` itself."""
+
+_FLAGS = {
+    "run": frozenset({"--repair", "--plan", "--approve", "--wait", "--all", "--cold"}),
+    "plan": frozenset({"--out", "--cold"}),
+    "history": frozenset({"--run"}),
+}
+_WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
+
+
+class Group(click.Group):
+    """A group some of whose commands a later version brings."""
+
+    def __init__(self, *given: Any, later: frozenset[str] = frozenset(), **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._later = later
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        found = super().get_command(ctx, name)
+        if found is None and name in self._later:
+            not_yet(f"etl {ctx.info_name} {name}")
+        return found
+
+
+def not_yet(what: str) -> NoReturn:
+    """ConfigurationError that says so."""
+    hint = "a later version brings it; `etl --help` shows what there is"
+    raise ConfigurationError([Diagnostic("E900", f"`{what}` is not supported yet", hint=hint)])
+
+
+def must_be_here(cause: click.UsageError) -> None:
+    """ConfigurationError where wrong usage is usage that a later version knows."""
+    command = cause.ctx.info_name if cause.ctx is not None and cause.ctx.info_name else ""
+    if isinstance(cause, click.NoSuchOption) and cause.option_name in _FLAGS.get(command, ()):
+        not_yet(f"etl {command} {cause.option_name}")
+    if command == "run" and "unexpected extra argument" in cause.message:
+        not_yet("etl run PIPELINE PIPELINE …")
+    if isinstance(cause, click.BadParameter) and cause.param is not None:
+        for flag, word in _WORDS:
+            if flag in cause.param.opts and f"'{word}'" in cause.message:
+                not_yet(f"etl {command} {flag} {word}")

@@ -1,0 +1,145 @@
+"""What Ctrl-C, a closed terminal and `kill` do to a command: it ends in good order, with the exit code 128 + the signal's number.
+
+A run is asked to stop, and ends with the epoch under way; a second signal, or one to any other command, ends the process at once, which
+harms nothing: what it writes is whole or not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_EXIT = 128
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended a command that had nothing running beside it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.exit_code = _EXIT + number
+
+
+class Signals:
+    """The signals that a command has heard, and what is done about them."""
+
+    def __init__(self) -> None:
+        self.caught: list[int] = []
+        self._stop: Callable[[], None] | None = None
+        self._settled = False
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the number of the first signal; 0 where there was none."""
+        return _EXIT + self.caught[0] if self.caught else 0
+
+    def ask(self, stop: Callable[[], None]) -> None:
+        """From now on the first signal asks the command to stop, and only a second one ends it."""
+        self._stop = stop
+
+    def settle(self) -> None:
+        """The work is done, and its exit code is known: a signal changes nothing any more, and a second one ends what lingers."""
+        self._settled = True
+        self.caught.clear()
+
+    def lost(self) -> None:
+        """Nobody reads what the command says: as if a signal had told it."""
+        if not self.caught:
+            self.caught.append(signal.SIGPIPE)
+            if self._stop is not None:
+                self._stop()
+
+    def heard(self, number: int, _: Any) -> None:
+        """The handler."""
+        if self.caught and number == signal.SIGHUP:  # a window that is closed tells its leader, and the group in front
+            return
+        self.caught.append(number)
+        if len(self.caught) == 1 and self._settled:
+            return
+        if len(self.caught) == 1 and self._stop is not None:
+            with contextlib.suppress(
+                OSError, RuntimeError
+            ):  # nobody reads it, or the signal came amid a line that is being written
+                _say("stopping at the end of the epoch under way; once more ends at once")
+            self._stop()
+            return
+        gateway = sys.modules.get("etl.engine.session_gateway")
+        if len(self.caught) == 1 and not (gateway is not None and gateway.any_live()):
+            raise Interrupted(number)
+        _end_at_once(_EXIT + number)
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[Signals]:
+    """Hear signals while a command works; those that the process was started to ignore (nohup, a background job) stay ignored."""
+    found = Signals()
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _HEARD:
+            known = signal.getsignal(number)
+            if known not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, found.heard)
+    try:
+        yield found
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _end_at_once(code: int) -> None:
+    """End the process and its JVM, and remove what it would have thrown away; the terminal gets its cursor back.
+
+    Threads that miss the JVM complain in vain: nothing is shown any more by then.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it may be closed, or amid a line
+            stream.flush()
+            if stream is sys.stderr and stream.isatty():
+                shown = f"\n{_SHOW_CURSOR}" if "rich.live" in sys.modules else "\n"
+                os.write(stream.fileno(), shown.encode())
+            _silence(stream)
+    gateway, scratch = (sys.modules.get(f"etl.engine.{name}") for name in ("session_gateway", "scratch"))
+    if gateway is not None:
+        gateway.end_all()
+    if scratch is not None:
+        scratch.remove_all()
+    os._exit(code)
+
+
+def _silence(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def is_gone(stream: TextIO) -> bool:
+    """Whether nobody can read any more what is written there: the pipe's reader has ended, the terminal was closed."""
+    try:
+        asked = select.poll()
+        asked.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in asked.poll(0))
+    except (OSError, ValueError):  # no file of the system's: a test's, a notebook's
+        return False
+
+
+def silence_lost() -> bool:
+    """Have what nobody reads go nowhere, so that the end of the process does not complain; whether there is such a stream."""
+    lost = [stream for stream in (sys.stdout, sys.stderr) if is_gone(stream)]
+    for stream in lost:
+        _silence(stream)
+    return bool(lost)
