@@ -109,7 +109,12 @@ class _Lazy(click.Group):
                     fail(problem, as_json=ctx.meta[_JSON])
                 ctx.exit(EnvironmentProblem.exit_code)
             from etl.config.secrets import redact  # noqa: PLC0415  # --help need not pay for it
+            from etl.engine.session_death import met  # noqa: PLC0415  # likewise
 
+            death = met(cause)
+            if death is not None:
+                fail(death.error(), as_json="--json" in sys.argv[1:])
+                ctx.exit(death.error().exit_code)
             if os.environ.get("ETL_DEBUG"):
                 click.echo(redact("".join(traceback.format_exception(cause))), err=True)
             click.echo(

@@ -34,6 +34,8 @@ PINNED = {
     # Of several inputs the slowest decides what is late, and results that are due come out without new rows.
     "spark.sql.streaming.multipleWatermarkPolicy": "min",
     "spark.sql.streaming.noDataMicroBatches.enabled": "true",
+    # What an epoch of a state flow read is told by its query's progress, and must still be there when a run looks.
+    "spark.sql.streaming.numRecentProgressUpdates": "100",
     # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }

@@ -19,12 +19,18 @@ class Caches:
 
     def __init__(self) -> None:
         self._releases = ExitStack()
+        self._kept: list[DataFrame] = []
 
     def keep(self, frame: DataFrame) -> DataFrame:
         """The frame, computed once by whatever reads it first."""
         kept = frame.persist()
         self._releases.callback(kept.unpersist)
+        self._kept.append(kept)
         return kept
+
+    def last(self) -> bool:
+        """Whether all that was kept still is: whoever shares the JVM may release it, and then its rows are computed once more."""
+        return all(frame.storageLevel.useMemory for frame in self._kept)
 
     def __enter__(self) -> Self:
         return self

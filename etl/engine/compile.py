@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config import file_columns, run_ts
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
+from etl.engine.session_views import name_frame
 from etl.errors import ConfigurationError, FlowFailed
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _apply_sql(
     frames: Mapping[str, DataFrame],
 ) -> DataFrame:
     for name, frame in frames.items():
-        frame.createOrReplaceTempView(name)
+        name_frame(frame, name)
     arguments: dict[str, Any] = dict(params)
     if job.run_ts is not None:
         arguments[run_ts.PARAMETER] = datetime.fromisoformat(job.run_ts)

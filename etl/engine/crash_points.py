@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 VARIABLE = "ETL_CRASH_AT"
 
@@ -57,6 +57,7 @@ class Armed:
     point: Point
     passes: int
     crashed: bool = False
+    deed: Callable[[], None] | None = None
 
 
 _LOCK = threading.Lock()
@@ -64,9 +65,12 @@ _ARMED: list[Armed] = []
 
 
 @contextmanager
-def armed(point: Point, nth: int = 1) -> Iterator[Armed]:
-    """Whoever comes to `point` for the nth time within the body crashes, and with it whoever comes to any point after that."""
-    found = Armed(point, nth - 1)
+def armed(point: Point, nth: int = 1, *, deed: Callable[[], None] | None = None) -> Iterator[Armed]:
+    """Whoever comes to `point` for the nth time within the body crashes, and with it whoever comes to any point after that.
+
+    With a `deed`, such as the end of somebody else, that is done instead, once, and whoever came there goes on.
+    """
+    found = Armed(point, nth - 1, deed=deed)
     with _LOCK:
         _ARMED.append(found)
     try:
@@ -85,12 +89,17 @@ def reach(point: Point) -> None:
         if wanted is not None:
             _killing(wanted)
         for item in _ARMED:
+            if item.crashed and item.deed is not None:
+                continue
             if item.crashed:
                 raise Crash(f"{item.point} (and so {point})")
             if item.point == point:
                 if item.passes == 0:
                     item.crashed = True
-                    raise Crash(str(point))
+                    if item.deed is None:
+                        raise Crash(str(point))
+                    item.deed()
+                    continue
                 item.passes -= 1
         for item in _KILLING:
             if item.point == point:

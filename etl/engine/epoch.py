@@ -23,6 +23,7 @@ from etl.engine.provenance import Provenance, last_committed, last_stamp
 from etl.engine.sinks import SINKS
 from etl.engine.sources import open_source
 from etl.engine.tally import Tally
+from etl.engine.under_way import under_way
 from etl.engine.watermark import set_watermark
 from etl.errors import FlowFailed
 from etl.planning.events import Counts
@@ -48,20 +49,21 @@ class EpochFunction:
     def __call__(self, arrived: DataFrame, n: int) -> None:
         """Commit micro-batch `n`, or leave the cause where the driver finds it and fail the query."""
         job = self.job
-        try:
-            beyond = job.last_epoch is not None and n > job.last_epoch
-            if beyond or generations.stop_requested(job.generation.path, job.run_id):
-                raise StopRequested(job.flow.name)
-            rows = unordered(arrived) if job.kind == "state" else arrived
-            run_epoch(job, arrived.sparkSession, rows, n)
-        except StopRequested:
-            raise
-        except Crash as cause:  # py4j, which called, would wait for an answer for ever
-            raise StopRequested(job.flow.name) from cause
-        except Exception as cause:
-            if holds(job.paths, run_id=job.run_id):  # one that does not leaves nothing where another works
-                generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
-            raise
+        with under_way(job.generation.path):
+            try:
+                beyond = job.last_epoch is not None and n > job.last_epoch
+                if beyond or generations.stop_requested(job.generation.path, job.run_id):
+                    raise StopRequested(job.flow.name)
+                rows = unordered(arrived) if job.kind == "state" else arrived
+                run_epoch(job, arrived.sparkSession, rows, n)
+            except StopRequested:
+                raise
+            except Crash as cause:  # py4j, which called, would wait for an answer for ever
+                raise StopRequested(job.flow.name) from cause
+            except Exception as cause:
+                if holds(job.paths, run_id=job.run_id):  # one that does not leaves nothing where another works
+                    generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
+                raise
 
 
 def run_epoch(
@@ -226,9 +228,10 @@ def _commit(
     quarantines = quarantine.may_quarantine(job)
     # More than one action reads the rows of a merge or of a flow with a quarantine: the source is read once all the same.
     several = quarantines or job.strategy not in ("append", "overwrite")
-    rows = caches.keep(tally.frame) if several else tally.frame
+    rows = caches.keep(checked.rows) if several else tally.frame
     if several:
-        rows.count()
+        tally.recount(rows)
+        _take_arrivals(output, caches)
     checked = expectations.over(checked, rows)
     must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
     reach(Point.STATE_COMMITTING)
@@ -247,7 +250,19 @@ def _commit(
         reach(Point.TARGET_COMMITTING)
         written = write()
         reach(Point.TARGET_COMMITTED)
+    if not several:
+        _take_arrivals(output, caches)
     return _counts(output, checked, tally, written)
+
+
+def _take_arrivals(output: Output, caches: Caches) -> None:
+    """Have the counts of what arrived, as soon as it is read: later a cache may be gone, and Spark has counted some of it again."""
+    tallies = [arrival.tally for arrival in output.arrivals.values() if arrival.tally is not None]
+    for tally in tallies:
+        tally.result()
+    if not caches.last():
+        for tally in tallies:
+            tally.recount()
 
 
 def _must_be_of(stamp: Provenance, table: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
+from etl.engine import session_death
 from etl.engine.advice import followable
 from etl.engine.evidence import evidence, is_spark, plain
 from etl.engine.faults import judged
@@ -66,10 +67,13 @@ def translated(flow: FlowSpec) -> Iterator[None]:
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
         return _own(cause)
+    where = str(_place(flow)) if flow.at.line else ""
+    death = session_death.met(cause)  # first: the text of what a JVM threw is asked of that JVM
+    if death is not None:
+        return death.failure(flow.name, where)
     said = evidence(cause)
     judgement = judged(said, spark=is_spark(cause))
     rule = judgement.rule
-    where = str(_place(flow)) if flow.at.line else ""
     if rule.message:
         words = _words(said, judgement, flow)
         message = f"flow '{flow.name}': {rule.message.format(**words)}"

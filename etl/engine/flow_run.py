@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock, must_hold, settle
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
+from etl.engine.under_way import wait_until_left
 from etl.errors import EtlError, FlowFailed, HistoryLost
 from etl.planning.events import (
     Counts,
@@ -37,12 +39,14 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
     from etl.engine.job import Job
     from etl.engine.prepare import Prepared
+    from etl.engine.session import SessionHandle
     from etl.engine.sessions import Sessions
     from etl.planning.events import Event, Status
     from etl.planning.plan import FlowPlan
     from etl.planning.strategy import Decision
 
 _POLL_S, _POLL_OBJECTS_S = 0.1, 0.5  # each look at a bucket is a request
+_LEAVING_S = 60.0  # for an epoch whose JVM died: it ends where it next asks that JVM for anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,11 @@ class FlowRun:
         self._violations: dict[str, int] = {}
         self._observed: dict[int, Counts] = {}  # state: what was read in epochs that are not reported yet
         self._reported = -1  # the newest epoch that is
+        self._handle: SessionHandle | None = None  # of the attempt under way
+        self._starved = False  # an attempt's JVM was out of memory
+        self._untold: set[int] = (
+            set()
+        )  # state: epochs reported without what was read in them, since their query died before it told
 
     def run(self) -> FlowResult:
         """The flow's result; failures are part of it, never raised."""
@@ -154,13 +163,15 @@ class FlowRun:
             self._attempts += 1
             self._emit(FlowStarted(self._flow.name, self._attempts, decision.reason))
             try:
-                self._attempt(decision, lock)
+                # One that may itself have taken all of the memory is tried again alone, or it would take its siblings along once more.
+                with self._sessions.turn if self._starved else nullcontext():
+                    self._attempt(decision, lock)
             except _NotBegun:  # within the lock, which is let go of in good order
                 self._not_begun = True
                 return None
             except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
                 reach(Point.ATTEMPT_FAILED)
-                failure = self._translate(cause)
+                failure = self._judge(cause, decision)
             else:
                 return None
             rewritten = self._rewritten(decision)
@@ -177,6 +188,21 @@ class FlowRun:
             if opened is not None and opened.number == decision.generation:
                 decision = replace(decision, action="resume")
 
+    def _judge(self, cause: Exception, decision: Decision) -> Failure:
+        """What an attempt failed of: the end of its JVM, whatever else that looks like, or what it says."""
+        death = self._sessions.bury(self._handle, cause) if self._handle is not None else None
+        if death is None:
+            return self._translate(cause)
+        if decision.generation is not None:
+            path = self._paths.generation(decision.generation)
+            if not wait_until_left(path, _LEAVING_S):
+                death = replace(death, ours=False)  # what is at it still must not meet another attempt
+            generations.take_failure(path, self._order.run_id)
+            generations.forget_stop(path, self._order.run_id)
+        failure = death.failure(self._flow.name, str(self._flow.at) if self._flow.at.line else "")
+        starved, self._starved = self._starved, self._starved or death.memory
+        return replace(failure, transient=failure.transient and not (death.memory and starved))
+
     def _rewritten(self, decision: Decision) -> Decision | None:
         """The rebuild that a resumed stream needs after it failed, where its input was rewritten just as it began to read."""
         if self._attempts > 1 or decision.action != "resume" or self._stop.is_set():
@@ -191,7 +217,7 @@ class FlowRun:
         from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work
 
         try:
-            handle = self._sessions.get()
+            handle = self._handle = self._sessions.get()
         except EtlError:
             if (
                 self._stop.is_set()
@@ -250,7 +276,7 @@ class FlowRun:
     def _drive_stream(self, prepared: Prepared, session: SparkSession, lock: FlowLock) -> None:
         from etl.engine.epoch import EpochFunction  # noqa: PLC0415  # see _attempt
         from etl.engine.stateful import ready_state  # noqa: PLC0415
-        from etl.engine.streams import open_stream  # noqa: PLC0415
+        from etl.engine.streams import end, open_stream  # noqa: PLC0415
 
         job = prepared.job
         following = self._next_epoch(job)
@@ -284,12 +310,9 @@ class FlowRun:
             if "StopRequested" not in str(cause):
                 raise
         finally:
-            try:
-                if query.isActive:
-                    query.stop()
-                following = self._collect(job, following, told=query)
-            finally:  # also where the JVM is gone
-                generations.forget_stop(job.generation.path, self._order.run_id)
+            end(query)
+            following = self._collect(job, following, told=query)
+            generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
         if not self._stop.is_set():
             self._end_stream(job, session, query, held=held)
@@ -313,19 +336,13 @@ class FlowRun:
 
     def _collect(self, job: Job, following: int, *, told: StreamingQuery | None = None) -> int:
         """Report the epochs committed since the last look; the number of the next one. `told`: the query that knows what state has read."""
-        if told is not None and job.kind == "state":
-            from etl.engine.clock import record_newest  # noqa: PLC0415  # see _attempt
-            from etl.engine.watermark import observed  # noqa: PLC0415  # see _attempt
-
-            progress = told.recentProgress
-            record_newest(job, progress)
-            seen = observed(job, progress)
-            if any(epoch > 0 and counts.late for epoch, counts in seen.items()):
-                generations.record_left_out(job.generation.path)
-            self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
+        state = told if job.kind == "state" else None
+        running = state is not None and self._observe(job, state)
         while (found := generations.recorded_counts(job.generation.path, following)) is not None:
-            if told is not None and job.kind == "state" and told.isActive and following not in self._observed:
-                return following  # the query is about to tell
+            if state is not None and following not in self._observed:
+                if running:
+                    return following  # the query is about to tell
+                self._untold.add(following)
             counts, warned = found
             for epoch in sorted(item for item in self._observed if item <= following):
                 counts += self._observed.pop(epoch)
@@ -337,6 +354,28 @@ class FlowRun:
             self._emit(EpochCommitted(self._flow.name, job.generation.number, following, counts))
             following += 1
         return following
+
+    def _observe(self, job: Job, query: StreamingQuery) -> bool:
+        """Take over what a state flow's query tells of the rows that it has read; whether it may tell more."""
+        from py4j.protocol import Py4JError  # noqa: PLC0415  # see _attempt
+
+        from etl.engine.clock import record_newest  # noqa: PLC0415  # likewise
+        from etl.engine.watermark import observed  # noqa: PLC0415  # likewise
+
+        try:
+            running = bool(query.isActive)  # asked first: one that has ended by now has told everything
+            progress = query.recentProgress
+        except (Py4JError, OSError):  # its JVM is gone: who asks it for more than this will say so
+            return False
+        record_newest(job, progress)
+        seen = observed(job, progress)
+        if any(epoch > 0 and counts.late for epoch, counts in seen.items()):
+            generations.record_left_out(job.generation.path)
+        self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
+        for epoch in self._untold & seen.keys():  # an attempt after the one that died computes the epoch once more
+            self._untold.remove(epoch)
+            self._counts += seen[epoch]
+        return running
 
     def _within_timeout(self, work: Callable[[], object], session: SparkSession) -> None:
         timeout = self._flow.retry.timeout

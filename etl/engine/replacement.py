@@ -8,6 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.commit import stamped
 from etl.engine.names import listed, quoted, table
+from etl.engine.session_views import name_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -32,7 +33,7 @@ def replace_groups(
         *(F.col(quoted(name)).cast(types[name.lower()]).alias(name) for name in groups.columns)
     )
     source = rows.withColumn(_OP, F.lit(1)).unionByName(going.withColumn(_OP, F.lit(0)), allowMissingColumns=True)
-    source.createOrReplaceTempView(_SOURCE)
+    name_frame(source, _SOURCE)
     same = [f"t.{quoted(name)} <=> s.{quoted(name)}" for name in groups.columns]
     on = " AND ".join([f"s.{_OP} = 0", f"({among})", *same])
     with stamped(session, stamp):

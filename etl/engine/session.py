@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.spec import SparkSpec
 from etl.config.stores import is_object
-from etl.engine import session_archive, session_loan, session_profile
+from etl.engine import session_archive, session_death, session_loan, session_profile
 from etl.engine.scratch import remove, scratch_folder
 from etl.engine.session_jars import JARS, LOG_STORE, jars
 from etl.engine.session_java import find_java
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.engine.session_archive import Archive
+    from etl.engine.session_death import Death
     from etl.engine.session_gateway import Gateway
 
 
@@ -66,16 +67,25 @@ class SessionHandle:
         return int(self.spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
 
     def last_words(self) -> str:
-        """What the JVM wrote last, where it is ours: the cause to show when it is gone. Empty otherwise."""
+        """What the JVM wrote last, where it is ours; empty otherwise."""
         return self._gateway.last_words() if self._gateway is not None else ""
+
+    def death(self, cause: BaseException | None = None) -> Death | None:
+        """How the session's JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
+        return session_death.of_theirs(cause) if self._gateway is None else session_death.of_ours(self._gateway, cause)
 
     def close(self) -> None:
         """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
         if self._gateway is None:
             session_loan.give_back(guest=True)
             return
+        from etl.engine.session_gateway import forget  # noqa: PLC0415  # it was launched, so pyspark is imported already
+
         try:
-            self.spark.stop()
+            if self.death() is None:
+                self.spark.stop()
+            else:
+                forget(self.spark)
         finally:
             self._gateway.end()
             session_loan.give_back(guest=False)
@@ -92,6 +102,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
     stored = session_profile.LOG_STORE if is_object(storage) else {}
     found = _running() or _submitted(spec, app_name, stored)
     if found is not None:
+        _must_live()
         _must_know_delta(found)
         if stored:
             _must_keep_commits_apart(found)
@@ -226,6 +237,15 @@ def _submitted(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> Spa
     for name, value in {**session_profile.DELTA, **stored, **dict(spec.conf)}.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def _must_live() -> None:
+    death = session_death.of_theirs()
+    if death is not None:
+        raise EnvironmentProblem(
+            "the Spark session of this process has no JVM any more: it was killed, or ended by itself",
+            hint="restart the process, or the notebook's kernel; pyspark starts no second JVM beside a dead one",
+        )
 
 
 def _must_know_delta(session: SparkSession) -> None:

@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from etl.engine.session_death import kills_by_the_system, of_ours
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -49,15 +50,24 @@ class Gateway:
 
     process: subprocess.Popen[bytes]
     said: IO[bytes]
+    memory: str = ""  # its spark.driver.memory
+    kills: int | None = None  # of the system, for want of memory, before it was started
 
-    def last_words(self) -> str:
+    def last_words(self, *, lines: int = _SHOWN_LINES) -> str:
         """The last lines that the JVM wrote, in one line; what a JVM that died has to say for itself."""
-        return _words(self.said)
+        return _words(self.said, lines)
+
+    def was_short(self) -> bool:
+        """Whether the system has killed a process for want of memory since the JVM was started."""
+        now = kills_by_the_system()
+        return now is not None and self.kills is not None and now > self.kills
 
     def end(self) -> int:
         """Close the JVM's standard input, which is its sign to go, and wait for it; its exit code."""
         from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
 
+        if self.process.poll() is None and self in _LAUNCHED:
+            _LAUNCHED.remove(self)  # one that died is still asked for its cause
         gateway = SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to end the JVM it started
         if gateway is not None and getattr(gateway, "proc", None) is self.process:
             gateway.shutdown()
@@ -74,6 +84,30 @@ class Gateway:
             _LIVE.pop(self.process.pid, None)
 
 
+_LAUNCHED: list[Gateway] = []
+
+
+def launched() -> list[Gateway]:
+    """The JVMs that this process started and has not ended: those that live, and those that died."""
+    return list(_LAUNCHED)
+
+
+def forget(session: SparkSession) -> None:
+    """Let pyspark know no more of a session whose JVM died; it would ask that JVM first."""
+    from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark.sql import SparkSession, SQLContext  # noqa: PLC0415
+
+    spark: Any = session._sc  # noqa: SLF001  # what `stop` does, but for its calls of the JVM
+    spark._jsc = None  # noqa: SLF001  # see above
+    if spark._accumulatorServer is not None:  # noqa: SLF001  # see above
+        spark._accumulatorServer.shutdown()  # noqa: SLF001  # see above
+        spark._accumulatorServer = None  # noqa: SLF001  # see above
+    with SparkContext._lock:  # noqa: SLF001  # see above
+        SparkContext._active_spark_context = None  # noqa: SLF001  # see above
+    SparkSession._instantiatedSession = SparkSession._activeSession = None  # noqa: SLF001  # see above
+    SQLContext._instantiatedContext = None  # noqa: SLF001  # see above
+
+
 def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
     """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails.
 
@@ -85,6 +119,7 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
+    kills = kills_by_the_system()
     said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
     settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
     open_ones = [(name, value) for name, value in conf.items() if name not in secret]
@@ -94,7 +129,8 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
             client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
         raise _failed(_words(said) or str(cause)) from cause
-    gateway = Gateway(client.proc, said)
+    gateway = Gateway(client.proc, said, conf.get("spark.driver.memory", ""), kills)
+    _LAUNCHED.append(gateway)
     _LIVE[client.proc.pid] = client.proc
     try:
         shield(client.jvm, _SHIELDED)
@@ -105,8 +141,11 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
         words = str(cause.java_exception.toString()).splitlines()[0]  # asked of the JVM, so before it goes
         gateway.end()
         raise _failed(words) from cause
-    except BaseException:
+    except BaseException as cause:
+        death = of_ours(gateway, cause)
         gateway.end()
+        if death is not None:
+            raise death.error() from cause
         raise
 
 
@@ -141,10 +180,10 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _words(said: IO[bytes]) -> str:
+def _words(said: IO[bytes], shown: int = _SHOWN_LINES) -> str:
     said.seek(0)
     lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
-    return " | ".join(lines[-_SHOWN_LINES:])
+    return " | ".join(lines[-shown:])
 
 
 def _failed(words: str) -> EnvironmentProblem:

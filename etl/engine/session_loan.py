@@ -36,6 +36,7 @@ def borrow(*, guest: bool) -> None:
         if _LOANS.runs == 0:
             for log in _logs():
                 log.addFilter(_hushed)
+            logging.getLogger().addFilter(_not_py4j)
         _LOANS.runs += 1
         _LOANS.guests += guest
 
@@ -49,6 +50,7 @@ def give_back(*, guest: bool) -> None:
         if _LOANS.runs == 0:
             for log in _logs():
                 log.removeFilter(_hushed)
+            logging.getLogger().removeFilter(_not_py4j)
         if guest:
             _LOANS.guests -= 1
             SparkSession._activeSession = _LOANS.active  # noqa: SLF001  # see borrow
@@ -60,6 +62,11 @@ def _logs() -> list[logging.Logger]:
     from pyspark.logger import PySparkLogger  # noqa: PLC0415  # see borrow
 
     return [*map(PySparkLogger.getLogger, _SPARKS_LOGS), logging.getLogger("py4j.clientserver")]
+
+
+def _not_py4j(record: logging.LogRecord) -> bool:
+    """Whether a record of the root logger is not py4j's, which shows the whole stack where it finds no JVM any more."""
+    return "py4j" not in record.pathname
 
 
 def _hushed(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature

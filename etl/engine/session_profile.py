@@ -50,7 +50,6 @@ def local(scratch: str, *, short: bool) -> dict[str, str]:
         "spark.sql.files.minPartitionNum": str(_LITTLE_PARTITIONS if short else 2 * cores),
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.sql.streaming.numRecentProgressUpdates": "10",
         # pip's pyspark has no libhadoop, so Hadoop's own local file system starts a process for each metadata file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
         CHECKPOINT_FILES: (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from etl.config.spec import SparkSpec
     from etl.engine.session import SessionHandle
+    from etl.engine.session_death import Death
 
 
 class Sessions:
@@ -32,6 +33,8 @@ class Sessions:
             settings,
         )
         self._lock = threading.Lock()
+        self.turn = threading.Lock()
+        """Held by a flow that is tried again after the JVM was out of memory: with no other such flow beside it."""
         self._handle: SessionHandle | None = None
 
     def get(self) -> SessionHandle:
@@ -63,6 +66,15 @@ class Sessions:
             if borrowed:
                 self._end()
             return borrowed
+
+    def bury(self, handle: SessionHandle, cause: BaseException) -> Death | None:
+        """How the JVM died in which a flow met `cause`, and None where it lives; `get` then gives a session in a new one, where it was ours."""
+        death = handle.death(cause)
+        if death is not None:
+            with self._lock:
+                if self._handle is handle:  # the flows beside this one have met the same death
+                    self._end()
+        return death
 
     def close(self) -> None:
         """End what was started."""

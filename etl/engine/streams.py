@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.names import columns
@@ -14,6 +15,7 @@ from etl.engine.stateful import open_state
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql.streaming.query import StreamingQuery
 
     from etl.engine.job import Input, Job
 
@@ -30,6 +32,17 @@ def open_stream(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
         return streams[0]
     parts = [with_groups(job, item, stream) for item, stream in zip(job.changes, streams, strict=True)]
     return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
+
+
+def end(query: StreamingQuery) -> None:
+    """Stop a query that still runs; one whose JVM is gone has ended with it, and what it failed of is on its way already."""
+    try:
+        if query.isActive:
+            query.stop()
+    except Py4JJavaError:
+        raise
+    except (Py4JError, OSError):
+        return
 
 
 def with_groups(job: Job, item: Input, raw: DataFrame) -> DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError
@@ -17,14 +19,22 @@ _PATIENCE_S = 10.0
 
 
 class Tally:
-    """Aggregates over a DataFrame that are known once an action has read it."""
+    """Aggregates over a DataFrame that are known once an action has read it.
+
+    Spark adds to them whenever it computes the rows, so below a cache that did not last they count twice: whoever caches what is made
+    from `frame` asks for the result while the cache is there, or for a `recount`.
+    """
 
     def __init__(self, frame: DataFrame, aggregates: Sequence[Column]) -> None:
         self._frame = frame
         self._aggregates = list(aggregates)
         self._observation = Observation()
-        self._found: dict[str, int] = {}
-        self.frame = frame.observe(self._observation, *self._aggregates)
+        self._found: Mapping[str, int] = {}
+
+    @cached_property
+    def frame(self) -> DataFrame:
+        """The same rows, observed."""
+        return self._frame.observe(self._observation, *self._aggregates)
 
     def result(self) -> Mapping[str, int]:
         """The counts, after an action on something made from `frame`.
@@ -33,21 +43,25 @@ class Tally:
         is never used), Spark reports nothing, and waiting would never end: then, and only then, the rows are counted.
         """
         if not self._found:
-            waiting = threading.Thread(target=self._collect, daemon=True)
+            told: list[Mapping[str, int]] = []
+            waiting = threading.Thread(target=self._listen, args=(told,), daemon=True)
             waiting.start()
             waiting.join(_PATIENCE_S)
-        if not self._found:
-            row = self._frame.agg(*self._aggregates).first()
-            self._found = _numbers({} if row is None else row.asDict())
+            self._found = told[0] if told else {}
+        return self._found or self.recount()
+
+    def recount(self, rows: DataFrame | None = None) -> Mapping[str, int]:
+        """The counts by an action of their own, which is exact however often Spark computes a row; over `rows`, where they are kept."""
+        row = (rows or self._frame).agg(*self._aggregates).first()
+        self._found = _numbers({} if row is None else row.asDict())
         return self._found
 
-    def _collect(self) -> None:
-        try:
-            self._found = _numbers(self._observation.get)
-        except Py4JError:
-            # Where a plan came to nothing, Spark may end an observation with a row without columns, which pyspark cannot read.
-            self._found = {}
+    def _listen(self, told: list[Mapping[str, int]]) -> None:
+        # Where a plan came to nothing, Spark may end an observation with a row without columns, which pyspark cannot read. A JVM that is
+        # gone is met again by whoever counts.
+        with contextlib.suppress(Py4JError, OSError):
+            told.append(_numbers(self._observation.get))
 
 
-def _numbers(row: Mapping[str, object]) -> dict[str, int]:
+def _numbers(row: Mapping[str, object]) -> Mapping[str, int]:
     return {name: int(str(value or 0)) for name, value in row.items()}

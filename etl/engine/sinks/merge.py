@@ -18,6 +18,7 @@ from etl.engine.names import assigned, listed, quoted, table
 from etl.engine.names import columns as columns_of
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
+from etl.engine.session_views import name_frame
 from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
 from etl.engine.winners import winners
@@ -112,7 +113,7 @@ def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replac
         with stamped(session, stamp):
             writing.save(job.paths.state)
         return
-    best.withColumn("_etl_kept", kept).createOrReplaceTempView(_STATE)
+    name_frame(best.withColumn("_etl_kept", kept), _STATE)
     names = [name for name in best.columns if name != _DELETED]
     with stamped(session, stamp):
         session.sql(
@@ -141,7 +142,7 @@ def _replace_keys(job: Job, session: SparkSession, rows: DataFrame, keys: Groups
 
 def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance) -> int:
     sink, names = job.flow.sink, best.columns
-    best.createOrReplaceTempView(_SOURCE)
+    name_frame(best, _SOURCE)
     order = [*sink.sequence_by, *names]
     greater = f"struct({listed(order, 's.')}) > struct({listed(order, 't.')})"
     return _merge(
@@ -154,7 +155,7 @@ def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Pro
 
 
 def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: list[str], stamp: Provenance) -> int:
-    best.createOrReplaceTempView(_SOURCE)
+    name_frame(best, _SOURCE)
     differs = " OR ".join(f"NOT (s.{quoted(name)} <=> t.{quoted(name)})" for name in stored)
     return _merge(
         job,

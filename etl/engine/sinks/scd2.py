@@ -18,9 +18,9 @@ from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_pr
 from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
+from etl.engine.session_views import name_frame
 from etl.engine.sinks.merge import refuse_unknown_columns
 from etl.engine.sinks.overwrite import create
-from etl.engine.tally import Tally
 from etl.engine.winners import winners
 from etl.errors import ConfigurationError
 
@@ -49,24 +49,23 @@ def sink(
     refuse_unknown_columns(job, rows)
     _refuse_added(job, rows)
     wanted = job.flow.sink
-    tally = Tally(winners(rows, wanted, (*wanted.keys, wanted.sequence_by[0])), [F.count(F.lit(1)).alias("rows")])
-    new = tally.frame.persist()
+    new = winners(rows, wanted, (*wanted.keys, wanted.sequence_by[0])).persist()
     try:
-        new.count()
+        count = new.count()
         if isinstance(replaces, Groups):  # every observation of the touched keys is here
             if not job.rereads:
                 replace_groups(session, job.paths.state, new, replaces, stamp.beside)
-            yield lambda: _replace(job, session, new, replaces, stamp, tally)
+            yield lambda: _replace(job, session, new, replaces, stamp, count)
             return
         if not job.rereads:
             _remember(job, session, new, replaces, stamp)
         if replaces == "all":
-            yield lambda: _create(job, session, new, stamp, tally)
+            yield lambda: _create(job, session, new, stamp, count)
             return
         touched = new.select(*columns(wanted.keys)).distinct().persist()
         try:
             known = _remembered(job, session, touched).select(*columns(rows.columns))
-            yield lambda: _replace(job, session, known, Groups(touched, wanted.keys), stamp, tally)
+            yield lambda: _replace(job, session, known, Groups(touched, wanted.keys), stamp, count)
         finally:
             touched.unpersist()
     finally:
@@ -97,20 +96,20 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
 
 
-def _create(job: Job, session: SparkSession, observations: DataFrame, stamp: Provenance, tally: Tally) -> int:
+def _create(job: Job, session: SparkSession, observations: DataFrame, stamp: Provenance, count: int) -> int:
     create(job, session, history(observations, job.flow.sink), stamp)
-    return tally.result()["rows"]
+    return count
 
 
 def _replace(
-    job: Job, session: SparkSession, observations: DataFrame, keys: Groups, stamp: Provenance, tally: Tally
+    job: Job, session: SparkSession, observations: DataFrame, keys: Groups, stamp: Provenance, count: int
 ) -> int:
     versions = history(observations, job.flow.sink).persist()
     try:
         replace_groups(session, job.paths.target, versions, keys, stamp)
     finally:
         versions.unpersist()
-    return tally.result()["rows"]
+    return count
 
 
 def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
@@ -125,7 +124,7 @@ def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replace
             writing.save(job.paths.state)
         return
     sink = job.flow.sink
-    new.createOrReplaceTempView(_NEW)
+    name_frame(new, _NEW)
     same = " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in (*sink.keys, sink.sequence_by[0]))
     order = [*sink.sequence_by, *new.columns]
     with stamped(session, stamp):

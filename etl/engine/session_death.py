@@ -1,0 +1,239 @@
+"""How a driver JVM ends before its work is done: seen from outside, named with its cause, and with the setting that helps.
+
+A JVM that this process started has an exit code and last words. Of one that somebody else started only its silence is known.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import EnvironmentProblem, EtlError, FlowFailed
+from etl.planning.events import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from subprocess import Popen
+
+    from etl.engine.session_gateway import Gateway
+
+_MEMORY_EXIT = 52  # Spark's own, of a JVM in which a thread found no memory (org.apache.spark.util.SparkExitCode)
+_MEMORY = re.compile(r"OutOfMemoryError:? *([^\n|]*)")
+_LEAVING = re.compile(
+    r"SparkContext was shut ?down|stopped SparkContext|SparkContext has been shutdown|Answer from Java side is empty"
+)
+_PATIENCE_S, _SOON_S, _LOOK_S = 20.0, 2.0, 0.05
+_SIGNALLED = 128  # and the signal's number: how a shell tells of it
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What a JVM died of."""
+
+    what: str
+    hint: str
+    memory: bool  # for want of memory; else it was killed, or crashed
+    ours: bool  # this process started it, and can start another
+
+    def failure(self, flow: str, where: str) -> Failure:
+        """What a flow is told to have failed of; one of ours may be tried again."""
+        kind = "environment" if self.memory else "run"
+        return Failure(kind, f"flow '{flow}': {self.what}", where, self.hint, transient=self.ours)  # type: ignore[arg-type]  # one of two
+
+    def error(self) -> EtlError:
+        """The same for a command that has no flow to name."""
+        kind = EnvironmentProblem if self.memory else FlowFailed
+        return kind(self.what, hint=self.hint)
+
+
+def of_ours(gateway: Gateway, cause: BaseException | None = None) -> Death | None:
+    """How a JVM that we started died; None where it lives. `cause`: what was met, by which it may be about to."""
+    code = _ended(gateway.process, cause)
+    if code is None:
+        return None
+    return of_code(code, gateway.last_words(lines=200), gateway.memory, killed=gateway.was_short(), ours=True)
+
+
+def of_theirs(cause: BaseException | None = None) -> Death | None:
+    """How the JVM of a session that is not ours died; None where it lives, or where there is none."""
+    client = _client()
+    if client is None:
+        return None
+    process = getattr(client, "proc", None)
+    if process is not None:
+        code = _ended(process, cause)
+        return None if code is None else of_code(code, "", "", killed=False, ours=False)
+    if cause is None or not _is_lost(cause, _text(cause)):
+        return None
+    parameters = client.java_parameters if hasattr(client, "java_parameters") else client.gateway_parameters
+    deadline = time.monotonic() + _SOON_S
+    while True:
+        try:
+            socket.create_connection((parameters.address, parameters.port), timeout=_SOON_S).close()
+        except OSError:
+            return _unknown()
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_LOOK_S)
+
+
+def met(cause: BaseException) -> Death | None:
+    """The death that an exception comes of, whosever JVM it was; None where it lives."""
+    if "pyspark" not in sys.modules:
+        return None
+    from etl.engine.session_gateway import launched  # noqa: PLC0415  # pyspark is imported already
+
+    text = _text(cause)
+    if not _is_lost(cause, text) and not _MEMORY.search(text):
+        return None
+    ours = launched()
+    if not ours:
+        return of_theirs(cause)
+    return next(filter(None, (of_ours(gateway, cause) for gateway in reversed(ours))), None)
+
+
+def _ended(process: Popen[bytes], cause: BaseException | None) -> int | None:
+    """The exit code; where `cause` says that the end is near, it is waited for."""
+    deadline = time.monotonic() + _patience(cause)
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return process.poll()
+
+
+def _patience(cause: BaseException | None) -> float:
+    if cause is None:
+        return 0.0
+    from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # there is a JVM, so it is imported already
+
+    text = _text(cause)
+    if _LEAVING.search(text) or any(isinstance(item, Py4JNetworkError) for item in _chain(cause)):
+        return _PATIENCE_S  # shutdown hooks take their time
+    return _SOON_S if _is_lost(cause, text) or _MEMORY.search(text) else 0.0
+
+
+def _is_lost(cause: BaseException, text: str) -> bool:
+    """Whether an exception is one of a connection to a JVM that is not there, or that takes leave."""
+    from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # pyspark is imported already
+
+    return _LEAVING.search(text) is not None or any(
+        isinstance(item, Py4JNetworkError | ConnectionError | EOFError) for item in _chain(cause)
+    )
+
+
+def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> Death:
+    """What a JVM with that exit code and those last words died of; `killed`: the system was short of memory, and killed somebody."""
+    number = -code if code < 0 else code - _SIGNALLED
+    number = number if number in set(signal.Signals) else 0
+    found = _MEMORY.search(words)
+    if found or code == _MEMORY_EXIT:
+        return _short(found.group(1).strip() if found else "", memory, ours=ours)
+    if number == signal.SIGKILL and killed:
+        return Death(
+            "the system was out of memory and killed the JVM that ran Spark (SIGKILL, by the kernel's OOM killer)",
+            f"give the machine or the container more memory, or the JVM less of it: {_setting('2g', ours=ours)}{_has(memory)}",
+            memory=True,
+            ours=ours,
+        )
+    if number == signal.SIGKILL:
+        return Death(
+            "the JVM that ran Spark was killed (SIGKILL)",
+            "if nobody killed it, the system did for want of memory (see dmesg): give the machine more, or the JVM less by"
+            f" {_setting('2g', ours=ours)}{_has(memory)}; {_again(ours=ours)}",
+            memory=False,
+            ours=ours,
+        )
+    if number:
+        name = signal.Signals(number).name
+        crashed = number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+        what = f"the JVM that ran Spark {'crashed' if crashed else 'was ended'} ({name})"
+        look = "look at hs_err_pid*.log in the current folder; " if crashed else ""
+        return Death(what, look + _again(ours=ours), memory=False, ours=ours)
+    last = " | ".join(words.split(" | ")[-3:])
+    return Death(
+        f"the JVM that ran Spark ended by itself with exit code {code}" + (f": {last}" if last else ""),
+        _again(ours=ours),
+        memory=False,
+        ours=ours,
+    )
+
+
+def _short(kind: str, memory: str, *, ours: bool) -> Death:
+    told = f" ({kind})" if kind else ""
+    what = f"the JVM that ran Spark was out of memory{told}, and has ended"
+    return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
+
+
+def _unknown() -> Death:
+    return Death(
+        "the JVM that ran Spark is gone: it was killed, or ended by itself",
+        f"look at its log; where it was out of memory, give it more by {_setting('8g', ours=False)}; {_again(ours=False)}",
+        memory=False,
+        ours=False,
+    )
+
+
+def _setting(size: str, *, ours: bool) -> str:
+    """The setting of a JVM's memory, where it is said: `size` is an example."""
+    if ours:
+        return f"spark: {{conf: {{spark.driver.memory: {size}}}}} in conf/<env>.yml"
+    return f"spark.driver.memory={size}, which the session is started with (spark-submit --driver-memory {size})"
+
+
+def _has(memory: str) -> str:
+    return f"; it had {memory}" if memory else ""
+
+
+def _again(*, ours: bool) -> str:
+    return (
+        "run again: nothing is half-written" if ours else "start a new session, and run again: nothing is half-written"
+    )
+
+
+def kills_by_the_system() -> int | None:
+    """How many processes the kernel has killed for want of memory, in this container or else on this machine; None where it does not say."""
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().splitlines()[-1].rpartition("::")[2]
+        events = Path("/sys/fs/cgroup", group.lstrip("/"), "memory.events")
+        told = events if events.exists() else Path("/proc/vmstat")
+        counts = dict(line.split() for line in told.read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError, IndexError):  # another system than Linux
+        return None
+    return int(counts["oom_kill"]) if "oom_kill" in counts else None
+
+
+def _client() -> Any:
+    from pyspark import SparkContext  # noqa: PLC0415  # there is a session, so it is imported already
+
+    return SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to ask who started the JVM
+
+
+def _text(cause: BaseException) -> str:
+    return "\n".join(_said(item) for item in _chain(cause))
+
+
+def _said(cause: BaseException) -> str:
+    """An exception's text; of an exception of a JVM that is gone only its class, since py4j asks the JVM for the text."""
+    from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
+
+    try:
+        return str(cause)
+    except (Py4JError, OSError):
+        return type(cause).__name__
+
+
+def _chain(cause: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [cause]
+    while waiting:
+        item = waiting.pop()
+        if item is None or item in seen:
+            continue
+        seen.append(item)
+        yield item
+        waiting += [item.__cause__, item.__context__]
