@@ -40,6 +40,7 @@ CODES = {
     "E144": "The first pause between retries is longer than the longest.",
     "E150": "An argument of a Python function means nothing: an unknown mode, a text where a number belongs.",
     "E151": "A setting of Spark's is the framework's own: its value would decide which rows there are.",
+    "E157": "A table cannot be partitioned by a column of this type, or by all of its columns.",
     "E185": "A flow uses `_metadata`, and none of its inputs lies in files.",
     "E186": "`_metadata` has no such field.",
     "E187": "`_metadata` stands beside something that would show it without naming it.",

@@ -36,6 +36,11 @@ PINNED = {
     "spark.sql.streaming.noDataMicroBatches.enabled": "true",
     # What an epoch of a state flow read is told by its query's progress, and must still be there when a run looks.
     "spark.sql.streaming.numRecentProgressUpdates": "100",
+    # Spark's own default, INT96, is read as other instants by many readers, and is refused by some; dates before 1582 are stored as they are.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    # An instant that names a partition is written with its zone, or each reader would take it for one by its own clock.
+    "spark.databricks.delta.write.utcTimestampPartitionValues": "true",
     # Delta's parser does not pass `:name` markers on to Spark 4.2's way of substituting them; the older way binds them.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config import run_ts
 from etl.config.masking import sensitive
 from etl.config.stores import is_object
-from etl.engine import expectations, generations, quarantine
+from etl.engine import expectations, generations, partitions, quarantine
 from etl.engine.caches import Caches
 from etl.engine.crash_points import Crash, Point, reach
 from etl.engine.evolution import evolve
@@ -94,6 +95,7 @@ def run_epoch(
             output = again.part(job, session, output, caches)
         reach(Point.OUTPUT_MADE)
         checked = expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow))
+        checked = partitions.guarded(job, checked)
         if span.frm is not None or again is not None:
             evolve(job, session, output.rows)
             reach(Point.COLUMNS_ADDED)
@@ -227,7 +229,8 @@ def _commit(
     tally = Tally(checked.rows, checked.counts())
     quarantines = quarantine.may_quarantine(job)
     # More than one action reads the rows of a merge or of a flow with a quarantine: the source is read once all the same.
-    several = quarantines or job.strategy not in ("append", "overwrite")
+    by_clock = partitions.names_instants(job, checked.rows)
+    several = quarantines or by_clock or job.strategy not in ("append", "overwrite")
     rows = caches.keep(checked.rows) if several else tally.frame
     if several:
         tally.recount(rows)
@@ -248,7 +251,8 @@ def _commit(
             reach(Point.QUARANTINE_COMMITTED)
             _must_be_of(stamp, job.paths.quarantine)
         reach(Point.TARGET_COMMITTING)
-        written = write()
+        with partitions.in_utc(session) if by_clock else nullcontext():
+            written = write()
         reach(Point.TARGET_COMMITTED)
     if not several:
         _take_arrivals(output, caches)

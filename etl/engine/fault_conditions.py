@@ -34,6 +34,16 @@ TEXTS = (
     ),
     Rule(
         "text",
+        rf"\[{markers.PARTITION_VALUE}\] (?P<what>[^\n]*?)(?: SQLSTATE: P0001)?(?:\n|$)",
+        passes=False,
+        reason="the same row has the same value again",
+        kind="expectation",
+        message="{what}",
+        hint="give such values a name of their own in the transform (coalesce, nullif, hex), drop or quarantine the rows by an expectation, or say"
+        " cluster_by instead of partition_by; nothing was written",
+    ),
+    Rule(
+        "text",
         r"CSV header(?s:.*?)Header length: (?P<header>\d+), schema size: (?P<schema>\d+)",
         passes=False,
         reason="the file is as it is",

@@ -135,7 +135,7 @@ class FlowRun:
 
     def _decide(self) -> Decision:
         """What the plan decided, decided again: by now the flows before this one have run, and perhaps other processes."""
-        state = read_state(self._spec, self._flow)
+        state = read_state(self._spec, self._flow, mode=self._mode)
         decision = decide(
             mode=self._mode,
             inputs=self._flow.inputs,

@@ -11,6 +11,7 @@ from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog
 from etl.engine.generations import as_opened, newest_opened
+from etl.engine.int96 import tables_with_int96
 from etl.engine.job import Input, by_name
 from etl.engine.lost import with_rows
 from etl.engine.provenance import last_committed
@@ -25,7 +26,7 @@ from etl.planning.strategy import FlowState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec
     from etl.engine.generations import Generation
     from etl.engine.sources import Source
     from etl.planning.strategy import Opened
@@ -53,8 +54,11 @@ def _replaces_rows(flow: FlowSpec, target: str) -> bool:
     return replaces_rows(flow) or (committed is not None and committed.kind != "rows")
 
 
-def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
-    """The flow's target, its newest generation, and how its inputs have moved since the target's last epoch."""
+def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
+    """The flow's target, its newest generation, and how its inputs have moved since the target's last epoch.
+
+    What only decides a batch is not looked for where a stream is to be decided.
+    """
     paths = FlowPaths.of(spec, flow)
     committed, fault = committed_and_fault(paths, spec.name, flow.name)
     opened = newest_opened(paths, committed=committed)
@@ -91,7 +95,9 @@ def read_state(spec: PipelineSpec, flow: FlowSpec) -> FlowState:
     if committed is not None and fault is None:
         fault = missing(spec, flow, inputs, paths, committed)
         died = unfinished(paths, committed)
-    return FlowState(committed, opened, drifts, fault, newest, interrupted(died) if died is not None else None)
+    dated = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
+    told = interrupted(died) if died is not None else None
+    return FlowState(committed, opened, drifts, fault, newest, dated, told)
 
 
 def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]:

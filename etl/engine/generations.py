@@ -21,6 +21,9 @@ from etl.planning.events import Counts, Failure
 from etl.planning.plan import Committed, Kind
 from etl.planning.strategy import Opened
 
+MICROS = "micros"
+"""What a generation's files store a TIMESTAMP as, since flows' sessions say so: Parquet's own type for it, which every reader reads alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -39,6 +42,7 @@ class Generation:
     places: tuple[tuple[str, str], ...] = ()  # changes input → where it lies: it stays itself under another name
     partitions: int = 0  # state: of a shuffle, as long as the state lives
     behind_ms: int = 0  # state: by how much Spark's watermark stays behind ours
+    instants: str = ""  # how its files store a TIMESTAMP; empty: by a build that left this to Spark's settings
 
     @property
     def checkpoint(self) -> str:
@@ -75,6 +79,7 @@ def _record(generation: Generation) -> dict[str, Any]:
         **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
         "sources": dict(generation.sources),
         "places": dict(generation.places),
+        **({"instants": generation.instants} if generation.instants else {}),
         **(
             {
                 "held": generation.held,
@@ -107,6 +112,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             places=tuple((str(name), str(place)) for name, place in found.get("places", {}).items()),
             partitions=int(found.get("partitions", 0)),
             behind_ms=int(found.get("behind_ms", 0)),
+            instants=str(found.get("instants", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"the record of generation {number} cannot be read: {record}"

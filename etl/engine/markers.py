@@ -8,5 +8,8 @@ EXPECTATION = "etl-expectation-failed"
 NULL_SEQUENCE = "etl-null-sequence"
 """A row whose `sequence_by` is NULL: `[etl-null-sequence] <what>`."""
 
+PARTITION_VALUE = "etl-partition-value"
+"""A row with a value that a partition would not keep: `[etl-partition-value] <what>`."""
+
 LOCK_LOST = "etl-lock-lost"
 """A commit of a run that lost its lock: `[etl-lock-lost] <what>`; written by jvm/ConditionalLogStore.java."""

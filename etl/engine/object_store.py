@@ -263,6 +263,11 @@ class ObjectPlace:
     def read_bytes(self) -> bytes:
         return self.read_tagged()[0]
 
+    def tail(self, length: int) -> bytes:
+        """The last bytes of an object, or all of one that is shorter."""
+        with _told(self) as client:
+            return bytes(client.get(self.key, options={"range": {"suffix": length}}).bytes())
+
     def read_tagged(self) -> tuple[bytes, str]:
         """The content, and the tag that `put` replaces it by."""
         with _told(self) as client:

@@ -86,6 +86,15 @@ def lines_of(file: Place) -> Iterator[str]:
         yield from text.removesuffix("\n").split("\n") if text else []
 
 
+def tail_of(file: Place, length: int) -> bytes:
+    """The last bytes of a file, or all of one that is shorter."""
+    if isinstance(file, Path):
+        with file.open("rb") as content:
+            content.seek(-min(length, content.seek(0, os.SEEK_END)), os.SEEK_END)
+            return content.read()
+    return cast("ObjectPlace", file).tail(length)
+
+
 def files_below(folder: Place) -> Iterator[Place]:
     """Every file in a folder and in those below it, hidden ones too; none where there is no such folder."""
     if isinstance(folder, Path):

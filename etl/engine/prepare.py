@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.config.state import not_a_time
-from etl.engine import classify, classify_groups, conditions, contract, storable, verified
+from etl.engine import classify, classify_groups, conditions, contract, partitions, storable, verified
 from etl.engine.compile import apply
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
-from etl.engine.generations import Generation, is_drained, open_generation, read_generation, recorded_pins
+from etl.engine.generations import MICROS, Generation, is_drained, open_generation, read_generation, recorded_pins
 from etl.engine.job import Input, Job
 from etl.engine.sources import open_source
 from etl.engine.stateful import judge_state
@@ -83,6 +83,7 @@ def prepare(
         feeds=tuple(item.name for item in draft.changes if item.source.feed),
         sources=tuple((item.name, index) for index, item in enumerate(draft.changes)),
         places=tuple((item.name, item.source.path) for item in draft.changes),
+        instants=MICROS,
     )
     job = _with(draft, generation, _strategy(flow, kind))
     if kind == "state":
@@ -242,6 +243,7 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame, *, feeds: bool) -> None:
                 raise ConfigurationError(
                     [Diagnostic("E345", message, flow.sink.at, f"the transform returns: {', '.join(output.columns)}")]
                 )
+    partitions.check(flow, output)
 
 
 def _strategy(flow: FlowSpec, kind: Kind) -> Strategy:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from etl.engine.places import lines_of, place
+from etl.engine.storage import read_json
 from etl.errors import RunError
 from etl.planning.plan import Committed, Kind, Position
 
@@ -230,6 +231,20 @@ def commits(table: str, *, newest_first: bool = False) -> Iterator[Commit]:
     versions = log_versions(table)
     for version in reversed(versions) if newest_first else versions:
         yield read_commit(table, version)
+
+
+def schema_of(table: str) -> str:
+    """The schema of a table as Spark's JSON; empty where its log does not tell."""
+    for version in reversed(log_versions(table)):
+        try:  # a sum may be cut off, or was never written; Delta does without it, too
+            known = read_json(place(table, "_delta_log", f"{version:0{_DIGITS}d}.crc")) or {}
+            return str(known["metadata"]["schemaString"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        schema = read_commit(table, version).schema
+        if schema:
+            return schema
+    return ""
 
 
 def read_log(table: str) -> tuple[Commit, ...]:

@@ -13,7 +13,7 @@ from etl.engine.names import columns, quoted
 from etl.engine.output import Groups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -24,9 +24,13 @@ _BROADCAST = 500_000  # groups that every task can hold
 _KEY = "_etl_g"
 _NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _PLAIN = (*_NUMBERS, "string", "date", "boolean")
-# Python knows the years 1 to 9999, Spark others as well, so instants and dates come and go as numbers.
-_AS_NUMBER = {"timestamp": F.unix_micros, "date": F.unix_date}
-_OF_NUMBER = {"timestamp": F.timestamp_micros, "date": F.date_from_unix_date}
+# Python knows the years 1 to 9999 and text in UTF-8, Spark others as well, so they come as what Python takes, and go back.
+_TO_PYTHON = {"timestamp": F.unix_micros, "date": F.unix_date, "string": F.hex}
+_OF_PYTHON: dict[str, Callable[[Column], Column]] = {
+    "timestamp": F.timestamp_micros,
+    "date": F.date_from_unix_date,
+    "string": lambda digits: F.unhex(digits).cast("string"),
+}
 _NAME = r"(?:[A-Za-z_]\w*|`(?:[^`]|``)+`)"
 _COLUMN = re.compile(rf"\s*({_NAME})\s*")
 _TRUNCATED = re.compile(rf"\s*date_trunc\s*\(\s*'(\w+)'\s*,\s*({_NAME})\s*\)\s*", re.IGNORECASE)
@@ -110,7 +114,7 @@ def touched(rows: DataFrame, names: Sequence[str], caches: Caches) -> Touched:
     types = [groups.schema[name].dataType.simpleString() for name in names]
     seen: list[Column] = [F.count(F.lit(1)).alias("count")]
     for i, (column, kind) in enumerate(zip(columns(names), types, strict=True)):
-        value = _AS_NUMBER[kind](column) if kind in _AS_NUMBER else column
+        value = _TO_PYTHON[kind](column) if kind in _TO_PYTHON else column
         usable = kind in (*_PLAIN, "timestamp")
         seen += [
             F.count_if(column.isNull()).alias(f"nulls_{i}"),
@@ -157,4 +161,4 @@ def _filter(bound: _Bound, expression: str, frame: DataFrame) -> Column | None:
 
 
 def _literal(kind: str, value: Any) -> Column:
-    return _OF_NUMBER[kind](F.lit(value)) if kind in _OF_NUMBER else F.lit(value)
+    return _OF_PYTHON[kind](F.lit(value)) if kind in _OF_PYTHON else F.lit(value)

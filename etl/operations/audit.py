@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
-from etl.engine.provenance import Commit, log_versions, read_commit
+from etl.engine.int96 import tables_with_int96
+from etl.engine.provenance import Commit, last_committed, log_versions, read_commit
 from etl.engine.storage import FlowPaths, must_be_readable
 from etl.errors import EtlError
 from etl.markup import Markup, card, code, element, folded, quiet, status
 from etl.markup import table as drawn
+from etl.planning.strategy import told_as_int96
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
@@ -120,6 +122,9 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowAudit:
                 )
             )
     stamps = [commit.stamp for commit in commits if commit.stamp is not None]
+    dated = tables_with_int96(paths, last_committed(paths.target)) if stamps and not findings else ()
+    if dated:
+        notes.append(f"{told_as_int96(dated)}; the next batch rebuilds it")
     return FlowAudit(
         flow=flow.name,
         commits=len(stamps),

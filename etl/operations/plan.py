@@ -8,6 +8,8 @@ from etl.config.check_sources import no_batch
 from etl.config.views import readers
 from etl.engine import verified
 from etl.engine.flow_state import read_state
+from etl.engine.int96 import tables_with_int96
+from etl.engine.provenance import last_committed
 from etl.engine.sessions import Sessions
 from etl.engine.storage import FlowPaths, must_be_readable
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSilent
@@ -16,13 +18,13 @@ from etl.planning.graph import Graph
 from etl.planning.plan import STRATEGIES, FlowPlan, Plan
 from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
-from etl.planning.strategy import decide
+from etl.planning.strategy import decide, told_as_int96
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.config.spec import FlowSpec, Mode, PipelineSpec
-    from etl.planning.plan import Action, Kind
+    from etl.planning.plan import Action, Committed, Kind
     from etl.planning.strategy import Opened
 
 
@@ -95,7 +97,7 @@ def _flow(
     problems = []
     if not moving:
         try:
-            state = read_state(spec, flow)
+            state = read_state(spec, flow, mode=mode)
             committed, opened = state.committed, state.opened
             decision = decide(mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=full_refresh)
             action, reason, generation = decision.action, decision.reason, decision.generation
@@ -113,6 +115,10 @@ def _flow(
             warnings.append(f"{flow.name}: {cause.what}")
             if isinstance(cause, EnvironmentProblem):
                 problems.append(warnings[-1])
+    paths = FlowPaths.of(spec, flow)
+    dated = _with_int96(paths, committed)
+    if dated and told_as_int96(dated) not in reason:
+        warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")
     kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
     strategy = flow.sink.strategy or (STRATEGIES[kind] if kind else None)
     found = FlowPlan(
@@ -125,11 +131,18 @@ def _flow(
         reason=reason,
         fingerprint=digest,
         upstream=parents,
-        target=FlowPaths.of(spec, flow).target,
+        target=paths.target,
         generation=generation,
         committed=committed,
     )
     return found, warnings, problems
+
+
+def _with_int96(paths: FlowPaths, committed: Committed | None) -> tuple[str, ...]:
+    try:
+        return tables_with_int96(paths, committed or last_committed(paths.target))
+    except EtlError:  # a log that cannot be read is told of where its flow is decided
+        return ()
 
 
 def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:

@@ -30,7 +30,7 @@ def standing(
 
     `done`: what is not done then, in words such as "backfilled".
     """
-    state, at = read_state(spec, flow), _at(flow)
+    state, at = read_state(spec, flow, mode="stream"), _at(flow)
     committed, opened = state.committed, state.opened
     if state.fault is not None:
         message = f"flow '{flow.name}' cannot be {done}: {state.fault.what}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from etl.config.spec import InputSpec, Mode
     from etl.planning.plan import Action, Committed, Kind
@@ -48,6 +48,9 @@ class FlowState:
     drifts: Mapping[str, Drift]  # against what the target has committed; empty where nothing is
     fault: Fault | None = None
     newest: int = -1  # the greatest number that any generation of the flow has had
+    dated: tuple[
+        str, ...
+    ] = ()  # which of its tables store timestamps as older builds did; looked for where a batch is decided
     died: Fault | None = None  # a backfill or replay between its tables: only the same call ends it
 
 
@@ -128,9 +131,18 @@ def _batch(fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
         return renew(_DUE)
     if not moved and opened is not None and opened.left_out:
         return renew("rows that came late were left out")
+    if not moved and state.dated:
+        return renew(f"{told_as_int96(state.dated)}; a batch rebuilds it")
     if not moved:
         return Decision("unchanged", "no input has changed", committed.generation)
     return renew("; ".join(moved))
+
+
+def told_as_int96(tables: Sequence[str]) -> str:
+    """What is said of the tables of a flow that an older build has written."""
+    *others, last = tables
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"its {names} {'store' if others else 'stores'} timestamps as INT96, of which other readers make other instants before 1677 and after 2262"
 
 
 def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, renew: _Renew) -> Decision:

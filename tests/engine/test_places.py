@@ -11,7 +11,7 @@ import pytest
 from etl.engine import object_store
 from etl.engine.leftovers import clear_checkpoints
 from etl.engine.object_store import ObjectPlace, Taken
-from etl.engine.places import Place, files_below, lines_of, place, remove_tree
+from etl.engine.places import Place, files_below, lines_of, place, remove_tree, tail_of
 from etl.engine.storage import FlowPaths, read_json, write_json
 from etl.errors import EnvironmentProblem
 
@@ -134,6 +134,13 @@ def test_files_are_written_whole_moved_and_removed(root: Place) -> None:
     assert below(root, files_below(root)) == sorted(
         [name for name in NAMES if not name.startswith("g0/")] + ["new/moved.json"]
     )
+
+
+@pytest.mark.parametrize(("length", "end"), [(2, b"fg"), (7, b"abcdefg"), (20, b"abcdefg")])
+def test_the_end_of_a_file_is_read_alone(root: Place, length: int, end: bytes) -> None:
+    root.mkdir(parents=True)
+    (root / "file").write_text("abcdefg", encoding="utf-8")
+    assert tail_of(root / "file", length) == end
 
 
 def test_lines_end_with_a_line_feed_and_with_nothing_else(root: Place) -> None:

@@ -35,7 +35,8 @@ class _Sinks(dict[str, "Sink"]):
 
 
 # A sink commits its state when it is entered, and the target when what it gave is called: quarantine comes between. The call
-# returns how many rows it wrote, or None where that is every row that the sink was given.
+# returns how many rows it wrote, or None where that is every row that the sink was given. By then no SQL of the user's may be left to
+# analyse: the session's clock may be UTC while the target is written.
 SINKS = _Sinks(
     {
         "append": append.sink,

@@ -21,7 +21,7 @@ from etl.engine.replacement import replace_groups
 from etl.engine.session_views import name_frame
 from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
-from etl.engine.winners import winners
+from etl.engine.winners import winners, zeros_apart
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Pro
     sink, names = job.flow.sink, best.columns
     name_frame(best, _SOURCE)
     order = [*sink.sequence_by, *names]
-    greater = f"struct({listed(order, 's.')}) > struct({listed(order, 't.')})"
+    greater = " > ".join(
+        f"struct({', '.join([listed(order, row), *zeros_apart(best.schema, row)])})" for row in ("s.", "t.")
+    )
     return _merge(
         job,
         session,
@@ -156,7 +158,10 @@ def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Pro
 
 def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: list[str], stamp: Provenance) -> int:
     name_frame(best, _SOURCE)
-    differs = " OR ".join(f"NOT (s.{quoted(name)} <=> t.{quoted(name)})" for name in stored)
+    schema = best.select(*columns_of(stored)).schema
+    pairs = [(f"s.{quoted(name)}", f"t.{quoted(name)}") for name in stored]
+    pairs += zip(zeros_apart(schema, "s."), zeros_apart(schema, "t."), strict=True)
+    differs = " OR ".join(f"NOT ({new} <=> {old})" for new, old in pairs)
     return _merge(
         job,
         session,

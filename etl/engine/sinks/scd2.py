@@ -21,7 +21,7 @@ from etl.engine.replacement import replace_groups
 from etl.engine.session_views import name_frame
 from etl.engine.sinks.merge import refuse_unknown_columns
 from etl.engine.sinks.overwrite import create
-from etl.engine.winners import winners
+from etl.engine.winners import winners, zeros_apart
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -55,17 +55,19 @@ def sink(
         if isinstance(replaces, Groups):  # every observation of the touched keys is here
             if not job.rereads:
                 replace_groups(session, job.paths.state, new, replaces, stamp.beside)
-            yield lambda: _replace(job, session, new, replaces, stamp, count)
+            versions = history(new, wanted)
+            yield lambda: _replace(job, session, versions, replaces, stamp, count)
             return
         if not job.rereads:
             _remember(job, session, new, replaces, stamp)
         if replaces == "all":
-            yield lambda: _create(job, session, new, stamp, count)
+            versions = history(new, wanted)
+            yield lambda: _create(job, session, versions, stamp, count)
             return
         touched = new.select(*columns(wanted.keys)).distinct().persist()
         try:
-            known = _remembered(job, session, touched).select(*columns(rows.columns))
-            yield lambda: _replace(job, session, known, Groups(touched, wanted.keys), stamp, count)
+            versions = history(_remembered(job, session, touched).select(*columns(rows.columns)), wanted)
+            yield lambda: _replace(job, session, versions, Groups(touched, wanted.keys), stamp, count)
         finally:
             touched.unpersist()
     finally:
@@ -96,15 +98,13 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
 
 
-def _create(job: Job, session: SparkSession, observations: DataFrame, stamp: Provenance, count: int) -> int:
-    create(job, session, history(observations, job.flow.sink), stamp)
+def _create(job: Job, session: SparkSession, versions: DataFrame, stamp: Provenance, count: int) -> int:
+    create(job, session, versions, stamp)
     return count
 
 
-def _replace(
-    job: Job, session: SparkSession, observations: DataFrame, keys: Groups, stamp: Provenance, count: int
-) -> int:
-    versions = history(observations, job.flow.sink).persist()
+def _replace(job: Job, session: SparkSession, rows: DataFrame, keys: Groups, stamp: Provenance, count: int) -> int:
+    versions = rows.persist()
     try:
         replace_groups(session, job.paths.target, versions, keys, stamp)
     finally:
@@ -127,10 +127,13 @@ def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replace
     name_frame(new, _NEW)
     same = " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in (*sink.keys, sink.sequence_by[0]))
     order = [*sink.sequence_by, *new.columns]
+    greater = " > ".join(
+        f"struct({', '.join([listed(order, row), *zeros_apart(new.schema, row)])})" for row in ("s.", "t.")
+    )
     with stamped(session, stamp):
         session.sql(
             f"MERGE INTO {table(job.paths.state)} t USING {_NEW} s ON {same}"  # names are quoted
-            f" WHEN MATCHED AND struct({listed(order, 's.')}) > struct({listed(order, 't.')}) THEN UPDATE SET {assigned(new.columns)}"
+            f" WHEN MATCHED AND {greater} THEN UPDATE SET {assigned(new.columns)}"
             f" WHEN NOT MATCHED THEN INSERT ({listed(new.columns)}) VALUES ({listed(new.columns, 's.')})"
         ).collect()
 
