@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check pyspark==4.2.0 delta-spark==4.4.0
-"$folder/venv/bin/python" - "$folder" <<'PYTHON'
+"$folder/venv/bin/python" - "$folder" 2> "$folder/log" <<'PYTHON' || { tail -30 "$folder/log" >&2; exit 1; }
 import sys
 
 import pyspark
