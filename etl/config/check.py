@@ -17,6 +17,7 @@ from etl.config.starts import check_starts
 from etl.config.state import check_watermarks
 from etl.config.stores import below, fault_of, is_object
 from etl.config.views import check_view, inlined, is_view
+from etl.config.volatile import check_volatile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
         *check_starts(whole),
         *check_watermarks(whole),
         *file_columns.check(whole),
+        *check_volatile(whole),
         *_own_files(whole, document),
         *_targets(whole, document),
     ]
@@ -115,6 +117,14 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         for item in flow.inputs:
             if item.dataset != flow.name:  # that is a circle
                 yield from _input(spec, flow, item)
+        for item in flow.reads if flow.state is not None else ():
+            if item.read == "changes" and any(view.name == item.dataset for view in flow.views):
+                yield Diagnostic(
+                    "E243",
+                    f"flow '{flow.name}' watches the time of '{item.dataset}', which is a view and has no rows of its own",
+                    item.at,
+                    "read what the view reads, or let it be a flow that stores its rows",
+                )
         yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
         yield from check_equality(spec, flow, document)
@@ -156,20 +166,6 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
             f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
             item.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
-        )
-    if item.read == "changes" and flow.groups and upstream is not None and is_view(upstream):
-        yield Diagnostic(
-            "E240",
-            f"flow '{flow.name}' groups the changes of '{item.dataset}', which is a view and has no rows of its own to touch",
-            item.at,
-            "read what the view reads, or let it be a flow that stores its rows",
-        )
-    if item.read == "changes" and flow.state is not None and upstream is not None and is_view(upstream):
-        yield Diagnostic(
-            "E243",
-            f"flow '{flow.name}' watches the time of '{item.dataset}', which is a view and has no rows of its own",
-            item.at,
-            "read what the view reads, or let it be a flow that stores its rows",
         )
     source = spec.source(item.dataset)
     behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's

@@ -133,6 +133,7 @@ CODES = {
     "E347": "A transform does not return what `columns` promises.",
     "E348": "A transform returns columns that do not fit its target.",
     "E349": "An expectation, `delete_when` or a group is not understood by Spark, or is of the wrong type.",
+    "E350": "A marker stands where no value can: inside a type, or as a name.",
     "E900": "Part of the grammar that is not supported yet.",
     "W101": "A value that looks like a secret stands in the file itself.",
     "W102": "A secret is too short, or too ordinary a word, to be hidden in texts.",

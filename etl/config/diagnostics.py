@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,6 +31,27 @@ _SHOWN, _BEFORE = 160, 60  # characters of a line, and those of them before the 
 NOWHERE = Location(file="", line=0, column=0)
 Locate: TypeAlias = "Callable[[int], Location]"
 """Where the character at an offset of some text stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where each character of a text stands: runs of characters side by side on one line, by the offset of their first."""
+
+    runs: tuple[tuple[int, int, Location], ...]  # the offset, how many, the place of the first
+
+    def at(self, offset: int, width: int = 1) -> Location:
+        """The place of the character at `offset`; of white space, the first place after what stands before it."""
+        start, length, first = self.runs[max(0, bisect_right(self.runs, offset, key=lambda run: run[0]) - 1)]
+        return replace(first, column=first.column + min(max(0, offset - start), length), width=width)
+
+    @classmethod
+    def of_file(cls, file: str, text: str) -> Places:
+        """The places of a file's text."""
+        runs, start = [], 0
+        for number, line in enumerate(text.split("\n"), 1):
+            runs.append((start, len(line), Location(file, number, 1, 1, line.rstrip("\r"))))
+            start += len(line) + 1
+        return cls(tuple(runs))
 
 
 def in_file(file: str, text: str) -> Locate:

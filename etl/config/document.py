@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from etl.config.diagnostics import Locate, Location
+from etl.config.diagnostics import Location
+from etl.config.text_places import places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from etl.config.diagnostics import Locate, Places
 
 Path_: TypeAlias = tuple[str | int, ...]
 
@@ -46,39 +49,21 @@ class Document:
         return self.places.get((), Location(self.file, 1, 1))
 
     def text_place(self, path: Path_, text: str = "", offset: int = 0) -> Location:
-        """Where the character at `offset` of a text value stands, however the value is quoted, folded or indented.
+        """Where the character at `offset` of a text value stands, however the value is quoted, folded, indented or escaped.
 
-        YAML moves white space only, so the places are found by counting the other characters; where an escape makes that
-        wrong, it is the place of the whole value.
+        Where the file does not say it letter by letter, it is the place of the whole value.
         """
-        at = self.place(path)
         if path in self.elsewhere:
             file, lines = self.elsewhere[path]
             number = text[:offset].count("\n") + 1
             line = lines[number - 1] if number <= len(lines) else ""
             return Location(file, number, offset - (text[:offset].rfind("\n") + 1) + 1, 1, line)
-        row, column = at.line - 1, at.column - 1
-        if path in self.blocks:
-            row, column = row + 1, 0
-        elif at.text[column : column + 1] in ("'", '"'):
-            column += 1
-        wanted = [letter for letter in text[: offset + 1] if not letter.isspace()]
-        if offset < len(text) and text[offset].isspace():
-            wanted.append("")  # the first place after what stands before it
-        found = 0
-        for below in range(row, len(self.lines)):
-            written = self.lines[below]
-            for index in range(column if below == row else 0, len(written)):
-                if found == len(wanted) - 1 and not wanted[found]:
-                    return Location(at.file, below + 1, index + 1, 1, written)
-                if written[index].isspace():
-                    continue
-                if found >= len(wanted) or written[index] != wanted[found]:
-                    return at if wanted else Location(at.file, below + 1, index + 1, 1, written)
-                found += 1
-                if found == len(wanted):
-                    return Location(at.file, below + 1, index + 1, 1, written)
-        return at
+        found = self.text_places(path, text)
+        return found.at(offset) if found is not None else self.place(path)
+
+    def text_places(self, path: Path_, text: str) -> Places | None:
+        """Where each character of a text value stands; None where the file does not say it letter by letter."""
+        return places(self.file, self.lines, self.place(path), text)
 
     def locate(self, path: Path_, text: str) -> Locate:
         """The places of a text value's characters."""

@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from etl.config import volatile
 from etl.config.diagnostics import Diagnostic, Locate, Location, did_you_mean
-from etl.config.lexical import scan
+from etl.config.lexical import FILLER, scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,20 +31,38 @@ _KEYWORD = re.compile(
     r"|RIGHT|FULL|INNER|OUTER|CROSS|SEMI|ANTI|ON|USING|UNION|ALL|EXCEPT|INTERSECT|WITH|OVER|PARTITION|CAST",
     re.IGNORECASE,
 )
+_PATH = re.compile(
+    rf"[\w{FILLER}\])](?<!\bLIMIT)(?<!\bOFFSET)(?<!\bTHEN)(?<!\bELSE)(?<!\bAND):[A-Za-z_{FILLER}\[]", re.IGNORECASE
+)
+"""A part of a VARIANT, `v:a.b`; no marker stands directly after a name."""
 _TABLE = re.compile(r"\s*TABLE\s+\w", re.IGNORECASE)
 _BEYOND = re.compile(
-    r"\|>|\bTABLE\b|\bMATCH_RECOGNIZE\b|\bTRANSFORM\b|\bUSING\s+'|:\s*\[|\{|>>>|\bWATERMARK\b|\bSTREAM\b", re.IGNORECASE
+    r"\|>|\|\s*(?:SELECT|WHERE|EXTEND|SET|DROP|AS|AGGREGATE|JOIN|LEFT|ORDER|LIMIT|UNION|PIVOT)\b|\bTABLE\b|\bMATCH_RECOGNIZE\b|\bTRANSFORM\b"
+    rf"|\bUSING\s+{FILLER}|{_PATH.pattern}|\{{|>>>|\bWATERMARK\b|\bSTREAM\b|\bIDENTIFIER\s*\(|\bINTERVAL\s+[-+]|\bNEAREST\b|\bPIVOT\b"
+    r"|\bGEO(?:GRAPHY|METRY)\s*\(",
+    re.IGNORECASE,
 )
+"""What Spark takes and sqlglot may not, so that a text that holds it is no mistake where sqlglot does not parse it."""
+_NAMED_BY_VALUE = re.compile(r"\bIDENTIFIER\s*\(|\bTABLE\s*\(", re.IGNORECASE)
+_ARGUMENTS = re.compile(
+    r"number of provided arguments"
+    r"|missing for <class '[\w.]*\.(?:aggregate|array|functions|json|math|string|temporal)\.(?!(?:Try)?Cast'|Case'|Extract'|If')"
+)
+"""How sqlglot says that a function takes other arguments: Spark's own are Spark's to judge."""
 
 
 @lru_cache(maxsize=2048)
 def parse(text: str) -> Any:
     """The syntax tree of one query, in Spark's dialect; sqlglot's errors where it is none."""
     import sqlglot  # noqa: PLC0415  # a tenth of a second that files without SQL need not pay
+    from sqlglot import exp  # noqa: PLC0415  # likewise
 
-    found = [item for item in sqlglot.parse(text, dialect="spark") if item is not None]
+    dialect = "databricks" if _PATH.search(scan(text).bare) else "spark"  # which knows v:a.b
+    found = [item for item in sqlglot.parse(text, dialect=dialect) if item is not None]
     if len(found) != 1:
         raise ValueError(f"one query belongs here, not {len(found)} statements")
+    for hint in list(found[0].find_all(exp.Hint)):
+        hint.pop()  # what it names is no table that is read, and changes no value
     return found[0]
 
 
@@ -74,16 +93,6 @@ def normal(text: str) -> str:
         return " ".join(word.upper() if _KEYWORD.fullmatch(word) else word for word in words)
     pieces = re.finditer(r"\s+|\S+", scan(text).bare)
     return "".join(" " if item.group().isspace() else text[item.start() : item.end()] for item in pieces).strip()
-
-
-def shift(origin: Location, text: str, line: int, column: int, width: int = 1) -> Location:
-    """The place of (line, column), from 1, inside `text`, whose first character stands at `origin`."""
-    lines = text.splitlines() or [""]
-    shown = lines[line - 1] if 0 < line <= len(lines) else ""
-    if line == 1:
-        return Location(origin.file, origin.line, origin.column + column - 1, width, origin.text or shown)
-    indent = origin.column - 1  # of a block in a YAML file
-    return Location(origin.file, origin.line + line - 1, column + indent, width, " " * indent + shown)
 
 
 def check_sql(
@@ -127,7 +136,7 @@ def check_sql(
                 "write one SELECT; the sink does the writing",
             )
         ]
-    found = [*wrong, *_tables(tree, text, locate, inputs, flow)]
+    found = [*wrong, *_misplaced(tree, text, locate, what), *_tables(tree, text, locate, inputs, flow)]
     for name in dict.fromkeys(_markers(tree, text)):
         if name not in params:
             hint = did_you_mean(name, params) or "declare it under params"
@@ -150,7 +159,7 @@ def _tree(text: str, locate: Locate, what: str) -> tuple[Any, list[Diagnostic]]:
         return tree, []
     if isinstance(problem, RecursionError):
         return None, [Diagnostic("E300", f"{what} is nested too deeply", locate(0), "split it into several flows")]
-    if _BEYOND.search(scan(text).bare):
+    if _BEYOND.search(scan(text).bare) or _ARGUMENTS.search(str(problem)):
         return None, [_beyond(what, locate)]
     first = problem.errors[0] if isinstance(problem, ParseError) and problem.errors else {}
     token = str(first.get("highlight") or " ")
@@ -175,6 +184,30 @@ def _apart(tree: Any, text: str, locate: Locate, what: str) -> list[Diagnostic]:
             "E300", f"{what} does not parse {_near(found.group())}", place, "a value is missing between two operators"
         )
     ]
+
+
+def _misplaced(tree: Any, text: str, locate: Locate, what: str) -> list[Diagnostic]:
+    """Markers where no value can stand: inside a type, as the name of a table or a column."""
+    from sqlglot import exp  # noqa: PLC0415  # see parse
+
+    places = {
+        exp.DataTypeParam: "inside a type",
+        exp.Table: "as a table",
+        exp.Column: "as a column",
+        exp.Alias: "as a name",
+    }
+    found = []
+    for item in tree.find_all(exp.Placeholder):
+        where = next((words for kind, words in places.items() if isinstance(item.parent, kind)), "")
+        if item.name and where and not (isinstance(item.parent, exp.Alias) and item.arg_key == "this"):
+            message = f"{what} has :{item.name} {where}, and a marker stands for a value"
+            hint = (
+                "write the number out: one type holds in every run"
+                if where == "inside a type"
+                else "write the name out; for_each writes a flow for each of several"
+            )
+            found.append(Diagnostic("E350", message, _marker(item.name, text, locate), hint))
+    return found
 
 
 def stand_in(text: str) -> str:
@@ -207,20 +240,24 @@ def _tables(tree: Any, text: str, locate: Locate, inputs: Mapping[str, Location]
     named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     known = {name.lower(): name for name in inputs}
     used: set[str] = set()
-    hidden = False  # a name that only Spark resolves may be any of the inputs
+    named_by_value = _NAMED_BY_VALUE.search(scan(text).bare) is not None
+    hidden = named_by_value  # a name that only Spark resolves may be any of the inputs
     for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Placeholder):  # told by itself
+            hidden = True
+            continue
         if isinstance(table.this, exp.Func):  # range(10), explode(…), IDENTIFIER(…)
             hidden = hidden or isinstance(table.this, exp.Anonymous)
             continue
         name = table.name.lower()
         if not table.db and name in named and name not in known:
             continue
-        if table.db or name not in known:
+        if (table.db or name not in known) and not named_by_value:
             shown = f"{table.db}.{table.name}" if table.db else table.name
             hint = did_you_mean(table.name, inputs) or f"the inputs of this flow are: {', '.join(inputs)}"
             message = f"flow '{flow}' reads '{shown}', which is none of its inputs"
-            found.append(Diagnostic("E302", message, _of(table.args.get("db") or table.this, text, locate), hint))
-        else:
+            found.append(Diagnostic("E302", message, _of(table.args.get("db") or table.this, locate), hint))
+        elif name in known:
             used.add(name)
     if not found and not hidden:
         for name, at in inputs.items():
@@ -249,10 +286,13 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
         return [Diagnostic("E306", f"{what} holds a comment of SQL's", locate(0), "write it in the YAML, after #")]
     if not scanned.statements:
         return [Diagnostic("E306", f"{what} is empty", locate(0), "such as: quantity > 0")]
+    for name, offset in volatile.found_in(text):
+        message = f"{what} uses {name}, whose value differs from run to run, so the two modes could never be equal"
+        return [Diagnostic("E262", message, replace(locate(offset), width=len(name)), volatile.FROM_DATA)]
     try:
         tree = parse(f"SELECT 1 FROM _etl_row WHERE ({text}\n)")
     except (SqlglotError, ValueError, RecursionError) as cause:
-        if _BEYOND.search(scanned.bare):
+        if _BEYOND.search(scanned.bare) or _ARGUMENTS.search(str(cause)):
             return [_beyond(what, locate)]
         first = getattr(cause, "errors", None) or [{}]
         near = str(first[0].get("highlight") or " ")
@@ -319,13 +359,11 @@ def _offset(text: str, line: int, column: int, width: int) -> int:
     return max(0, min(start + column - width, len(text) - 1))
 
 
-def _of(identifier: Any, text: str, locate: Locate) -> Location:
+def _of(identifier: Any, locate: Locate) -> Location:
     meta = getattr(identifier, "meta", {})
-    if "line" not in meta:
+    if "start" not in meta:
         return locate(0)
-    width = len(identifier.name)
-    at = locate(_offset(text, int(meta["line"]), int(meta["col"]), width))
-    return replace(at, width=width)
+    return replace(locate(int(meta["start"])), width=int(meta["end"]) - int(meta["start"]) + 1)
 
 
 def _marker(name: str, text: str, locate: Locate) -> Location:

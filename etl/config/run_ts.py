@@ -30,6 +30,12 @@ def found_in(text: str) -> bool:
     return _CALL.search(scan(text).bare) is not None
 
 
+def first(text: str) -> int:
+    """The offset of the first call in a text that has one."""
+    found = _CALL.search(scan(text).bare)
+    return found.start() if found is not None else 0
+
+
 def bound(text: str, *, recorded: str | None) -> str:
     """The text with the parameter in place of each call; without a recorded instant, with the clock itself, as volatile as it is."""
     instead = f":{PARAMETER}" if recorded is not None else "now()"

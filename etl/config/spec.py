@@ -6,13 +6,13 @@ comparison or in a fingerprint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from etl.config.diagnostics import NOWHERE, Diagnostic, Location
+from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
 from etl.config.rows import Written
 
 Scalar: TypeAlias = (
@@ -88,6 +88,19 @@ class SqlTransform:
     text: str
     file: str | None = None  # as shown in messages; None = inline in the YAML
     at: Location = _at()  # of the first character of the text
+    places: Places | None = field(default=None, compare=False, repr=False)  # of all of them
+
+    def place(self, offset: int, width: int = 1) -> Location:
+        """Where the character at `offset` of the text stands in the user's file."""
+        if self.places is not None:
+            return self.places.at(offset, width)
+        before = self.text[:offset]
+        line, column = before.count("\n"), offset - (before.rfind("\n") + 1)
+        shown = (self.text.splitlines() or [""])[line : line + 1]
+        indent = self.at.column - 1
+        if line == 0:
+            return replace(self.at, column=self.at.column + column, width=width)
+        return Location(self.at.file, self.at.line + line, column + 1 + indent, width, " " * indent + "".join(shown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +272,18 @@ class FlowSpec:
     views: tuple[FlowSpec, ...] = ()  # the views that are part of this flow, each after those it reads
     reads: tuple[InputSpec, ...] = ()  # what the transform itself reads, where that is not `inputs` because of views
     at: Location = _at()
+
+    @property
+    def own_inputs(self) -> tuple[InputSpec, ...]:
+        """What the transform itself reads: views as views, where `inputs` are what stands behind them."""
+        return self.reads or self.inputs
+
+    def reads_through(self, dataset: str, item: InputSpec) -> bool:
+        """Whether one of the transform's own inputs is, or is made of, the changes of a dataset."""
+        view = next((view for view in self.views if view.name == item.dataset), None)
+        if item.read != "changes" or view is None:
+            return item.read == "changes" and item.dataset == dataset
+        return any(self.reads_through(dataset, below) for below in view.inputs)
 
     @property
     def rules(self) -> tuple[ExpectationSpec, ...]:

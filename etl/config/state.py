@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.config import ddl, grammar
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.query import shift
-from etl.config.run_ts import found_in, says
+from etl.config.run_ts import NAME, first, found_in, says
 from etl.config.spec import SqlTransform, StateSpec, WatermarkSpec
 
 if TYPE_CHECKING:
@@ -94,11 +93,7 @@ def _call(flow: FlowSpec) -> Location:
     """Where the flow's own SQL, or that of a view in it, says run_ts()."""
     for part in (flow, *flow.views):
         if isinstance(part.transform, SqlTransform) and found_in(part.transform.text):
-            lines = part.transform.text.splitlines()
-            number, line = next(((i, line) for i, line in enumerate(lines, 1) if found_in(line)), (1, "run_ts"))
-            return shift(
-                part.transform.at, part.transform.text, number, line.lower().index("run_ts") + 1, len("run_ts")
-            )
+            return part.transform.place(first(part.transform.text), len(NAME))
     return flow.at
 
 

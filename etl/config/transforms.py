@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config import functions, grammar, query
-from etl.config.diagnostics import Diagnostic, Location, in_file
+from etl.config.diagnostics import Diagnostic, Location, Places, in_file
 from etl.config.document import shown
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform, TransformSpec
 
@@ -55,7 +55,7 @@ def transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnost
         params=(*parts.params, *parts.instance("flows", name).variables),
         flow=name,
     )
-    return SqlTransform(text, None, place)
+    return SqlTransform(text, None, place, document.text_places((*path, "sql"), text))
 
 
 def _places(parts: Given, name: str, model: grammar.Flow) -> dict[str, Location]:
@@ -103,7 +103,7 @@ def _sql_file(
         params=(*parts.params, *parts.instance("flows", name).variables),
         flow=name,
     )
-    return SqlTransform(text, shown(path), place)
+    return SqlTransform(text, shown(path), place, Places.of_file(place.file, text))
 
 
 def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:

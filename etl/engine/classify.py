@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine import classify_groups, classify_keys, classify_state, classify_values
+from etl.engine import classify_deciding, classify_groups, classify_keys, classify_state, classify_values
 from etl.engine.plan_inputs import MARK, Moving
 from etl.engine.session_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pyspark.sql import DataFrame
 
@@ -57,22 +58,34 @@ def marked(name: str, frame: DataFrame) -> DataFrame:
     return frame.observe(MARK + name, F.count(F.lit(1)).alias("rows"))
 
 
-def check(flow: FlowSpec, output: DataFrame, changes: frozenset[str], files: Mapping[str, str]) -> Classified:
+def check(
+    flow: FlowSpec,
+    output: DataFrame,
+    changes: frozenset[str],
+    files: Mapping[str, str],
+    since: datetime | None = None,
+) -> Classified:
     """The plan's kind; ConfigurationError where it reads what it must not, changes from run to run, or is no `rows`.
 
     `changes`: the inputs read as changes. `files`: where each undeclared kind of table is best declared, for the hint.
+    `since`: when the transform was called, which may have looked at the clock.
     """
     plan = analysed_plan(output)
     found = [
         *_undeclared(plan, flow, files),
-        *classify_values.volatile(plan, flow),
+        *classify_values.volatile(plan, flow, output, since),
         *classify_values.ordered(plan, flow),
     ]
     if found:
         raise ConfigurationError(found)
-    said = classify_values.deciding_floats(plan) + classify_values.arbitrary_choices(plan, flow)
+    said = classify_deciding.deciding(plan, flow) + classify_values.arbitrary_choices(plan, flow)
     said += classify_keys.unnamed_groups(plan, flow, changes)
     return replace(_judged(plan, flow, changes), warnings=said)
+
+
+def row_by_row(frame: DataFrame, changes: frozenset[str]) -> str:
+    """What keeps a frame from being computed row by row of one changes input, in words; empty where nothing does."""
+    return _Rows(analysed_plan(frame), changes).obstacle()
 
 
 def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classified:
@@ -126,6 +139,11 @@ class _Rows:
             obstacle = self._join(node, below)
             if obstacle:
                 return obstacle
+        elif (
+            node.name == "LateralJoin"
+        ):  # its right side is made for each row of its left, and reads no changes, as was seen above
+            if _kept(node) not in ("Inner", "Cross", "LeftOuter"):
+                return f"a lateral join ({_kept(node)})"
         elif node.name == "Union":
             if len(below) < len(node.children):
                 return "a union with another input, which would be added again by every epoch"
@@ -136,8 +154,7 @@ class _Rows:
     def _join(self, node: PlanNode, below: list[PlanNode]) -> str:
         if len(below) > 1:
             return "a join of its changes input with itself"
-        kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType")))
-        kept = kept.rsplit(".", 1)[-1].removesuffix("$")
+        kept = _kept(node)
         left = below[0] is node.children[0]
         if (
             kept in ("Inner", "Cross")
@@ -146,6 +163,12 @@ class _Rows:
         ):
             return ""
         return f"a join ({kept}) that keeps rows of another input"
+
+
+def _kept(join: PlanNode) -> str:
+    """Which rows a join keeps, as Spark names it."""
+    kept = str(join.fields.get("joinType", {}).get("object", join.fields.get("joinType")))
+    return kept.rsplit(".", 1)[-1].removesuffix("$")
 
 
 def _words(name: str) -> str:

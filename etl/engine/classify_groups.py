@@ -117,13 +117,8 @@ class _Groups:
                 raise Obstacle(f"a column '{group.column}' that is not what the group '{group.column}' is of each row")
 
     def _leaf(self, node: PlanNode) -> _Columns:
-        below = node
-        while below.children:
-            below = below.children[0]
         name = str(node.fields["name"]).removeprefix(MARK)
-        return [
-            (item.identity, f"{name}.{item.fields['name'].lower()}") for item in expressions(below.fields.get("output"))
-        ]
+        return [(identity, f"{name}.{column.lower()}") for identity, column in output_columns(node.children[0])]
 
     def look(self, node: PlanNode) -> _Columns:
         """The operator's output columns; Obstacle where it mixes groups."""
@@ -147,6 +142,8 @@ class _Groups:
         known = dict(below)
         if node.name in _PASSING:
             return below
+        if node.name == "LateralJoin":  # its right side is made for each row of its left
+            return below + [(identity, f"#{identity}") for identity, _ in output_columns(node)[len(below) :]]
         if node.name == "Project":
             return [(item.identity, self._value(item, known)) for item in expressions(node.fields["projectList"])]
         if node.name == "Generate":

@@ -6,117 +6,140 @@ allowed only as long as nothing else reads it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from etl.config import run_ts
 from etl.config.diagnostics import Diagnostic
-from etl.engine.lineage import expressions
+from etl.config.spec import SqlTransform
+from etl.config.volatile import IN_COLUMN, found_in
+from etl.engine.ignored import volatile_but
+from etl.engine.lineage import Made, expressions, output_columns
 from etl.engine.sql_places import place_of
+from etl.engine.volatile import computed_clocks, read_clocks, volatile_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
+    from pyspark.sql import DataFrame
+
+    from etl.config.diagnostics import Location
     from etl.config.spec import FlowSpec
     from etl.engine.lineage import Expression
     from etl.engine.session_plan import PlanNode
 
-_VOLATILE = {
-    "Rand", "Randn", "RandStr", "Uniform", "Uuid", "Shuffle", "CurrentTimestamp", "CurrentDate", "CurrentTime", "Now", "LocalTimestamp",
-    "UnixTimestamp0", "MonotonicallyIncreasingID", "SparkPartitionID", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
-    "CurrentBatchTimestamp", "CurrentUser", "CallMethodViaReflection",
-}  # fmt: skip
-_ORDERED = {
+ORDERED = {
     "CollectList": ("collect_list", "array_agg"),
     "CollectSet": ("collect_set",),
     "First": ("first", "first_value"),
     "Last": ("last", "last_value"),
     "AnyValue": ("any_value",),
     "ListAgg": ("listagg", "string_agg"),
+    "HllSketchAgg": ("hll_sketch_agg",),
+    "HllUnionAgg": ("hll_union_agg",),
+    "ApproxTopK": ("approx_top_k",),
+    "ApproxTopKAccumulate": ("approx_top_k_accumulate",),
+    "ApproxTopKCombine": ("approx_top_k_combine",),
+    "TupleSketchAggDouble": ("tuple_sketch_agg_double",),
+    "TupleSketchAggInteger": ("tuple_sketch_agg_integer",),
+    "TupleUnionAggDouble": ("tuple_union_agg_double",),
+    "TupleUnionAggInteger": ("tuple_union_agg_integer",),
+    "VectorAvg": ("vector_avg",),
+    "VectorSum": ("vector_sum",),
 }
 """Aggregates whose value depends on which row comes first → what SQL calls them."""
 _APPROXIMATE = {
-    "ApproximatePercentile": "percentile_approx", "ApproxTopK": "approx_top_k", "HistogramNumeric": "histogram_numeric",
+    "ApproximatePercentile": "percentile_approx", "HistogramNumeric": "histogram_numeric",
 }  # fmt: skip
 """Aggregates whose answer depends on the order of many rows → what SQL calls them."""
-_UNORDERING = (
+UNORDERING = (
     "ArraySort", "SortArray", "Size", "ArraySize", "ArrayMax", "ArrayMin", "ArrayContains", "ArraysOverlap", "ArrayExists", "ArrayForAll",
+    "TupleSketchEstimateDouble", "TupleSketchEstimateInteger", "TupleSketchThetaDouble", "TupleSketchThetaInteger",
+    "TupleSketchSummaryDouble", "TupleSketchSummaryInteger",
 )  # fmt: skip
-_PASSING = ("SubqueryAlias", "Filter", "Sort")
-_OF_FLOATS = ("Sum", "Average", "TrySum", "TryAverage", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop")
-_DECIDES = {
-    "Filter": {"condition": "filters rows"},
-    "Join": {"condition": "joins rows"},
-    "Aggregate": {"groupingExpressions": "groups rows"},
-    "Window": {"partitionSpec": "groups rows"},
-}
-_LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions"}
+"""Functions to which the order of the values that they are given is the same."""
 
 
-def volatile(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
-    """The values that differ from run to run, but for those that end in ignored columns and nowhere else."""
+def volatile(plan: PlanNode, flow: FlowSpec, output: DataFrame, since: datetime | None) -> list[Diagnostic]:
+    """The values that differ from run to run, but for those that end in ignored columns and nowhere else.
+
+    `output`: the frame whose plan it is, made after `since`: the clock may stand in it as a constant.
+    """
     ignored = {name.lower() for name in flow.equality.ignore}
-    columns = _columns(plan)
-    free = {item.identity for item in columns if _named(item) in ignored}
-    names = dict.fromkeys(_in_sql(name, flow) for name in _volatile_but(plan, free))
-    hint = "take the value from the data, or pass it as a param; or name the column that it ends in: equality: {ignore: [column]}"
+    columns = output_columns(plan)
+    free = {identity for identity, name in columns if name.lower() in ignored}
+    clocks = read_clocks(plan, output, flow, since or datetime.now(UTC) - timedelta(minutes=1))
+    names = dict.fromkeys(
+        _in_sql(name, flow) for name in (*volatile_but(plan, free, clocks), *computed_clocks(plan, output))
+    )
     never = "differs from run to run, so the two modes could never be equal"
     found = [
-        Diagnostic("E262", f"flow '{flow.name}' uses {name}, whose value {never}", flow.at, hint) for name in names
+        Diagnostic("E262", f"flow '{flow.name}' uses {name}, whose value {never}", _place(name, flow), IN_COLUMN)
+        for name in names
     ]
     if any(node.name == "Sample" for node in plan.walk()):
         message = f"flow '{flow.name}' takes a sample, which {never}"
         hint = "choose rows by a hash of what tells them apart: WHERE pmod(xxhash64(id), 100) < 10"
         found.append(Diagnostic("E262", message, place_of(flow, r"\b(TABLESAMPLE)\b"), hint))
-    excused = any(True for node in plan.walk() for _ in _volatile_in(node.expressions))
+    excused = any(True for node in plan.walk() for _ in volatile_in(node, clocks))
     if not found and excused:
-        found += _deciding(flow, [_named(item) for item in columns], ignored)
+        found += _deciding(flow, [name.lower() for _, name in columns], ignored)
     return found
 
 
 def volatile_names(plan: PlanNode) -> Iterator[str]:
-    """The values anywhere in a plan that differ from run to run, as Spark calls them."""
+    """The values anywhere in a plan that differ from run to run, as SQL calls them."""
     for node in plan.walk():
-        yield from _volatile_in(node.expressions)
+        yield from volatile_in(node)
+
+
+def _place(name: str, flow: FlowSpec) -> Location:
+    """Where the flow's SQL says it; the flow's own place where it does not, or says it in other words."""
+    called, quoted = re.match(r"\w+(?=\(\))", name), re.match(r"'([^']*)' as a", name)
+    if called is not None:
+        return place_of(flow, rf"\b({called.group()})\b")
+    for part in (flow, *flow.views):
+        if isinstance(part.transform, SqlTransform):
+            for said, offset in found_in(part.transform.text):
+                if "(" not in said or "'" in said:
+                    return part.transform.place(offset, len(said))
+            if quoted is not None and (at := part.transform.text.find(quoted.group(1))) > 0:
+                return part.transform.place(at - 1, len(quoted.group(1)) + 2)
+    return flow.at
 
 
 def _in_sql(name: str, flow: FlowSpec) -> str:
     """A volatile value as the user wrote it, where that is not what Spark calls it: when a plan is judged, the clock stands in."""
-    return "run_ts()" if name == "Now" and run_ts.says(flow) else name
+    return "run_ts()" if name == "now()" and run_ts.says(flow) else name
 
 
 def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     """The output's columns that are an aggregate whose value depends on the order of rows, neither sorted nor declared."""
     declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
-    found = []
-    for column in _columns(plan):
-        aggregate = _aggregate(_main(plan), column)
-        if aggregate is None or _named(column) in declared:
+    found, made = [], Made(plan)
+    for identity, name in output_columns(plan):
+        aggregate = None if name.lower() in declared else _aggregate(identity, made, set())
+        if aggregate is None:
             continue
-        words, name = _ORDERED[aggregate], column.fields.get("name")
+        words = ORDERED[aggregate]
         message = f"flow '{flow.name}': column '{name}' is {words[0]} of rows that have no order, so it differs from run to run"
-        better = "array_sort it" if aggregate.startswith("Collect") else "order it, or use min, max, min_by or max_by"
-        hint = f"{better}; or, where the order does not matter, say equality: {{{name}: unordered}}"
+        hint = f"{_better(aggregate)}; or, where the order does not matter, say equality: {{{name}: unordered}}"
         found.append(Diagnostic("E264", message, place_of(flow, rf"\b({'|'.join(words)})\s*\("), hint))
     return found
 
 
-def deciding_floats(plan: PlanNode) -> tuple[str, ...]:
-    """What to say where a sum or an average of floats, whose last digits depend on the order of its parts, decides about rows."""
-    made: dict[int, str] = {}
-    for node in plan.walk():
-        for item in expressions(node.fields.get(_LISTS["Aggregate"])):
-            parts = [part for part in item.walk() if part.name in _OF_FLOATS]
-            if any(_is_float(value) for part in parts for value in part.children):
-                made[item.identity] = str(item.fields.get("name"))
-    found: dict[str, None] = {}
-    for node in plan.walk():
-        for field, words in _DECIDES.get(node.name, {}).items():
-            read = {part.identity for item in expressions(node.fields.get(field)) for part in item.walk()}
-            for identity in read & made.keys():
-                found[f"'{made[identity]}', a sum or an average of floats, {words}"] = None
-    return tuple(
-        f"{what}: its last digits depend on the order of rows, so that rows at the edge may differ between the modes; use DECIMAL, or round it first"
-        for what in found
+def _better(aggregate: str) -> str:
+    known = {
+        "Collect": "array_sort it",
+        "Hll": "use theta_sketch_agg or approx_count_distinct, whose answers have no order",
+        "ApproxTopK": "count them: GROUP BY",
+        "Tuple": "show what it estimates: tuple_sketch_estimate_double(…)",
+        "Vector": "sum its parts as DECIMAL",
+    }
+    return next(
+        (words for begin, words in known.items() if aggregate.startswith(begin)),
+        "order it, or use min, max, min_by or max_by",
     )
 
 
@@ -127,7 +150,7 @@ def arbitrary_choices(plan: PlanNode, flow: FlowSpec) -> tuple[str, ...]:
     for node in plan.walk():
         if node.name == "GlobalLimit" and not _is_sorted(node):
             found["LIMIT without ORDER BY keeps any of the rows, so the modes may keep others: order them"] = None
-        for item in expressions(node.fields.get(_LISTS["Aggregate"])):
+        for item in expressions(node.fields.get("aggregateExpressions")):
             for part in item.walk() if _named(item) not in declared else ():
                 if part.name == "Mode" and "reverseOpt" not in part.fields:
                     found["mode() takes any of the values that are equally frequent: say mode() WITHIN GROUP (ORDER BY x)"] = None  # fmt: skip
@@ -146,63 +169,6 @@ def _is_sorted(limit: PlanNode) -> bool:
     return below.name == "Sort" and bool(below.fields["global"])  # SORT BY orders no more than each partition
 
 
-def _is_float(value: Expression) -> bool:
-    """Whether a value is a float, as far as its plan says of what type its parts are."""
-    if "dataType" in value.fields:
-        return value.fields["dataType"] in ("double", "float")
-    return any(map(_is_float, value.children))
-
-
-def _main(plan: PlanNode) -> PlanNode:
-    """The operator that gives the output: of a query WITH others the query itself."""
-    while plan.name in ("WithCTE", "SubqueryAlias"):
-        plan = next(item for item in (*plan.children, *plan.subplans) if item.name != "CTERelationDef")
-    return plan
-
-
-def _columns(plan: PlanNode) -> list[Expression]:
-    """The expressions of the output's columns; none where the last operator is no projection."""
-    main = _main(plan)
-    return expressions(main.fields.get(_LISTS.get(main.name, "")))
-
-
-def _volatile_but(node: PlanNode, free: set[int]) -> Iterator[str]:
-    """The volatile values below an operator, without those that only the columns `free` are made of."""
-    if node.name in _LISTS and free:
-        own = expressions(node.fields[_LISTS[node.name]])
-        grouped = expressions(node.fields.get("groupingExpressions"))
-        others = [*(item for item in own if item.identity not in free), *grouped]
-        yield from (name for item in others for name in _volatile_of(item))
-        read = {part.identity for item in own if item.identity in free for part in item.walk() if _is_column(part)}
-        read -= {part.identity for item in others for part in item.walk() if _is_column(part)}
-        for child in node.children:
-            yield from _volatile_but(child, read if node.name == "Project" else set())
-        for nested in node.subplans:
-            yield from _volatile_but(nested, set())
-        return
-    if node.name != "WithCTE":  # its expressions are those of the operators that it holds
-        yield from _volatile_in(node.expressions)
-    for child in (*node.children, *node.subplans):
-        whole = node.name == "SubqueryAlias" or (node.name == "WithCTE" and child.name != "CTERelationDef")
-        yield from _volatile_but(child, free if whole else set())
-
-
-def _is_column(item: Expression) -> bool:
-    return item.name == "AttributeReference"
-
-
-def _volatile_in(found: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for item in found:
-        if item["class"] in _VOLATILE:
-            yield str(item["class"])
-        elif item["class"] == "PythonUDF" and item.get("udfDeterministic") is False:
-            yield f"the non-deterministic function {item.get('name')}"
-
-
-def _volatile_of(item: Expression) -> Iterator[str]:
-    return _volatile_in({**part.fields, "class": part.name} for part in item.walk())
-
-
 def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator[Diagnostic]:
     """Where an ignored value would decide which row a sink keeps."""
     if flow.sink.strategy == "scd2" and not flow.sink.track:
@@ -218,21 +184,15 @@ def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator
             yield Diagnostic("E262", message, flow.equality.at, "return ignored columns last")
 
 
-def _aggregate(node: PlanNode, column: Expression) -> str | None:
-    """The order-sensitive aggregate that a column shows, followed through projections; None where none is, or its order does not matter."""
-    for value in _shown(column):
-        if node.name == "Aggregate" and value.name in _ORDERED:
-            if not value.fields.get("orderExpressions"):
+def _aggregate(identity: int, made: Made, seen: set[int]) -> str | None:
+    """The order-sensitive aggregate that a column shows, wherever in the plan; None where none is, or its order does not matter."""
+    seen.add(identity)
+    for operator, whole in made.of(identity):
+        for value in _shown(whole):
+            if operator == "Aggregate" and value.name in ORDERED and not value.fields.get("orderExpressions"):
                 return value.name
-        elif _is_column(value) and node.name in _LISTS:
-            below = node.children[0] if node.children else None
-            while below is not None and below.name in _PASSING:
-                below = below.children[0] if below.children else None
-            if below is not None and below.name in _LISTS:
-                made = [
-                    item for item in expressions(below.fields[_LISTS[below.name]]) if item.identity == value.identity
-                ]
-                found = _aggregate(below, made[0]) if made else None
+            for other in (value.identity, *value.outcome()) if value is not whole or value.outcome() else ():
+                found = _aggregate(other, made, seen) if other not in seen else None
                 if found is not None:
                     return found
     return None
@@ -241,7 +201,7 @@ def _aggregate(node: PlanNode, column: Expression) -> str | None:
 def _shown(item: Expression) -> Iterator[Expression]:
     """An expression and what it is made of, but for what is behind a function to which the order of its values is the same."""
     yield item
-    if item.name not in _UNORDERING:
+    if item.name not in UNORDERING:
         for child in item.children:
             yield from _shown(child)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.config.spec import FlowSpec
+    from etl.config.spec import FlowSpec, InputSpec
     from etl.engine.job import Job
 
 
@@ -35,17 +35,36 @@ _LOADING = threading.RLock()  # sys.path and sys.modules are the process's
 _LOADED: dict[tuple[str, int], ModuleType] = {}
 
 
-def apply(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> DataFrame:
-    """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here."""
-    flow, known = job.flow, dict(frames)
-    for view in flow.views:
+def apply(
+    job: Job,
+    session: SparkSession,
+    frames: Mapping[str, DataFrame],
+    given: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
+) -> DataFrame:
+    """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here.
+
+    `given`: what becomes of each of the transform's own inputs, views among them, before it sees it.
+    """
+    return _apply_part(job, job.flow, session, with_views(job, session, frames), given)
+
+
+def with_views(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """`frames` and those of the views in the flow. Lazy, too."""
+    known = dict(frames)
+    for view in job.flow.views:
         known[view.name] = _apply_part(job, view, session, known)
-    return _apply_part(job, flow, session, known)
+    return known
 
 
-def _apply_part(job: Job, part: FlowSpec, session: SparkSession, known: Mapping[str, DataFrame]) -> DataFrame:
+def _apply_part(
+    job: Job,
+    part: FlowSpec,
+    session: SparkSession,
+    known: Mapping[str, DataFrame],
+    given: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
+) -> DataFrame:
     """The flow, or a view in it, over its own inputs; which files rows came from only a transform learns that asks."""
-    reads = part.reads or part.inputs
+    reads = part.own_inputs
     telling = {item.name for item in job.inputs if item.source.tells_files}
     asked = {item.name for item in reads if item.dataset in telling and file_columns.asks(part, item.name)}
     frames = {
@@ -54,6 +73,8 @@ def _apply_part(job: Job, part: FlowSpec, session: SparkSession, known: Mapping[
         else known[item.dataset]
         for item in reads
     }
+    if given is not None:
+        frames = {item.name: given(item, frames[item.name]) for item in reads}
     output = _apply_one(job, part, session, frames, frozenset(asked))
     if asked and not isinstance(part.transform, SqlTransform):
         # Python's select("*"), or no transform at all: the column is none of the source's own, so it goes no further by itself.

@@ -11,9 +11,12 @@ from pyspark.sql.types import BooleanType, NullType
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.advice import followable
+from etl.config.volatile import FROM_DATA
+from etl.engine.classify_deciding import deciding_in
 from etl.engine.classify_values import volatile_names
 from etl.engine.lineage import expressions
 from etl.engine.session_plan import analysed_plan
+from etl.engine.volatile import computed_clocks, volatile_in
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec
 
 _UNORDERED = ("map<", "variant", "interval")
-_HINT = "take the value from the data: what is violated, deleted or grouped must be the same in every run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,13 @@ class _Condition:
     at: Location
 
 
-def check_rows(flow: FlowSpec, output: DataFrame) -> None:
-    """ConfigurationError for an expectation or a `delete_when` that names what the rows do not have, is no condition, or differs from run to run."""
+def check_rows(flow: FlowSpec, output: DataFrame) -> tuple[str, ...]:
+    """ConfigurationError for an expectation or a `delete_when` that names what the rows do not have, is no condition, or differs from run to run.
+
+    What works and should be looked at is given back.
+    """
     found: list[Diagnostic] = []
+    said: tuple[str, ...] = ()
     for item in _conditions(flow):
         try:
             judged = output.select(F.expr(item.text).alias("_etl_condition"))
@@ -50,9 +56,11 @@ def check_rows(flow: FlowSpec, output: DataFrame) -> None:
             found.append(Diagnostic("E349", message, item.at, "write a condition, which is true or false of each row"))
         for name in dict.fromkeys(_volatile(flow, output, judged)):
             message = f"{item.what} of flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal"
-            found.append(Diagnostic("E262", message, item.at, _HINT))
+            found.append(Diagnostic("E262", message, item.at, FROM_DATA))
+        said += deciding_in(analysed_plan(judged), item.what)
     if found:
         raise ConfigurationError(found)
+    return said
 
 
 def check_groups(flow: FlowSpec, inputs: Mapping[str, DataFrame]) -> None:
@@ -62,13 +70,18 @@ def check_groups(flow: FlowSpec, inputs: Mapping[str, DataFrame]) -> None:
         for name, expression in group.expressions:
             item = _Condition(f"the group '{group.column}'", expression, group.at)
             try:
-                kind = inputs[name].select(F.expr(expression)).schema[0].dataType.simpleString()
+                judged = inputs[name].select(F.expr(expression))
+                kind = judged.schema[0].dataType.simpleString()
             except AnalysisException as cause:
                 found.append(_not_understood(flow, item, inputs[name], cause, f"'{name}' has"))
                 continue
             if any(word in kind for word in _UNORDERED):
                 message = f"{item.what} of flow '{flow.name}' is of type {kind.upper()}, by which rows cannot be grouped: {expression}"
                 found.append(Diagnostic("E349", message, group.at, "group by a part of it, or by its text"))
+            plan = analysed_plan(judged)
+            for volatile in dict.fromkeys((*volatile_in(plan), *computed_clocks(plan, judged))):
+                message = f"{item.what} of flow '{flow.name}' uses {volatile}, whose value differs from run to run, so the two modes could never be equal"
+                found.append(Diagnostic("E262", message, group.at, FROM_DATA))
     if found:
         raise ConfigurationError(found)
 
@@ -85,6 +98,7 @@ def _volatile(flow: FlowSpec, output: DataFrame, judged: DataFrame) -> Iterator[
     before, plan = list(volatile_names(analysed_plan(output))), analysed_plan(judged)
     after = list(volatile_names(plan))
     yield from after[: len(after) - len(before)]  # the condition's own come first: it stands above the transform
+    yield from computed_clocks(plan, judged)
     ignored = {name.lower() for name in flow.equality.ignore}
     for part in (part for item in expressions(plan.fields.get("projectList")) for part in item.walk()):
         if before and part.name == "AttributeReference" and str(part.fields.get("name")).lower() in ignored:

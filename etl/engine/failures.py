@@ -18,6 +18,7 @@ from etl.engine import session_death
 from etl.engine.advice import followable
 from etl.engine.evidence import evidence, is_spark, plain
 from etl.engine.faults import judged
+from etl.engine.sql_places import place_in_error
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
 from etl.planning.events import Failure
 
@@ -74,6 +75,7 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     said = evidence(cause)
     judgement = judged(said, spark=is_spark(cause))
     rule = judgement.rule
+    where = str(place_in_error(flow, said.text) or where) if where else ""
     if rule.message:
         words = _words(said, judgement, flow)
         message = f"flow '{flow.name}': {rule.message.format(**words)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.session_plan import simple
+from etl.engine.session_plan import plan_in, simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,11 +46,66 @@ class Expression:
         own = [str(value) for key, value in sorted(self.fields.items()) if key not in silent and _plain(value)]
         return f"{self.name}({','.join([*own, *(child.canonical(known) for child in self.children)])})"
 
+    def outcome(self) -> list[int]:
+        """Of a subquery expression the identities of the columns that its query gives; empty of all others."""
+        plan = plan_in(self.fields)
+        return [identity for identity, _ in output_columns(plan)] if plan is not None else []
+
     def walk(self) -> Iterator[Expression]:
         """This expression and everything below it."""
         yield self
         for child in self.children:
             yield from child.walk()
+
+
+class Made:
+    """How each column anywhere in a plan is made: of which expression in which operator, or as the same as other columns."""
+
+    def __init__(self, plan: PlanNode) -> None:
+        self._of: dict[int, list[tuple[str, Expression]]] = {}
+        self._same: dict[int, list[int]] = {}
+        defined = {
+            str(node.fields.get("id")): output_columns(node.children[0])
+            for node in plan.walk()
+            if node.name == "CTERelationDef"
+        }
+        for node in plan.walk():
+            for field in ("projectList", "aggregateExpressions", "windowExpressions"):
+                for item in expressions(node.fields.get(field)):
+                    if item.name != "AttributeReference":
+                        self._of.setdefault(item.identity, []).append((node.name, item))
+            self._by_place(node, defined)
+
+    def of(self, identity: int) -> list[tuple[str, Expression]]:
+        """The operator and the expression that make a column, once for each branch of a union; none where an input gives it."""
+        found, waiting, seen = [], [identity], set()
+        while waiting:
+            looked = waiting.pop()
+            if looked not in seen:
+                seen.add(looked)
+                found += self._of.get(looked, [])
+                waiting += self._same.get(looked, [])
+        return found
+
+    def _by_place(self, node: PlanNode, defined: Mapping[str, list[tuple[int, str]]]) -> None:
+        """Columns that are those of other operators in the same places."""
+        if node.name == "Union":
+            own = output_columns(node)
+            for child in node.children:
+                for (identity, _), (other, _) in zip(own, output_columns(child), strict=False):
+                    self._same.setdefault(identity, []).append(other)
+        elif node.name == "CTERelationRef":
+            for (identity, _), (other, _) in zip(
+                output_columns(node), defined.get(str(node.fields.get("cteId")), []), strict=False
+            ):
+                self._same.setdefault(identity, []).append(other)
+        elif node.name == "Expand":
+            for row in node.fields["projections"]:
+                for (identity, _), item in zip(output_columns(node), expressions(row), strict=False):
+                    self._of.setdefault(identity, []).append((node.name, item))
+        elif node.name == "Generate":
+            for item in expressions(node.fields.get("generatorOutput")):
+                self._of[item.identity] = [(node.name, made) for made in expressions(node.fields.get("generator"))]
 
 
 def expressions(value: Any) -> list[Expression]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.starts import starts
 from etl.config.state import not_a_time
 from etl.engine import classify, classify_groups, conditions, contract, partitions, storable, verified
-from etl.engine.compile import apply
+from etl.engine.compile import apply, with_views
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_state import inputs_of
 from etl.engine.generations import MICROS, Generation, is_drained, open_generation, read_generation, recorded_pins
-from etl.engine.job import Input, Job
+from etl.engine.job import Job
 from etl.engine.sources import open_source
 from etl.engine.stateful import judge_state
 from etl.engine.storage import FlowPaths
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
+    from etl.config.spec import FlowSpec, InputSpec, Mode, PipelineSpec, Strategy
     from etl.engine.sources import Pin
     from etl.planning.plan import Kind
     from etl.planning.strategy import Decision
@@ -153,14 +154,18 @@ def judge(
         else open_source(item.source).empty(session)
         for item in job.inputs
     }
-    conditions.check_groups(flow, {item.spec.name: empty[item.name] for item in job.inputs})
-    frames = {item.name: _marked(flow, item, empty[item.name]) for item in job.inputs}
-    output = apply(job, session, frames)
     changes = frozenset(item.spec.name for item in job.changes)
-    found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs})
+    called = datetime.now(UTC)
+    if flow.groups:
+        output, changes = _grouped(job, session, empty)
+    else:
+        output = apply(
+            job, session, {item.name: classify.marked(item.spec.name, empty[item.name]) for item in job.inputs}
+        )
+    found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs}, called)
     _refuse_reserved(flow, output, feeds=job.followed and _strategy(flow, found.kind) != "append")
     contract.check(flow, output, session)
-    conditions.check_rows(flow, output)
+    found = replace(found, warnings=found.warnings + conditions.check_rows(flow, output))
     _refuse_missing_groups(flow, output)
     _refuse_half_a_table(job, found)
     if found.kind == "groups":
@@ -187,10 +192,30 @@ def judge(
     )  # as the plan without a JVM has told the user
 
 
-def _marked(flow: FlowSpec, item: Input, frame: DataFrame) -> DataFrame:
-    if flow.groups and item.spec.read == "changes":
-        return classify_groups.marked(item.spec.name, frame, flow.groups)
-    return classify.marked(item.spec.name, frame)
+def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) -> tuple[DataFrame, frozenset[str]]:
+    """The output of a flow of groups, each of its own inputs marked with its groups, and the names of those that change.
+
+    What a view reads is marked, too, under another name: the view's rows must each follow from one row of it.
+    """
+    flow = job.flow
+    behind = {item.name: classify.marked(f".{item.name}", empty[item.name]) for item in job.inputs}
+    known = with_views(job, session, behind if flow.views else empty)
+    conditions.check_groups(flow, {item.name: known[item.dataset] for item in flow.own_inputs})
+    moving = frozenset(f".{item.name}" for item in job.changes)
+    for item in flow.own_inputs:
+        mixing = "" if item.dataset in empty else classify.row_by_row(known[item.dataset], moving)
+        if item.read == "changes" and mixing:
+            message = f"flow '{flow.name}' groups the changes of the view '{item.dataset}', which has {mixing}, so that no new row tells its groups"
+            hint = "let the view be a flow that stores its rows; or use incremental: full"
+            raise ConfigurationError([Diagnostic("E263", message, item.at, hint)])
+
+    def marked(item: InputSpec, frame: DataFrame) -> DataFrame:
+        if item.read == "changes":
+            return classify_groups.marked(item.name, frame, flow.groups)
+        return classify.marked(item.name, frame)
+
+    changes = frozenset(item.name for item in flow.own_inputs if item.read == "changes")
+    return apply(job, session, behind if flow.views else empty, marked), changes
 
 
 def _refuse_half_a_table(job: Job, found: classify.Classified) -> None:

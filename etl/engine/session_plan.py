@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pyspark.sql import DataFrame
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _SESSION, _WINDOW, _TIMED = "spark.sessionWindow", "spark.timeWindow", "spark.watermarkDelayMs"
 _OF_INSTANTS = ("Deduplicate", "WithState")  # parts of the names of operators
 _GROUPING = ("Aggregate", "Distinct", "Except")  # the last two group by all of their columns by the time they run
+_MARKERS = ("PipeOperator",)  # operators that only say how a query was written
+_TEXTS_TO_TIMES = ("Cast", "ParseToTimestamp", "ParseToDate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ def analysed_plan(frame: DataFrame) -> PlanNode:
     text = frame._jdf.queryExecution().analyzed().toJSON()  # noqa: SLF001  # no public way to a plan's structure
     nodes = json.loads(text)
     return _build(nodes, 0)[0]
+
+
+def plan_in(fields: Mapping[str, Any]) -> PlanNode | None:
+    """The plan inside of a subquery expression, by its fields; None of what holds none."""
+    value = fields.get("plan")
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict) or "num-children" not in value[0]:
+        return None
+    return _build(value, 0)[0]
 
 
 class Unplannable(Exception):
@@ -146,6 +156,8 @@ def _build(nodes: list[dict[str, Any]], index: int) -> tuple[PlanNode, int]:
     for _ in range(int(own["num-children"])):
         child, following = _build(nodes, following)
         children.append(child)
+    if simple(own["class"]) in _MARKERS:
+        return children[0], following
     expressions: list[dict[str, Any]] = []
     subplans: list[PlanNode] = []
     for key, value in own.items():
@@ -171,3 +183,34 @@ def _gather(value: Any, expressions: list[dict[str, Any]], subplans: list[PlanNo
             expressions.append({**value, "class": simple(str(value["class"]))})
         for item in value.values():
             _gather(item, expressions, subplans)
+
+
+def jvm_timezone(frame: DataFrame) -> str:
+    """The time zone in which the JSON of a plan tells instants: the JVM's own."""
+    jvm: Any = frame.sparkSession._jvm  # noqa: SLF001  # Spark has no setting that tells it
+    return str(jvm.java.util.TimeZone.getDefault().getID())
+
+
+def constant_texts(frame: DataFrame) -> list[tuple[str, str]]:
+    """The texts, computed of constants alone, that a plan casts to times, each with the name of the type. Runs nothing."""
+    found: list[tuple[str, str]] = []
+    waiting = [frame._jdf.queryExecution().analyzed()]  # noqa: SLF001  # no public way to a plan's structure
+    while waiting:
+        node = waiting.pop()
+        waiting += _all(node.children())
+        looked = _all(node.expressions())
+        while looked:
+            item = looked.pop()
+            name = item.getClass().getSimpleName()
+            looked += _all(item.children())
+            if "Subquery" in name or name == "Exists":
+                waiting.append(item.plan())
+            if name in _TEXTS_TO_TIMES:
+                text = item.children().apply(0)
+                if text.foldable() and text.dataType().typeName() == "string":
+                    found.append((str(text.eval(None)), str(item.dataType().typeName())))
+    return found
+
+
+def _all(sequence: Any) -> list[Any]:
+    return [sequence.apply(index) for index in range(sequence.size())]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etl.config import run_ts
-from etl.config.query import shift, understood
+from etl.config.query import understood
 from etl.config.spec import PythonTransform, SqlTransform
 
 if TYPE_CHECKING:
@@ -102,7 +102,6 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
 def _place(node: Any, transform: SqlTransform) -> Location:
     for item in node.walk():
         meta = getattr(item, "meta", {})
-        if "line" in meta and "col" in meta:
-            width = len(getattr(item, "name", "") or " ")
-            return shift(transform.at, transform.text, int(meta["line"]), max(1, int(meta["col"]) - width + 1), width)
+        if "start" in meta and "end" in meta:
+            return transform.place(int(meta["start"]), int(meta["end"]) - int(meta["start"]) + 1)
     return transform.at

@@ -292,3 +292,33 @@ SELECT 'x' AS 2nd FROM t
 SELECT 1a, t.2b FROM t
 
 SELECT a FROM t;
+
+SELECT /*+ BROADCAST(x), SHUFFLE_HASH(y), REPARTITION(3, id) */ x.id FROM t x JOIN s y ON x.id = y.id
+
+FROM t |> AS x |> LEFT JOIN s ON x.id = s.id |> WHERE x.id > 0 |> EXTEND x.id + 1 AS y |> SET y = y * 2 |> DROP y
+
+FROM t |> WHERE id > 1 |> AGGREGATE sum(id) AS n GROUP BY k |> WHERE n > 2 |> ORDER BY n DESC |> LIMIT 3
+
+TABLE t |> SELECT id |> UNION ALL TABLE s
+
+FROM t | WHERE id > 1 | SELECT id
+
+SELECT v:a.b::int AS n, v:a[0].b, v:['a b'], v:`a b`::string FROM t WHERE v:b::int > :since
+
+SELECT shuffle(a, 7), corr(DISTINCT x, y), any_value(a, true), rand(), concat_ws(',') FROM t
+
+SELECT IDENTIFIER('abs')(id), IDENTIFIER('id') FROM t
+
+SELECT -INTERVAL -1 DAY 1 HOUR, INTERVAL '1-2' YEAR TO MONTH FROM t
+
+SELECT x.id, y.name FROM t x JOIN s y APPROX NEAREST 1 BY SIMILARITY -abs(x.id - y.id)
+
+SELECT * FROM (SELECT k, y, n FROM t) PIVOT (ceil(sum(n)), avg(n) + 1 AS m FOR k IN ('a', 'b'))
+
+SELECT CAST(g AS GEOGRAPHY(ANY)) FROM t
+
+FROM t MAP id, k USING 'cat' AS (a, b)
+
+SELECT * FROM explode(collection => TABLE(t))
+
+WITH uniform (a) AS (SELECT id FROM t) SELECT uniform.a FROM uniform

@@ -12,6 +12,7 @@ from etl.config.ddl import DdlError, parse
 from etl.config.diagnostics import in_file
 from etl.config.lexical import FILLER, scan
 from etl.config.query import check_expression, check_sql, markers, normal
+from etl.config.volatile import found_in
 
 QUERIES = [
     text for text in Path(__file__).with_name("queries.sql").read_text(encoding="utf-8").split("\n\n") if text.strip()
@@ -104,6 +105,51 @@ def test_what_would_change_the_query_around_an_expression_is_refused(text: str) 
     (found,) = check_expression(text, in_file("e", text), "it")
     assert found.code in ("E306", "E307", "E309")
     assert found.hint
+
+
+MISPLACED = (
+    ("SELECT CAST(x AS DECIMAL(:a, 2)) FROM t", "inside a type", 25), ("SELECT x::ARRAY<DECIMAL(:a, 2)> FROM t", "inside a type", 24),
+    ("SELECT * FROM :a", "as a table", 14), ("SELECT t.:a FROM t", "as a column", 9), ("SELECT x AS :a FROM t", "as a name", 12),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words", "offset"), MISPLACED)
+def test_a_marker_stands_for_a_value_and_where_none_can_stand_it_is_refused(text: str, words: str, offset: int) -> None:
+    at = in_file("q.sql", text)
+    (found,) = check_sql(text, at, inputs={"t": at(0)} if "FROM t" in text else {}, params={"a"}, flow="f")
+    assert (found.code, words in found.message, found.at.column) == ("E350", True, offset + 1), found.render()
+    assert "a marker stands for a value" in found.message
+
+
+def test_what_a_hint_names_is_no_table_and_a_part_of_a_variant_no_marker() -> None:
+    text = "SELECT /*+ BROADCAST(d), SHUFFLE_HASH(t) */ t.v:a.b::int FROM t JOIN s AS d ON t.id = d.id"
+    at = in_file("q.sql", text)
+    assert check_sql(text, at, inputs={"t": at(0), "s": at(0)}, params=(), flow="f") == []
+    assert markers(text) == frozenset()
+
+
+CLOCKS = (
+    "TIMESTAMP'now'", "TIMESTAMP ' Now '", "TIMESTAMP_NTZ'today'", "TIMESTAMP_LTZ'yesterday UTC'", "DATE'today'", 'DATE "tomorrow"', "DATE r'now'",
+    "TIMESTAMP'12:30'", "TIMESTAMP'T12'", "CAST('now' AS TIMESTAMP)", "TRY_CAST('today' AS DATE)", "'12:30'::timestamp", "to_timestamp('now')", "to_date('today')", "date('now')",
+    "TIMESTAMP'\\u006eow'", "now()", "current_timestamp ( )", "rand(3)", "uniform(0, 9, 1)", "version()", "kll_sketch_agg_bigint(x)", "aes_encrypt(b, k)", "aes_encrypt(b, k, 'CBC')",
+)  # fmt: skip
+NO_CLOCKS = (
+    "TIMESTAMP'epoch'", "TIMESTAMP'2020-01-01 12:30'", "DATE'2020-01-01'", "'now'", "concat('TIMESTAMP', 'now')", "x.now()", "`now`()", "now", "CAST('2020-01-01' AS DATE)",
+    "aes_encrypt(b, k, 'ECB')", "aes_encrypt(b, k, 'GCM', 'DEFAULT', iv)", "unix_timestamp(ts)", "to_timestamp('12', 'HH')", "TIME'12:30'", "user_id", "randomise(x)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CLOCKS)
+def test_what_differs_from_run_to_run_is_found_in_the_text_where_it_begins(text: str) -> None:
+    assert [offset for _, offset in found_in(f"SELECT id, {text} FROM t")] == [len("SELECT id, ")]
+    if "kll" not in text:
+        (found,) = check_expression(f"x = {text}", in_file("e", f"x = {text}"), "it")
+        assert (found.code, found.at.column) == ("E262", 5), found.render()
+
+
+@pytest.mark.parametrize("text", NO_CLOCKS)
+def test_what_is_the_same_in_every_run_is_not(text: str) -> None:
+    assert list(found_in(f"SELECT id, {text} FROM t")) == []
 
 
 def test_a_string_or_a_comment_is_never_taken_for_code() -> None:

@@ -309,3 +309,26 @@ def test_a_delay_must_be_given_for_each_changes_input(project: Project) -> None:
         "the delay of flow 'closed' says nothing of the changes input 'clicks'",
         "the delay of flow 'closed' is given for 'click', which is no changes input",
     ]
+
+
+VARIANTS = """
+  counted:
+    inputs: [clicks]
+    transform:
+      sql: >
+        SELECT window(at, '10 minutes').start AS at, who, parse_json(concat('{"n": ', count(*), '}')) AS v, map(who, count(*)) AS m
+        FROM clicks GROUP BY window(at, '10 minutes'), who
+    incremental: {state: {watermark: at, delay: 10 minutes}}
+    sink: {strategy: merge, keys: [at, who]}
+"""
+
+
+def test_a_result_of_values_without_an_order_is_merged_as_well_as_the_newest_of_its_keys_wins(project: Project) -> None:
+    root = project({"pipelines/shop.yml": SOURCE + VARIANTS})
+    found = []
+    for mode, lines in (("stream", [at(1), at(2, "b")]), ("stream", [at(3)]), ("batch", [])):
+        land(root, f"{len(found)}.json", *lines)
+        assert ran(mode).failure is None
+        found.append(rows(root / ".etl" / "local" / "tables" / "shop" / "counted", "who, v, m"))
+    assert [[len(item) for item in found], found[1] == found[2], found[0] == found[1]] == [[2, 2, 2], True, False]
+    assert {who: dict(counts)[who] for who, _, counts in found[2]} == {"a": 2, "b": 1}

@@ -63,3 +63,48 @@ def test_a_view_is_computed_inside_each_of_its_readers_in_either_mode(tmp_path: 
     assert sorted(place.name for place in tables.iterdir()) == ["counted", "stored"]
     assert pipeline.audit().holds
     assert pipeline.run(mode="stream").status == "unchanged"
+
+
+GROUPED = """
+version: 1
+name: grouped
+sources:
+  orders: {format: json, path: landing/orders, schema: "id INT, who STRING"}
+  people: {format: json, path: landing/people, schema: "who STRING, name STRING"}
+flows:
+  kept: {inputs: [orders], transform: {sql: "SELECT id, who FROM orders WHERE id > 0"}, sink: {strategy: view}}
+  named: {inputs: {kept: changes, people: snapshot}, transform: {sql: "SELECT k.id, upper(p.name) AS name FROM kept k JOIN people p USING (who)"}, sink: {strategy: view}}
+  counted: {inputs: [kept], incremental: {groups: {who: who}}, transform: {sql: "SELECT who, count(*) AS n FROM kept GROUP BY who"}}
+  both:
+    inputs: {named: changes, kept: changes}
+    incremental: {groups: {name: {named: name, kept: who}}}
+    transform: {sql: "SELECT name, sum(id) AS s FROM (FROM named |> SELECT name, id |> UNION ALL SELECT who, id FROM kept) GROUP BY name"}
+  summed: {inputs: [orders], transform: {sql: "SELECT who, count(*) AS n FROM orders GROUP BY who"}, sink: {strategy: view}}
+  mixed: {inputs: [summed], enabled: %s, incremental: {groups: {who: who}}, transform: {sql: "SELECT who, max(n) AS n FROM summed GROUP BY who"}}
+"""
+
+
+def test_groups_over_a_view_are_those_of_its_rows_in_every_way_of_running(tmp_path: Path) -> None:
+    land(tmp_path, "people/p.json", '{"who": "a", "name": "anna"}\n')
+    (tmp_path / "pipelines").mkdir()
+    file = tmp_path / "pipelines" / "grouped.yml"
+    file.write_text(GROUPED % "false", encoding="utf-8")
+    tables = tmp_path / ".etl" / "local" / "tables" / "grouped"
+    ways: tuple[Any, ...] = ("stream", "stream", "stream", "batch", "stream")
+    landed = [(1, "a"), (0, "zero"), (2, "b"), (3, "a"), (4, "c")]
+    for index, (mode, (number, who)) in enumerate(zip(ways, landed, strict=True)):
+        land(tmp_path, f"orders/{index}.json", f'{{"id": {number}, "who": "{who}"}}\n')
+        result = etl.load(file).run(mode=mode)
+        assert [flow.failure for flow in result.flows] == [None, None]
+        so_far = [item for item in landed[: index + 1] if item[0] > 0]
+        totals = {
+            name: [number for number, who in so_far if who == name] for name in sorted({who for _, who in so_far})
+        }
+        assert rows(tables / "counted") == [(name, len(ids)) for name, ids in totals.items()]
+        both = [("ANNA", sum(totals["a"])), *((name, sum(ids)) for name, ids in totals.items())]
+        assert rows(tables / "both") == both
+    assert etl.load(file).audit().holds
+    file.write_text(GROUPED % "true", encoding="utf-8")
+    (refused,) = etl.load(file).run(mode="stream", select=["mixed"]).flows
+    assert refused.failure is not None
+    assert "view 'summed', which has an aggregate" in refused.failure.message

@@ -20,6 +20,7 @@ from etl.engine.touched import touched
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from etl.config.spec import InputSpec
     from etl.engine.caches import Caches
     from etl.engine.job import Input, Job
 
@@ -32,16 +33,16 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
         return Output(rows, "all", arrivals)
     held = caches.keep(arrived)
     news = {item.name: _news(job, session, span, item, held) for item in job.changes}
-    keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes]
+    inputs = {item.name: _whole(session, span, item, caches, first=False).parsed for item in job.inputs}
+    keys = [part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)]
     found = touched(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups], caches)
-    inputs = {item.name: _whole(session, span, item, caches, first=False) for item in job.inputs}
-    frames = {}
-    for item in job.inputs:
-        frame = inputs[item.name].parsed
-        if item in job.changes:
-            frame = found.restrict(frame, [group.of(item.spec.name) for group in job.flow.groups])
-        frames[item.name] = frame
-    return Output(apply(job, session, frames), found.groups, news)
+
+    def restricted(item: InputSpec, frame: DataFrame) -> DataFrame:
+        if item.read != "changes":
+            return frame
+        return found.restrict(frame, [group.of(item.name) for group in job.flow.groups])
+
+    return Output(apply(job, session, inputs, restricted), found.groups, news)
 
 
 def _whole(session: SparkSession, span: Span, item: Input, caches: Caches, *, first: bool) -> Arrival:

@@ -51,7 +51,8 @@ def sink(
     columns = rows.columns
     left_out = {name.lower() for name in wanted.except_columns}
     stored = [name for name in columns if name.lower() not in left_out]
-    best = winners(rows, wanted, wanted.keys)
+    # Of state there is one result a key: the newest, whatever its values are.
+    best = rows if job.kind == "state" else winners(rows, wanted, wanted.keys)
     if job.rereads or isinstance(replaces, Groups):
         # Every row of the touched keys is here, so these rows alone decide, and nothing that was remembered counts.
         kept = best.filter(~_deleted(wanted)).select(*columns_of(stored))
@@ -200,7 +201,7 @@ def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
             for name in names
             if name.lower() not in known
         ]
-    for field in rows.schema.fields:
+    for field in rows.schema.fields if job.kind != "state" else ():
         kind = field.dataType.simpleString()
         if "map<" in kind or "variant" in kind:
             what, instead = ("a MAP", "an array of structs") if "map<" in kind else ("a VARIANT", "a string")
