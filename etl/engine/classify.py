@@ -35,6 +35,9 @@ _ROWWISE = {
     "View",
     "ResolvedHint",
     "UnresolvedHint",
+    "Repartition",
+    "RepartitionByExpression",
+    "RebalancePartitions",
     "WithCTE",
     "CTERelationDef",
 }
