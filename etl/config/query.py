@@ -51,6 +51,10 @@ _ARGUMENTS = re.compile(
 """How sqlglot says that a function takes other arguments: Spark's own are Spark's to judge."""
 
 
+class _Lost(ValueError):
+    """Sqlglot itself failed, which says nothing of the text: a set operation in pipes ends in an assertion of its own."""
+
+
 @lru_cache(maxsize=2048)
 def parse(text: str) -> Any:
     """The syntax tree of one query, in Spark's dialect; sqlglot's errors where it is none."""
@@ -58,7 +62,10 @@ def parse(text: str) -> Any:
     from sqlglot import exp  # noqa: PLC0415  # likewise
 
     dialect = "databricks" if _PATH.search(scan(text).bare) else "spark"  # which knows v:a.b
-    found = [item for item in sqlglot.parse(text, dialect=dialect) if item is not None]
+    try:
+        found = [item for item in sqlglot.parse(text, dialect=dialect) if item is not None]
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError) as cause:
+        raise _Lost(str(cause)) from cause
     if len(found) != 1:
         raise ValueError(f"one query belongs here, not {len(found)} statements")
     for hint in list(found[0].find_all(exp.Hint)):
@@ -159,7 +166,7 @@ def _tree(text: str, locate: Locate, what: str) -> tuple[Any, list[Diagnostic]]:
         return tree, []
     if isinstance(problem, RecursionError):
         return None, [Diagnostic("E300", f"{what} is nested too deeply", locate(0), "split it into several flows")]
-    if _BEYOND.search(scan(text).bare) or _ARGUMENTS.search(str(problem)):
+    if isinstance(problem, _Lost) or _BEYOND.search(scan(text).bare) or _ARGUMENTS.search(str(problem)):
         return None, [_beyond(what, locate)]
     first = problem.errors[0] if isinstance(problem, ParseError) and problem.errors else {}
     token = str(first.get("highlight") or " ")
@@ -292,7 +299,7 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
     try:
         tree = parse(f"SELECT 1 FROM _etl_row WHERE ({text}\n)")
     except (SqlglotError, ValueError, RecursionError) as cause:
-        if _BEYOND.search(scanned.bare) or _ARGUMENTS.search(str(cause)):
+        if isinstance(cause, _Lost) or _BEYOND.search(scanned.bare) or _ARGUMENTS.search(str(cause)):
             return [_beyond(what, locate)]
         first = getattr(cause, "errors", None) or [{}]
         near = str(first[0].get("highlight") or " ")

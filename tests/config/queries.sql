@@ -322,3 +322,5 @@ FROM t MAP id, k USING 'cat' AS (a, b)
 SELECT * FROM explode(collection => TABLE(t))
 
 WITH uniform (a) AS (SELECT id FROM t) SELECT uniform.a FROM uniform
+
+SELECT * FROM (FROM t |> SELECT id |> UNION ALL SELECT id FROM s)
