@@ -10,8 +10,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from pyspark.sql.types import BooleanType, NullType
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.advice import followable
 from etl.config.volatile import FROM_DATA
+from etl.engine.advice import followable
 from etl.engine.classify_deciding import deciding_in
 from etl.engine.classify_values import volatile_names
 from etl.engine.lineage import expressions
