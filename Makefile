@@ -72,7 +72,7 @@ messages: .venv/.ready ## what users read of each mistake in the catalogue, writ
 docs: .venv/.ready ## the generated part of docs/reference
 	@$(BIN)/python docs/generate.py
 
-log-store: .venv/.ready ## the jar of Delta's log store for object stores, compiled anew from its source
+log-store: .venv/.ready ## our jars, compiled anew from their sources: Delta's log store for object stores, the readers of files
 	@$(BIN)/python -m tests.log_store
 
 findings: ## what surprised us of the libraries below us, shown without Twilight; each brings its packages, and fails where it has changed

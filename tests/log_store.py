@@ -1,6 +1,6 @@
-"""Delta's log store for object stores, made of its source: `python -m tests.log_store` writes the jar that is checked in.
+"""Our jars, made of their sources: `python -m tests.log_store` writes those that are checked in.
 
-It is the same everywhere, byte for byte: one compiler, whichever Java runs it, and nothing is compressed, since each zlib has its own way.
+Delta's log store for object stores, and the readers of files. They are the same everywhere, byte for byte: one compiler, whichever Java runs it, and nothing is compressed, since each zlib has its own way.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pyspark
 
-from etl.engine.session_jars import LOG_STORE, Jar, cache_root, jars
+from etl.engine.session_jars import FILES, LOG_STORE, Jar, cache_root, jars
 from etl.engine.session_java import find_java
 
 SOURCE = LOG_STORE.with_name("ConditionalLogStore.java")
+READERS = sorted(FILES.with_name("files").glob("*.java"))
 _PYSPARK = Path(pyspark.__file__).parent
 # Eclipse's: a jar, so that a Java without a compiler of its own will do.
 _COMPILER = Jar("org.eclipse.jdt", "ecj", "3.42.0", "29f6d3918ee02db4400c103bc25dd90a22491c3a395867d9393070cb96a7dd29")
@@ -27,14 +28,14 @@ _COMPILER = Jar("org.eclipse.jdt", "ecj", "3.42.0", "29f6d3918ee02db4400c103bc25
 _FOR_17 = ("-source", "17", "-target", "17", "-encoding", "UTF-8", "-warn:none")
 
 
-def made_of(source: Path) -> bytes:
-    """The jar of a source's classes; RuntimeError with the compiler's words where it is no Java."""
+def made_of(*sources: Path) -> bytes:
+    """The jar of the sources' classes; RuntimeError with the compiler's words where they are no Java."""
     java = find_java().program
-    seen = [*jars(java), *_PYSPARK.glob("jars/hadoop-client-api-*.jar")]
+    seen = [*jars(java), *sorted(_PYSPARK.glob("jars/*.jar"))]
     with tempfile.TemporaryDirectory(prefix="log-store-") as folder:
         command = [java, "-jar", str(_compiler(java)), *_FOR_17, "-cp", os.pathsep.join(map(str, seen))]
         done = subprocess.run(
-            [*command, "-d", folder, str(source)], capture_output=True, text=True, timeout=120, check=False
+            [*command, "-d", folder, *map(str, sources)], capture_output=True, text=True, timeout=120, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(done.stdout + done.stderr)
@@ -74,5 +75,6 @@ def _digest(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    LOG_STORE.write_bytes(made_of(SOURCE))
-    sys.stdout.write(f"written: {LOG_STORE}\n")
+    for written, sources in ((LOG_STORE, [SOURCE]), (FILES, READERS)):
+        written.write_bytes(made_of(*sources))
+        sys.stdout.write(f"written: {written}\n")

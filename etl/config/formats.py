@@ -40,7 +40,7 @@ _DELTA = "etl.engine.sources.delta:DeltaSource"
 FORMATS: Mapping[str, Format] = {
     "csv": Format(_FILES, malformed=True),
     "json": Format(_FILES, malformed=True),
-    "parquet": Format(_FILES),
+    "parquet": Format(_FILES, malformed=True),
     "orc": Format(_FILES),
     "text": Format(_FILES, schema="optional", columns="value STRING"),
     "delta": Format(_DELTA, schema="own"),

@@ -77,7 +77,7 @@ class Source(Model):
     )
     options: dict[str, Option] = Field(default_factory=dict, description="Options of Spark's reader.")
     on_malformed: Literal["fail", "quarantine", "drop"] = Field(
-        "fail", description="What happens to a row that does not parse (csv, json)."
+        "fail", description="What happens to a row that is none (csv, json, parquet)."
     )
     pipeline: Name | None = Field(
         None,

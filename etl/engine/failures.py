@@ -10,6 +10,7 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
@@ -127,6 +128,20 @@ def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, st
         "part": words.get("what", "").lower(),
         "rule": f" ({expectation.expr})" if expectation else "",
         "place": str(expectation.at) if expectation and expectation.at.line else "",
+        **(_malformed(words, flow) if "malformed_file" in words else {}),
+    }
+
+
+def _malformed(words: dict[str, str], flow: FlowSpec) -> dict[str, str]:
+    """Where a record is no row, and why; the reason and the record hold values, which may be sensitive."""
+    file, line, why, record = (words.get(f"malformed_{part}", "") for part in ("file", "line", "why", "record"))
+    path = unquote(urlsplit(file).path)
+    hidden = bool(sensitive(flow))
+    return {
+        "malformed_file": path,
+        "malformed_at": f"{path}, {line}" if line.startswith("row") else f"{path}:{line}",
+        "malformed_because": "" if hidden else f" ({why})",
+        "malformed_shown": "" if hidden or not record else f": {record}",
     }
 
 

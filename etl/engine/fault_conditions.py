@@ -91,6 +91,25 @@ TEXTS = (
     ),
     Rule(
         "text",
+        rf"\[{markers.MALFORMED}\] (?P<malformed_file>\S+):0 \| (?P<why>[^\n]*?) \| ",
+        passes=False,
+        reason="the file has the same columns at the next try",
+        kind="expectation",
+        message="{malformed_file} does not fit its source's schema: {why}",
+        hint="declare the type that the file has, and cast in the transform",
+    ),
+    Rule(
+        "text",
+        rf"\[{markers.MALFORMED}\] (?P<malformed_file>\S+):(?P<malformed_line>\d+|row \d+|\d+ after byte \d+)"
+        r" \| (?P<malformed_why>[^\n]*?) \| (?P<malformed_record>[^\n]*)",
+        passes=False,
+        reason="the same row does not fit at the next try",
+        kind="expectation",
+        message="a row does not fit its source's schema, at {malformed_at}{malformed_because}{malformed_shown}",
+        hint="correct the file, or say on_malformed: quarantine or drop at the source; nothing was written",
+    ),
+    Rule(
+        "text",
         r"MALFORMED_RECORD_IN_PARSING[^\n]*?|Malformed records are detected",
         passes=False,
         reason="the same row does not fit at the next try",

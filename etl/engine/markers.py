@@ -13,3 +13,7 @@ PARTITION_VALUE = "etl-partition-value"
 
 LOCK_LOST = "etl-lock-lost"
 """A commit of a run that lost its lock: `[etl-lock-lost] <what>`; written by jvm/ConditionalLogStore.java."""
+
+MALFORMED = "etl-malformed"
+"""A record that is no row, of a source that takes none such: `[etl-malformed] <file>:<line> | <why> | <record>`; written by
+jvm/files/MalformedRecord.java. Line 0 stands for a column of the whole file."""

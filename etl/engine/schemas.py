@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,18 @@ _ARROW = {
 }  # fmt: skip
 
 
-def parquet_columns(file: str) -> tuple[tuple[str, str], ...]:
-    """Name and Spark type of each column of a Parquet file, as its footer tells them."""
+@dataclass(frozen=True, slots=True)
+class FileColumn:
+    """A column as a file's footer tells of it: its Spark type, and what a person should know of it."""
+
+    name: str
+    type: str
+    empty: bool = False  # it has no type of its own, since it holds nothing: it is NULL under any
+    nanoseconds: bool = False  # its instants are finer than Spark's
+
+
+def parquet_columns(file: str) -> tuple[FileColumn, ...]:
+    """The columns of a Parquet file, as its footer tells them."""
     if find_spec("pyarrow") is not None:
         found = _by_arrow(file)
         if found is not None:
@@ -27,7 +38,7 @@ def parquet_columns(file: str) -> tuple[tuple[str, str], ...]:
     return _by_spark(file)
 
 
-def _by_arrow(file: str) -> tuple[tuple[str, str], ...] | None:
+def _by_arrow(file: str) -> tuple[FileColumn, ...] | None:
     """None where a type is one that only Spark can name."""
     import pyarrow as pa  # noqa: PLC0415  # it may not be installed
     import pyarrow.parquet as pq  # noqa: PLC0415  # it may not be installed
@@ -37,8 +48,14 @@ def _by_arrow(file: str) -> tuple[tuple[str, str], ...] | None:
     except (OSError, pa.ArrowException) as cause:
         message = f"{file} cannot be read as Parquet: {cause}"
         raise EnvironmentProblem(message, hint="look whether the file is whole") from cause
-    columns = [(str(item.name), _arrow_type(item.type)) for item in schema]
-    return None if any(kind is None for _, kind in columns) else tuple((name, kind or "") for name, kind in columns)
+    columns = []
+    for item in schema:
+        kind = _arrow_type(item.type)
+        if kind is None:
+            return None
+        fine = pa.types.is_timestamp(item.type) and item.type.unit == "ns"
+        columns.append(FileColumn(str(item.name), kind, empty=pa.types.is_null(item.type), nanoseconds=fine))
+    return tuple(columns)
 
 
 def _arrow_type(kind: Any) -> str | None:
@@ -66,15 +83,20 @@ def _arrow_type(kind: Any) -> str | None:
     return _ARROW.get(str(kind))
 
 
-def _by_spark(file: str) -> tuple[tuple[str, str], ...]:
-    from etl.engine.session import open_session  # noqa: PLC0415  # Spark only where nothing else can tell
+def _by_spark(file: str) -> tuple[FileColumn, ...]:
+    from pyspark.errors import AnalysisException  # noqa: PLC0415  # Spark only where nothing else can tell
+
+    from etl.engine.session import open_session  # noqa: PLC0415  # likewise
 
     handle = open_session(SparkSpec(), app_name="etl init", short=True)
     try:
         schema: StructType = handle.spark.read.parquet(file).schema
+    except AnalysisException as cause:  # of nanoseconds, for one, Spark says only that the type is illegal
+        message = f"Spark cannot tell the columns of {file}: {str(cause).splitlines()[0]}"
+        raise EnvironmentProblem(message, hint="install pyarrow, which can: pip install pyarrow") from cause
     finally:
         handle.close()
-    return tuple((item.name, _spark_type(item.dataType.jsonValue())) for item in schema)
+    return tuple(FileColumn(item.name, _spark_type(item.dataType.jsonValue())) for item in schema)
 
 
 def _spark_type(found: Any) -> str:

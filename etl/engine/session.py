@@ -16,7 +16,7 @@ from etl.config.spec import SparkSpec
 from etl.config.stores import is_object
 from etl.engine import session_archive, session_death, session_loan, session_profile
 from etl.engine.scratch import remove, scratch_folder
-from etl.engine.session_jars import JARS, LOG_STORE, jars
+from etl.engine.session_jars import FILES, JARS, LOG_STORE, jars
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
@@ -49,6 +49,8 @@ class SessionHandle:
         `secret_options`: the options of readers that Spark's UI and event log must not show. `under`: the lock, and the run that holds it,
         without which nothing is committed to an object store.
         """
+        if not self.owned:
+            _teach_files(self.spark)
         session = self.spark.newSession()
         for name, value in (*self.settings, *session_profile.PINNED.items()):
             session.conf.set(name, value)
@@ -104,6 +106,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
     if found is not None:
         _must_live()
         _must_know_delta(found)
+        _teach_files(found)
         if stored:
             _must_keep_commits_apart(found)
             _must_reach_objects(found)
@@ -119,7 +122,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             **stored,
             **dict(spec.conf),
             "spark.jars": ",".join(
-                filter(None, [*map(str, jars(java.program)), *([str(LOG_STORE)] if stored else []), own_jars])
+                filter(None, [*map(str, (*jars(java.program), FILES)), *([str(LOG_STORE)] if stored else []), own_jars])
             ),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
@@ -150,7 +153,7 @@ def train(work: Callable[[SparkSession], None]) -> None:
 
 def _archive() -> Archive:
     java = find_java()
-    return session_archive.archive(java.program, java.version, jars(java.program))
+    return session_archive.archive(java.program, java.version, (*jars(java.program), FILES))
 
 
 def _is_local(spec: SparkSpec) -> bool:
@@ -167,7 +170,7 @@ def _open_local(
         *archive_options,
         user.get("spark.driver.extraJavaOptions", ""),
     ]
-    class_path = [*map(str, jars(find_java().program)), user.get("spark.driver.extraClassPath", "")]
+    class_path = [*map(str, (*jars(find_java().program), FILES)), user.get("spark.driver.extraClassPath", "")]
     profile = session_profile.local(str(scratch), short=short)
     if stored:
         class_path.append(str(LOG_STORE))
@@ -261,6 +264,21 @@ def _must_know_delta(session: SparkSession) -> None:
         raise EnvironmentProblem(f"the running Spark session does not know Delta: {', '.join(missing)}", hint=hint)
     if not _has_class(session, session_profile.DELTA["spark.sql.extensions"]):
         raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint)
+
+
+def _teach_files(session: SparkSession) -> None:
+    """Have this thread find our readers of files in a session that was started without them; Spark sends them to its executors, too."""
+    if _has_class(session, session_profile.READER):
+        return
+    loader = session._jsparkSession.sharedState().jarClassLoader()  # noqa: SLF001  # Spark gives it to the thread alone that adds a jar
+    if FILES.as_uri() not in {url.toString() for url in loader.getURLs()}:
+        session.sql(f"ADD JAR '{FILES.as_uri()}'")
+    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
+    threads.currentThread().setContextClassLoader(loader)
+    if not _has_class(session, session_profile.READER):
+        raise EnvironmentProblem(
+            "the running Spark session does not know Twilight's readers of files", hint=f"start it with --jars {FILES}"
+        )
 
 
 def _must_keep_commits_apart(session: SparkSession) -> None:

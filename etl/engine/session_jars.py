@@ -60,6 +60,10 @@ LOG_STORE = Path(__file__).parent / "jvm" / "twilight-log-store.jar"
 """Ours, and not fetched: the class by which Delta's log in an object store is written once (jvm/ConditionalLogStore.java)."""
 
 
+FILES = Path(__file__).parent / "jvm" / "twilight-files.jar"
+"""Ours, too: Spark's readers of files, with every byte in a row, a malformed row or an error (jvm/files/)."""
+
+
 def cache_root() -> Path:
     """Where everything that can be made again is kept: $TWILIGHT_CACHE, or twilight-etl in the user's cache folder."""
     named = os.environ.get("TWILIGHT_CACHE")

@@ -18,6 +18,9 @@ __all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
 """Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
 
+READER = "twilight.files.JsonFiles"
+"""One of our readers of files: a session that has it has all of them."""
+
 GUARD_LOCK, GUARD_RUN = "spark.twilight.lock", "spark.twilight.run"
 """Settings of a flow's own session: the log store commits nothing of it unless the run holds the lock (jvm/ConditionalLogStore.java)."""
 

@@ -215,8 +215,7 @@ class Bench:
         kind = FILES[Path(file).suffix]
         same = declared is not None and declared.format == kind
         options = declared.options if declared is not None and same else (("header", "true"),) if kind == "csv" else ()
-        malformed = source.on_malformed if kind != "parquet" else "fail"
-        return replace(source, format=kind, options=options, on_malformed=malformed, rate_limit=RateLimitSpec())
+        return replace(source, format=kind, options=options, rate_limit=RateLimitSpec())
 
     def _land(self, inputs: Iterable[_Input], number: int) -> None:
         """Bring the files of one arrival; an arrival without rows brings none."""

@@ -17,6 +17,9 @@ from etl.operations.guess_json import quoted
 from etl.operations.guess_types import Values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.engine.schemas import FileColumn
     from etl.operations.guess_files import Found
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -307,15 +310,31 @@ def _json_source(found: Found, items: list[tuple[str, guess_json.JsonSample, boo
 def _parquet(found: Found, header: bool | None) -> list[SourceGuess]:  # noqa: ARG001, FBT001  # csv's alone
     from etl.engine.schemas import parquet_columns  # noqa: PLC0415  # pyarrow, or Spark, for these files only
 
-    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    groups: list[tuple[list[FileColumn], list[str]]] = []
     for file in found.sampled:
-        groups.setdefault(parquet_columns(file), []).append(file)
+        own = parquet_columns(file)
+        for known, alike in groups:
+            if _same_but_empty(known, own):
+                known[:] = [theirs if mine.empty else mine for mine, theirs in zip(known, own, strict=True)]
+                alike.append(file)
+                break
+        else:
+            groups.append((list(own), [file]))
     _all_or_one(found, len(groups))
     sources = []
-    for fields, files in groups.items():
+    for fields, files in groups:
         only = len(groups) == 1
-        notes: list[str] = []
-        names, types = [name for name, _ in fields], [kind for _, kind in fields]
+        notes = [
+            f"'{item.name}' holds nothing, so its type is not known: STRING; NULL is read under any type"
+            for item in fields
+            if item.empty
+        ]
+        notes += [
+            f"'{item.name}' holds nanoseconds: {item.type}, whose instants are microseconds; a row with a finer one is malformed"
+            for item in fields
+            if item.nanoseconds
+        ]
+        names, types = [item.name for item in fields], [item.type for item in fields]
         for name, seen in partitions(found).items() if only else ():
             if name not in names:
                 names.append(name)
@@ -328,6 +347,14 @@ def _parquet(found: Found, header: bool | None) -> list[SourceGuess]:  # noqa: A
             SourceGuess(_source_name(found, group), "parquet", path_for(group, found), (), columns, len(group), None, whole=True, notes=tuple(notes))
         )  # fmt: skip
     return sources
+
+
+def _same_but_empty(one: Sequence[FileColumn], other: Sequence[FileColumn]) -> bool:
+    """Whether two files have the same columns; one that holds nothing in one of them has the other's type."""
+    return len(one) == len(other) and all(
+        left.name == right.name and (left.type == right.type or left.empty or right.empty)
+        for left, right in zip(one, other, strict=True)
+    )
 
 
 def _all_or_one(found: Found, kinds: int) -> None:

@@ -14,10 +14,10 @@ import pytest
 from etl.config.spec import SparkSpec
 from etl.engine import session_profile
 from etl.engine.session import _must_reach_objects, open_session
-from etl.engine.session_jars import LOG_STORE
+from etl.engine.session_jars import FILES, LOG_STORE
 from etl.errors import EnvironmentProblem
 from tests.independent import arrow
-from tests.log_store import SOURCE, made_of
+from tests.log_store import READERS, SOURCE, made_of
 from tests.log_store_races import APPENDERS, APPENDS, ONCE, RENEWED, RIVALS, ROUNDS
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def rows(s3: S3, table: str) -> list[str]:
 @pytest.mark.system
 def test_the_jar_is_what_its_source_compiles_to() -> None:
     assert LOG_STORE.read_bytes() == made_of(SOURCE), "make log-store makes it anew"
+
+
+@pytest.mark.system
+def test_the_readers_of_files_are_what_their_sources_compile_to() -> None:
+    assert FILES.read_bytes() == made_of(*READERS), "make log-store makes it anew"
 
 
 @pytest.mark.system

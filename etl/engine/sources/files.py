@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from etl.config import ddl
 from etl.config.file_columns import COLUMN, FIELDS
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
     from etl.config.spec import SourceSpec
     from etl.engine.checkpoints import SourceLog
 
+_READERS = {
+    "csv": "twilight.files.CsvFiles",
+    "json": "twilight.files.JsonFiles",
+    "orc": "twilight.files.OrcFiles",
+    "parquet": "twilight.files.ParquetFiles",
+    "text": "twilight.files.TextFiles",
+}  # ours, made of Spark's own: those lose parts of a record without a word (jvm/files/)
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
 ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
@@ -198,7 +207,7 @@ class FileSource:
         return self._spec.on_malformed == "quarantine"
 
     def _reader_options(self, reader: Any) -> Any:
-        reader = reader.format(self._spec.format)
+        reader = reader.format(_READERS[self._spec.format])
         if self._spec.format == "csv":
             # By default Spark takes columns by place, whatever the header calls them: values in the wrong columns, and no word.
             reader = reader.option("enforceSchema", "false")
@@ -309,6 +318,7 @@ def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> 
             )
         folders = Path(name).parent.parts[len(Path(base).parts) if base else 0 :]
         by_folders.setdefault(tuple(part.split("=")[0] for part in folders if "=" in part), name)
+    _must_fit(spec, {name for folders in by_folders for name in folders}, files, base)
     if len(by_folders) > 1:
         (few, one), (many, other) = sorted(by_folders.items())[:2]
         raise EnvironmentProblem(
@@ -316,6 +326,45 @@ def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> 
             where=str(spec.at),
             hint="keep all files of a source under the same partition folders, or give each kind a source of its own",
         )
+
+
+def _must_fit(spec: SourceSpec, named: set[str], files: Mapping[str, int], base: str) -> None:
+    """Refuse a partition folder whose value its declared type does not have: Spark makes NULL of it, or another number."""
+    declared = {column.name.lower(): column.type for column in ddl.parse(spec.schema or "")} if named else {}
+    depth, known = len(Path(base).parts) if base else 0, set[str]()
+    for file in sorted(files) if named else ():
+        for part in Path(file).parent.parts[depth:]:
+            name, is_folder, text = part.partition("=")
+            kind = declared.get(unquote(name).lower())
+            if not is_folder or kind is None or part in known:
+                continue
+            known.add(part)
+            value = unquote(text)
+            if not value or (value != "__HIVE_DEFAULT_PARTITION__" and not _is_of(value, kind)):
+                says = f"says no {kind.upper()}" if value else "has no value"
+                raise FlowFailed(
+                    f"source '{spec.name}': the folder {part} {says}, which is what the schema declares '{name}' to be: {file}",
+                    where=str(spec.at),
+                    hint=f"rename the folder, or declare '{name}' STRING and cast it in the transform",
+                )
+
+
+def _is_of(value: str, kind: str) -> bool:
+    """Whether a text is a value of a type, written as SQL writes it; of types whose texts only Spark knows, yes."""
+    bits = {"tinyint": 8, "byte": 8, "smallint": 16, "short": 16, "int": 32, "integer": 32, "bigint": 64, "long": 64}
+    kind = kind.lower()
+    if kind in bits:
+        limit = 1 << (bits[kind] - 1)
+        return re.fullmatch(r"[+-]?[0-9]+", value) is not None and -limit <= int(value) < limit
+    if kind == "date":
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            return False
+        return re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
+    if kind == "boolean":
+        return value.lower() in ("true", "false")
+    return True
 
 
 def _folders(names: tuple[str, ...]) -> str:

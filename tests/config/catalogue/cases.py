@@ -123,7 +123,7 @@ CASES = (
     Case("rows that replace their target", "E203", "    sink: {strategy: append, partition", "    sink: {strategy: overwrite, partition"),
     Case("a full flow that appends", "E203", "    sink: {strategy: overwrite", "    sink: {strategy: append"),
     Case("keys of an append", "E204", "{strategy: append, partition_by", "{strategy: append, keys: [id], partition_by"),
-    Case("malformed rows of parquet", "E205", "{format: parquet, path", "{format: parquet, on_malformed: drop, path"),
+    Case("malformed rows of orc", "E205", "{format: parquet, path", "{format: orc, on_malformed: drop, path"),
     Case("a sink outside of storage", "E206", "path: tables/once", "path: ../once"),
     Case("an absolute sink", "E206", "path: tables/once", "path: /data/once"),
     Case("a query outside of the project", "E327", "{sql_file: clean.sql}", "{sql_file: ../../../clean.sql}"),
