@@ -226,6 +226,8 @@ def broken(folder: Path) -> dict[str, tuple[str, dict[str, bytes], str]]:
         "open": (f"format: csv, {one}, options: {{header: true}}", {"a.csv.gz": gzip.compress(b'id,v\n1,"x\n2,y\n')}, "a.csv.gz:2"),
         "bytes": (f"format: csv, {one}", {"a.csv": b"1,a\n2,\xff\n"}, "landing/bytes/a.csv:2 (bytes that are no UTF-8)"),
         "latin": ("format: text", {"a.txt": b"a\n\xe9\n"}, "landing/latin/a.txt:2"),
+        "clock": ("format: json, schema: 'id INT, at TIMESTAMP'", {"a.json": b'{"id":1,"at":"2024-01-01 12:30"}\n{"id":2,"at":"12:30"}\n'}, "landing/clock/a.json:2 (12:30 is a time without a date"),
+        "hours": ("format: csv, schema: 'id INT, at TIMESTAMP'", {"a.csv": b"1,2024-01-01 12:30\n2,T12:30:00Z\n"}, "landing/hours/a.csv:2 (T12:30:00Z is a time without a date"),
         "wraps": ("format: parquet, schema: 'id TINYINT'", {"a.parquet": _arrow(wide, folder / "w")}, "a.parquet, row 2 (column 'id': 200 is no TINYINT)"),
         "fine": ("format: parquet, schema: 'at TIMESTAMP_NTZ'", {"a.parquet": _arrow(pa.table({"at": odd}), folder / "f")}, "row 2 (column 'at': 1700000000123456789 nanoseconds"),
         "orc": ("format: orc, schema: 'id INT'", {"a.orc": (folder / "wide.orc").read_bytes()}, "column 'id' is bigint in the file and INT in the schema"),

@@ -21,6 +21,8 @@ import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.execution.datasources.csv.CSVFileFormat;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.sources.Filter;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DoubleType;
 import org.apache.spark.sql.types.FloatType;
 import org.apache.spark.sql.types.StructField;
@@ -89,7 +91,7 @@ public final class CsvFiles extends CSVFileFormat {
     @Override
     public Iterator<InternalRow> apply(PartitionedFile file) {
       Columns columns = new Columns(data, asked, options.columnNameOfCorruptRecord());
-      UnivocityParser parser = new UnivocityParser(columns.parsed, columns.parsed, options, none());
+      UnivocityParser parser = new Values(columns.parsed, options);
       CSVHeaderChecker header = new CSVHeaderChecker(
           columns.parsed, options, "CSV file: " + file.urlEncodedPath(), file.start() == 0);
       Lines lines = new Lines(file, options.lineSeparatorInRead(), conf.value().value());
@@ -97,6 +99,30 @@ public final class CsvFiles extends CSVFileFormat {
       Records records = new Records(lines, options);
       header.checkHeaderColumnNames(records.lines(), parser.tokenizer());
       return new OfRecords(records, parser, columns, fails);
+    }
+  }
+
+  /** Spark's parser of csv, for which a time of day is no instant. */
+  private static final class Values extends UnivocityParser {
+    Values(StructType schema, CSVOptions options) {
+      super(schema, schema, options, none());
+    }
+
+    @Override
+    public Function1<String, Object> makeConverter(String name, DataType type, boolean nullable) {
+      Function1<String, Object> sparks = super.makeConverter(name, type, nullable);
+      if (!DataTypes.TimestampType.equals(type)) {
+        return sparks;
+      }
+      return new AbstractFunction1<>() {
+        @Override
+        public Object apply(String text) {
+          if (text != null) {
+            Clock.mustHaveDate(text, options().timestampFormatInRead());
+          }
+          return sparks.apply(text);
+        }
+      };
     }
   }
 

@@ -78,6 +78,11 @@ final class Documents extends JacksonParser {
         void check(JsonParser parser) throws IOException {
           Math.multiplyExact(parser.getLongValue(), 1_000_000L); // seconds, which Spark multiplies without a look
         }
+
+        @Override
+        void checkText(JsonParser parser) throws IOException {
+          Clock.mustHaveDate(parser.getText(), options().timestampFormatInRead());
+        }
       };
     }
     if (DataTypes.DoubleType.equals(type) || DataTypes.FloatType.equals(type)) {
@@ -106,7 +111,7 @@ final class Documents extends JacksonParser {
     }
   }
 
-  /** Spark's converter, after a look at a whole number. */
+  /** Spark's converter, after a look at a whole number or a text. */
   private abstract static class Checked extends AbstractFunction1<JsonParser, Object> {
     private final Function1<JsonParser, Object> sparks;
 
@@ -116,6 +121,10 @@ final class Documents extends JacksonParser {
 
     abstract void check(JsonParser parser) throws IOException;
 
+    void checkText(JsonParser parser) throws IOException {
+      // most types take every text that Spark takes
+    }
+
     @Override
     public Object apply(JsonParser parser) {
       try {
@@ -124,6 +133,8 @@ final class Documents extends JacksonParser {
         }
         if (parser.currentToken() == JsonToken.VALUE_NUMBER_INT) {
           check(parser);
+        } else if (parser.currentToken() == JsonToken.VALUE_STRING) {
+          checkText(parser);
         }
       } catch (IOException cause) {
         throw new IllegalArgumentException(cause.getMessage(), cause);
