@@ -83,7 +83,7 @@ def test_a_store_that_does_not_answer(shop: Path, deaf_port: int, monkeypatch: p
 def test_a_plan_tells_what_else_it_knows_where_one_input_is_not_there(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_state(spec: PipelineSpec, flow: FlowSpec) -> object:
+    def read_state(spec: PipelineSpec, flow: FlowSpec, **_: object) -> object:
         raise EnvironmentProblem(f"source of {flow.name} is not there")
 
     monkeypatch.setattr("etl.operations.plan.read_state", read_state)

@@ -188,7 +188,7 @@ def alternatives(rule: Rule) -> list[str]:
 
 
 def test_every_message_of_a_rule_can_be_told() -> None:
-    known = {"in_file", "record", "part", "rule"}
+    known = {"in_file", "record", "part", "rule", "malformed_at", "malformed_because", "malformed_shown"}
     for rule in RULES:
         words = dict.fromkeys((*known, *re.compile(rule.pattern).groupindex), "x")
         assert "{" not in rule.message.format(**words)

@@ -37,8 +37,8 @@ PLANTED = (
     Mutation(
         "touched groups: only those that the first input touches",
         "etl/engine/kinds/groups.py",
-        "keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes]",
-        "keys = [groups_of(job, item, news[item.name].parsed) for item in job.changes[:1]]",
+        "keys = [part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)]",
+        "keys = [part for item in job.changes[:1] for part in groups_of(job, session, item, news[item.name].parsed, inputs)]",
         (CHANGES,),
     ),
     Mutation(
