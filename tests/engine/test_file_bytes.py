@@ -231,8 +231,8 @@ def broken(folder: Path) -> dict[str, tuple[str, dict[str, bytes], str]]:
         "wraps": ("format: parquet, schema: 'id TINYINT'", {"a.parquet": _arrow(wide, folder / "w")}, "a.parquet, row 2 (column 'id': 200 is no TINYINT)"),
         "fine": ("format: parquet, schema: 'at TIMESTAMP_NTZ'", {"a.parquet": _arrow(pa.table({"at": odd}), folder / "f")}, "row 2 (column 'at': 1700000000123456789 nanoseconds"),
         "orc": ("format: orc, schema: 'id INT'", {"a.orc": (folder / "wide.orc").read_bytes()}, "column 'id' is bigint in the file and INT in the schema"),
-        "folder": ("format: csv, schema: 'k INT, id INT'", {"k=1e3/a.csv": b"1\n"}, "the folder k=1e3 says no INT"),
-        "unnamed": ("format: csv, schema: 'k STRING, id INT'", {"k=/a.csv": b"1\n"}, "the folder k= has no value"),
+        "folder": ("format: csv, schema: 'k INT, id INT'", {"k=1e3/a.csv": b"1\n"}, "the folder 'k=1e3' says no INT"),
+        "unnamed": ("format: csv, schema: 'k STRING, id INT'", {"k=/a.csv": b"1\n"}, "the folder 'k=' has no value"),
     }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ SQL = {
     "collated": ("SELECT n, v COLLATE UTF8_LCASE AS x FROM things", "E345.*UTF8_LCASE"),
 }  # fmt: skip
 SOURCES = {
-    "folder": ({"format": "csv", "path": "hive", "schema": "id INT, k STRING", "options": {"header": True}}, "the folder 'k=' "),
+    "folder": ({"format": "csv", "path": "hive", "schema": "id INT, k STRING", "options": {"header": True}}, "the folder 'k=' has no value"),
     "damaged": ({"format": "parquet", "path": "damaged", "schema": "id INT"}, "damaged or cut off.*damaged/1.parquet"),
     "retyped": ({"format": "parquet", "path": "retyped", "schema": "id DATE"}, "PARQUET_COLUMN_DATA_TYPE_MISMATCH.*retyped/1.parquet"),
     "headed": ({"format": "csv", "path": "headed", "schema": "id INT, k STRING", "options": {"header": True}}, "a file's header is not"),

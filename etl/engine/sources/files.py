@@ -18,7 +18,7 @@ from etl.engine.generations import recorded_files
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
 from etl.engine.sources.pin import Pin
-from etl.errors import EnvironmentProblem, FlowFailed
+from etl.errors import EnvironmentProblem, ExpectationFailed, FlowFailed
 from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
 
 if TYPE_CHECKING:
@@ -340,12 +340,17 @@ def _must_fit(spec: SourceSpec, named: set[str], files: Mapping[str, int], base:
                 continue
             known.add(part)
             value = unquote(text)
-            if not value or (value != "__HIVE_DEFAULT_PARTITION__" and not _is_of(value, kind)):
-                says = f"says no {kind.upper()}" if value else "has no value"
-                raise FlowFailed(
-                    f"source '{spec.name}': the folder {part} {says}, which is what the schema declares '{name}' to be: {file}",
+            if not value:
+                raise ExpectationFailed(
+                    f"source '{spec.name}': the folder '{part}' has no value for the column '{name}': {file}",
                     where=str(spec.at),
-                    hint=f"rename the folder, or declare '{name}' STRING and cast it in the transform",
+                    hint=f"rename the folder (a NULL is {name}=__HIVE_DEFAULT_PARTITION__), or take it away; nothing was written",
+                )
+            if value != "__HIVE_DEFAULT_PARTITION__" and not _is_of(value, kind):
+                raise ExpectationFailed(
+                    f"source '{spec.name}': the folder '{part}' says no {kind.upper()}, which is what the schema declares '{name}' to be: {file}",
+                    where=str(spec.at),
+                    hint=f"rename the folder, or declare '{name}' STRING and cast it in the transform; nothing was written",
                 )
 
 
