@@ -16,7 +16,7 @@ from etl.config.spec import SparkSpec
 from etl.config.stores import is_object
 from etl.engine import session_archive, session_death, session_loan, session_profile
 from etl.engine.scratch import remove, scratch_folder
-from etl.engine.session_jars import FILES, JARS, LOG_STORE, jars
+from etl.engine.session_jars import JARS, LOG_STORE, jars, readers
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
@@ -122,7 +122,9 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             **stored,
             **dict(spec.conf),
             "spark.jars": ",".join(
-                filter(None, [*map(str, (*jars(java.program), FILES)), *([str(LOG_STORE)] if stored else []), own_jars])
+                filter(
+                    None, [*map(str, (*jars(java.program), readers())), *([str(LOG_STORE)] if stored else []), own_jars]
+                )
             ),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
@@ -153,7 +155,7 @@ def train(work: Callable[[SparkSession], None]) -> None:
 
 def _archive() -> Archive:
     java = find_java()
-    return session_archive.archive(java.program, java.version, (*jars(java.program), FILES))
+    return session_archive.archive(java.program, java.version, (*jars(java.program), readers()))
 
 
 def _is_local(spec: SparkSpec) -> bool:
@@ -170,7 +172,7 @@ def _open_local(
         *archive_options,
         user.get("spark.driver.extraJavaOptions", ""),
     ]
-    class_path = [*map(str, (*jars(find_java().program), FILES)), user.get("spark.driver.extraClassPath", "")]
+    class_path = [*map(str, (*jars(find_java().program), readers())), user.get("spark.driver.extraClassPath", "")]
     profile = session_profile.local(str(scratch), short=short)
     if stored:
         class_path.append(str(LOG_STORE))
@@ -271,13 +273,14 @@ def _teach_files(session: SparkSession) -> None:
     if _has_class(session, session_profile.READER):
         return
     loader = session._jsparkSession.sharedState().jarClassLoader()  # noqa: SLF001  # Spark gives it to the thread alone that adds a jar
-    if FILES.as_uri() not in {url.toString() for url in loader.getURLs()}:
-        session.sql(f"ADD JAR '{FILES.as_uri()}'")
+    jar = readers()
+    if jar.as_uri() not in {url.toString() for url in loader.getURLs()}:
+        session.sql(f"ADD JAR '{jar.as_uri()}'")
     threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
     threads.currentThread().setContextClassLoader(loader)
     if not _has_class(session, session_profile.READER):
         raise EnvironmentProblem(
-            "the running Spark session does not know Twilight's readers of files", hint=f"start it with --jars {FILES}"
+            "the running Spark session does not know Twilight's readers of files", hint=f"start it with --jars {jar}"
         )
 
 

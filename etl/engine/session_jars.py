@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from etl.errors import EnvironmentProblem
@@ -61,7 +62,22 @@ LOG_STORE = Path(__file__).parent / "jvm" / "twilight-log-store.jar"
 
 
 FILES = Path(__file__).parent / "jvm" / "twilight-files.jar"
-"""Ours, too: Spark's readers of files, with every byte in a row, a malformed row or an error (jvm/files/)."""
+"""Ours, too: Spark's readers of files, with every byte in a row, a malformed row or an error (jvm/files/). Spark is given `readers()`."""
+
+
+def readers() -> Path:
+    """The jar of our readers as a file: where the package travels in a zip, a copy of it in the cache."""
+    if FILES.exists():
+        return FILES
+    packed = resources.files("etl.engine").joinpath("jvm", FILES.name).read_bytes()
+    copy = cache_root() / "own" / f"{hashlib.sha256(packed).hexdigest()[:16]}-{FILES.name}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="copy-", dir=copy.parent) as folder:
+            draft = Path(folder, FILES.name)
+            draft.write_bytes(packed)
+            draft.replace(copy)
+    return copy
 
 
 def cache_root() -> Path:
