@@ -16,7 +16,7 @@ from etl.config.spec import SparkSpec
 from etl.config.stores import is_object
 from etl.engine import session_archive, session_death, session_loan, session_profile
 from etl.engine.scratch import remove, scratch_folder
-from etl.engine.session_jars import JARS, LOG_STORE, jars, readers
+from etl.engine.session_jars import JARS, LOG_STORE, class_path, readers
 from etl.engine.session_java import find_java
 from etl.errors import EnvironmentProblem
 
@@ -122,9 +122,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             **stored,
             **dict(spec.conf),
             "spark.jars": ",".join(
-                filter(
-                    None, [*map(str, (*jars(java.program), readers())), *([str(LOG_STORE)] if stored else []), own_jars]
-                )
+                filter(None, [*map(str, class_path(java.program)), *([str(LOG_STORE)] if stored else []), own_jars])
             ),
             "spark.master": str(spec.master),
             "spark.app.name": app_name,
@@ -155,7 +153,7 @@ def train(work: Callable[[SparkSession], None]) -> None:
 
 def _archive() -> Archive:
     java = find_java()
-    return session_archive.archive(java.program, java.version, (*jars(java.program), readers()))
+    return session_archive.archive(java.program, java.version, class_path(java.program))
 
 
 def _is_local(spec: SparkSpec) -> bool:
@@ -172,17 +170,17 @@ def _open_local(
         *archive_options,
         user.get("spark.driver.extraJavaOptions", ""),
     ]
-    class_path = [*map(str, (*jars(find_java().program), readers())), user.get("spark.driver.extraClassPath", "")]
+    paths = [*map(str, class_path(find_java().program)), user.get("spark.driver.extraClassPath", "")]
     profile = session_profile.local(str(scratch), short=short)
     if stored:
-        class_path.append(str(LOG_STORE))
+        paths.append(str(LOG_STORE))
         del profile[session_profile.CHECKPOINT_FILES]  # it is for a file system whose rename replaces what is there
     conf = {
         **session_profile.DELTA,
         **stored,
         **profile,
         **user,
-        "spark.driver.extraClassPath": os.pathsep.join(filter(None, class_path)),
+        "spark.driver.extraClassPath": os.pathsep.join(filter(None, paths)),
         "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
         "spark.master": spec.master or "local[*]",
         "spark.app.name": app_name,

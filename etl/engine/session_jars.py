@@ -65,6 +65,11 @@ FILES = Path(__file__).parent / "jvm" / "twilight-files.jar"
 """Ours, too: Spark's readers of files, with every byte in a row, a malformed row or an error (jvm/files/). Spark is given `readers()`."""
 
 
+def class_path(java: str) -> tuple[Path, ...]:
+    """What a session of ours has before Spark's own jars, and what a class-data archive is made of; raises as `jars` does."""
+    return (*jars(java), readers())
+
+
 def readers() -> Path:
     """The jar of our readers as a file: where the package travels in a zip, a copy of it in the cache."""
     if FILES.exists():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from etl.config.stores import is_object
 from etl.engine import session_archive
-from etl.engine.session_jars import JARS, cache_root, damaged, jars
+from etl.engine.session_jars import JARS, cache_root, class_path, damaged
 from etl.engine.session_java import find_java
 from etl.engine.storage import root_of
 from etl.errors import EnvironmentProblem
@@ -80,7 +80,7 @@ def _java_and_jars() -> Iterator[Check]:
         bad = damaged()
         for name in bad:
             (cache_root() / "jars" / name).unlink()
-        paths = jars(java.program)
+        paths = class_path(java.program)
     except (EnvironmentProblem, OSError) as cause:
         problem = (
             cause
