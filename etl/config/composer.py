@@ -220,7 +220,7 @@ class _Reader:
         if "document start" in problem and mark is not None:
             hint = "one pipeline a file; move it to one of its own"
             return _error("E108", "a second document begins here", self._location(mark, mark), hint)
-        if "nesting depth" in problem and mark is not None:  # newer libyamls have a limit of their own, and look ahead of what they tell
+        if "nesting depth" in problem and mark is not None:  # libyaml's own limit, which looks ahead of ours
             at = self._location(mark, mark)
             return _error("E109", f"values are nested more than {_MOST_DEEP} deep", at, "no pipeline needs that")
         opened = "quoted scalar" in place or "flow" in place or "simple key" in place
