@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from etl.errors import EnvironmentProblem, EtlError, FlowFailed
 from etl.planning.events import Failure
@@ -43,8 +43,8 @@ class Death:
 
     def failure(self, flow: str, where: str) -> Failure:
         """What a flow is told to have failed of; one of ours may be tried again."""
-        kind = "environment" if self.memory else "run"
-        return Failure(kind, f"flow '{flow}': {self.what}", where, self.hint, transient=self.ours)  # type: ignore[arg-type]  # one of two
+        kind: Literal["environment", "run"] = "environment" if self.memory else "run"
+        return Failure(kind, f"flow '{flow}': {self.what}", where, self.hint, transient=self.ours)
 
     def error(self) -> EtlError:
         """The same for a command that has no flow to name."""
