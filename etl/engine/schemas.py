@@ -16,6 +16,7 @@ _ARROW = {
     "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INT", "int64": "BIGINT", "uint8": "SMALLINT", "uint16": "INT",
     "uint32": "BIGINT", "uint64": "DECIMAL(20,0)", "float": "FLOAT", "double": "DOUBLE", "string": "STRING", "large_string": "STRING",
     "binary": "BINARY", "large_binary": "BINARY", "date32[day]": "DATE", "null": "STRING",
+    **{f"duration[{unit}]": "BIGINT" for unit in ("s", "ms", "us", "ns")},
 }  # fmt: skip
 
 
@@ -24,22 +25,18 @@ class FileColumn:
     """A column as a file's footer tells of it: its Spark type, and what a person should know of it."""
 
     name: str
-    type: str
+    type: str  # "" where no column can hold its values: a time of day, for one
     empty: bool = False  # it has no type of its own, since it holds nothing: it is NULL under any
     nanoseconds: bool = False  # its instants are finer than Spark's
+    stored: str = ""  # the file's own word for the type
 
 
 def parquet_columns(file: str) -> tuple[FileColumn, ...]:
     """The columns of a Parquet file, as its footer tells them."""
-    if find_spec("pyarrow") is not None:
-        found = _by_arrow(file)
-        if found is not None:
-            return found
-    return _by_spark(file)
+    return _by_spark(file) if find_spec("pyarrow") is None else _by_arrow(file)
 
 
-def _by_arrow(file: str) -> tuple[FileColumn, ...] | None:
-    """None where a type is one that only Spark can name."""
+def _by_arrow(file: str) -> tuple[FileColumn, ...]:
     import pyarrow as pa  # noqa: PLC0415  # it may not be installed
     import pyarrow.parquet as pq  # noqa: PLC0415  # it may not be installed
 
@@ -50,11 +47,9 @@ def _by_arrow(file: str) -> tuple[FileColumn, ...] | None:
         raise EnvironmentProblem(message, hint="look whether the file is whole") from cause
     columns = []
     for item in schema:
-        kind = _arrow_type(item.type)
-        if kind is None:
-            return None
-        fine = pa.types.is_timestamp(item.type) and item.type.unit == "ns"
-        columns.append(FileColumn(str(item.name), kind, empty=pa.types.is_null(item.type), nanoseconds=fine))
+        kind, fine = _arrow_type(item.type) or "", pa.types.is_timestamp(item.type) and item.type.unit == "ns"
+        empty = pa.types.is_null(item.type)
+        columns.append(FileColumn(str(item.name), kind, empty=empty, nanoseconds=fine, stored=str(item.type)))
     return tuple(columns)
 
 
@@ -67,7 +62,9 @@ def _arrow_type(kind: Any) -> str | None:
         return f"DECIMAL({kind.precision},{kind.scale})"
     if t.is_dictionary(kind):
         return _arrow_type(kind.value_type)
-    if t.is_list(kind) or t.is_large_list(kind):
+    if t.is_fixed_size_binary(kind):
+        return "BINARY"
+    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
         inner = _arrow_type(kind.value_type)
         return inner and f"ARRAY<{inner}>"
     if t.is_map(kind):

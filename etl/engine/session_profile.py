@@ -81,6 +81,8 @@ def java_options(*, short: bool) -> list[str]:
         *tuning,
         "-XX:ReservedCodeCacheSize=256m",
         "-XX:MetaspaceSize=256m",
+        # Java's libraries (ORC's, JDBC drivers) tell times without a zone in the JVM's: a table must not depend on where the machine stands.
+        "-Duser.timezone=UTC",
         f"-Dlog4j2.configurationFile={log.as_uri()}",
     ]
 

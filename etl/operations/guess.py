@@ -197,11 +197,18 @@ def _csv_names(written: tuple[str, ...]) -> tuple[list[str], list[str]]:
     return names, notes
 
 
+def nanoseconds(name: str) -> str:
+    """What is said of a column of texts whose instants a TIMESTAMP cannot hold."""
+    return f"'{name}' has nanoseconds, and a TIMESTAMP microseconds: STRING; in SQL, CAST({name} AS TIMESTAMP) cuts them off"
+
+
 def _value_notes(names: list[str], values: list[Values]) -> list[str]:
     notes = []
     for name, item in zip(names, values, strict=True):
         if not item.forms:
             notes.append(f"'{name}' has no value in what was looked at: taken for STRING")
+        elif item.type() == "STRING" and "fine" in item.forms:
+            notes.append(nanoseconds(name))
         elif item.type() == "STRING" and item.zeros:
             notes.append(f"'{name}' has numbers with leading zeros: STRING keeps them")
         elif item.type() == "STRING" and item.decimal_comma:
@@ -286,6 +293,8 @@ def _json_source(found: Found, items: list[tuple[str, guess_json.JsonSample, boo
         nulls.append(node.nulls + node.scalars + node.objects + node.arrays < rows or node.nulls > 0)
         if node.objects and types[-1] == "STRING":
             notes.append(f"'{name}' is read as JSON text: its objects are no struct that a table can hold")
+        elif types[-1] == "STRING" and "fine" in node.values.forms:
+            notes.append(nanoseconds(name))
         elif types[-1] == "STRING" and node.others:
             notes.append(f"'{name}' has values of several kinds: STRING")
     if not names:
@@ -330,11 +339,16 @@ def _parquet(found: Found, header: bool | None) -> list[SourceGuess]:  # noqa: A
             if item.empty
         ]
         notes += [
+            f"'{item.name}' is {item.stored}, which no column can hold: it is not read"
+            for item in fields
+            if not item.type
+        ]
+        notes += [
             f"'{item.name}' holds nanoseconds: {item.type}, whose instants are microseconds; a row with a finer one is malformed"
             for item in fields
             if item.nanoseconds
         ]
-        names, types = [item.name for item in fields], [item.type for item in fields]
+        names, types = [item.name for item in fields if item.type], [item.type for item in fields if item.type]
         for name, seen in partitions(found).items() if only else ():
             if name not in names:
                 names.append(name)

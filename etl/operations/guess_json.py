@@ -50,7 +50,9 @@ class Node:
             # Spark parses dates out of JSON text, but no numbers and no booleans.
             kind = Values()
             kind.add(value)
-            self.values.forms |= {"text"} if kind.type() not in ("DATE", "TIMESTAMP") else kind.forms
+            self.values.forms |= (
+                kind.forms if kind.type() in ("DATE", "TIMESTAMP") or kind.forms == {"fine"} else {"text"}
+            )
         else:
             self.others += 1
             text = str(value).lower() if isinstance(value, bool) else str(value)

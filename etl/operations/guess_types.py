@@ -12,19 +12,20 @@ _INT = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.(?P<fraction>[0-9]{1,9}))?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _SPECIAL = frozenset({"NaN", "Inf", "-Inf", "Infinity", "-Infinity"})
 _ZEROS = re.compile(r"0[0-9]+")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]{1,3}(?:\.?[0-9]{3})*,[0-9]+")
 _OTHER_DATE = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{4}")
+_MICROSECONDS = 6  # digits of a second that a TIMESTAMP holds
 _INT_MOST, _BIGINT_MOST = 2**31, 2**63
 _EXACT_DIGITS = 15  # what a double surely keeps
 _DECIMAL_DIGITS = 38
 
 
 def form(text: str) -> str:
-    """What one value looks like: int, number, special, boolean, date, timestamp or text."""
+    """What one value looks like: int, number, special, boolean, date, timestamp, fine (an instant with nanoseconds) or text."""
     if _INT.fullmatch(text):
         return "int"
     if _NUMBER.fullmatch(text):
@@ -36,8 +37,8 @@ def form(text: str) -> str:
     if _DATE.fullmatch(text):
         return "date" if _is_date(text) else "text"
     found = _TIMESTAMP.fullmatch(text)
-    if found is not None and _is_date(found[1]) and _is_time(found[2] + (found[3] or "")):
-        return "timestamp"
+    if found is not None and _is_date(found[1]) and _is_time(found[2] + (found["zone"] or "")):
+        return "fine" if (found["fraction"] or "")[_MICROSECONDS:].strip("0") else "timestamp"
     return "text"
 
 

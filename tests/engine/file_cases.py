@@ -38,20 +38,35 @@ def _row(text: str, *rest: Any) -> Record:
     return Record(lambda n: text.replace("<n>", str(n)).encode(), lambda n: [(n, *rest)])
 
 
-JSON_SCHEMA = "id BIGINT, t TINYINT, i INT, d DOUBLE, x DECIMAL(10,2), s STRING, b BOOLEAN, day DATE, n STRUCT<a: INT>"
-_REST = (1, 2, 1.5, Decimal("1.25"), "a", True, DAY, {"a": 3})
-_NOTHING = (None,) * 8
+JSON_SCHEMA = "id BIGINT, t TINYINT, i INT, d DOUBLE, x DECIMAL(10,2), s STRING, b BOOLEAN, day DATE, n STRUCT<a: INT>, at TIMESTAMP_NTZ, m MAP<STRING, INT>"
+_REST = (1, 2, 1.5, Decimal("1.25"), "a", True, DAY, {"a": 3}, None, None)
+_NOTHING = (None,) * 10
+_AT = dt.datetime(2024, 2, 29, 12, 30, 45, 123456)  # noqa: DTZ001  # a TIMESTAMP_NTZ has no zone
 JSON: dict[str, Record] = {
     "plain": _row('{"id":<n>,"t":1,"i":2,"d":1.5,"x":1.25,"s":"a","b":true,"day":"2024-02-29","n":{"a":3}}', *_REST),
     "capitals": _row('{"ID":<n>,"T":1,"I":2,"D":1.5,"X":1.25,"S":"a","B":true,"Day":"2024-02-29","N":{"A":3}}', *_REST),
-    "spaces": _row(' { "n" : {"a":3} , "id" : <n> } \t', *_NOTHING[:-1], {"a": 3}),
+    "spaces": _row(' { "n" : {"a":3} , "id" : <n> } \t', *_NOTHING[:7], {"a": 3}, None, None),
     "left out": _row('{"id":<n>}', *_NOTHING),
     "nulls": _row('{"id":<n>,"t":null,"n":null}', *_NOTHING),
     "others' names": _row('{"more":{"id":1,"Id":2},"id":<n>}', *_NOTHING),
     "extremes": _row('{"id":<n>,"t":-128,"i":2147483647}', -128, 2147483647, *_NOTHING[2:]),
-    "escapes": _row('{"id":<n>,"s":"\\u00e9\\n\\"\\ud83d\\ude00é😀"}', *_NOTHING[:4], 'é\n"😀é😀', None, None, None),
-    "a number as text": _row('{"id":<n>,"s":1.50}', *_NOTHING[:4], "1.50", None, None, None),
-    "an object as text": _row('{"id":<n>,"s":{"k": [1.0]}}', *_NOTHING[:4], '{"k": [1.0]}', None, None, None),
+    "escapes": _row('{"id":<n>,"s":"\\u00e9\\n\\"\\ud83d\\ude00é😀"}', *_NOTHING[:4], 'é\n"😀é😀', *_NOTHING[5:]),
+    "a number as text": _row('{"id":<n>,"s":1.50}', *_NOTHING[:4], "1.50", *_NOTHING[5:]),
+    "an object as text": _row('{"id":<n>,"s":{"k": [1.0]}}', *_NOTHING[:4], '{"k": [1.0]}', *_NOTHING[5:]),
+    "more zeros": _row(
+        '{"id":<n>,"x":"1.2500","day":"2024-02-29T00:00:00","at":"2024-02-29T12:30:45.1234560"}',
+        None,
+        None,
+        None,
+        Decimal("1.25"),
+        None,
+        None,
+        DAY,
+        None,
+        _AT,
+        None,
+    ),
+    "keys": _row('{"id":<n>,"m":{"a":1,"A":2}}', *_NOTHING[:9], {"a": 1, "A": 2}),
     "a list of rows": Record(lambda n: b'[{"id":%d},{"Id":%d}]' % (n, n), lambda n: [(n, *_NOTHING)] * 2),
     "a tombstone": Record(lambda _: b"null", lambda _: [(None, *_NOTHING)]),
     "a text after it": _malformed('{"id":<n>} trailing'),
@@ -73,28 +88,66 @@ JSON: dict[str, Record] = {
     "a number in quotes": _malformed('{"id":<n>,"i":"5"}'),
     "a word for a truth": _malformed('{"id":<n>,"b":"true"}'),
     "no day": _malformed('{"id":<n>,"day":"2024-02-30"}'),
+    "more than a day": _malformed('{"id":<n>,"day":"2024-02-29 late"}'),
+    "a day and an hour": _malformed('{"id":<n>,"day":"2024-02-29T12:30:00"}'),
+    "half a day": _malformed('{"id":<n>,"day":"2024-02"}'),
+    "digits for a day": _malformed('{"id":<n>,"day":"20240229"}'),
+    "a clock": _malformed('{"id":<n>,"at":"12:30"}'),
+    "half an instant": _malformed('{"id":<n>,"at":"2024"}'),
+    "nanoseconds": _malformed('{"id":<n>,"at":"2024-02-29T12:30:45.123456789"}'),
+    "a comma": _malformed('{"id":<n>,"x":"1,25"}'),
+    "digits beyond DECIMAL": _malformed('{"id":<n>,"x":1.255}'),
+    "digits beyond DECIMAL, as text": _malformed('{"id":<n>,"x":"0.001"}'),
+    "two values for a key": _malformed('{"id":<n>,"m":{"a":1,"a":2}}'),
+    "half a character": _malformed('{"id":<n>,"s":"a\\ud800"}'),
     "no object": _malformed('{"id":<n>,"n":5}'),
     "no UTF-8": _malformed(b'{"id":<n>,"s":"\xff"}'),
 }
 
-CSV_SCHEMA = "id BIGINT, t TINYINT, d DOUBLE, s STRING, day DATE"
+CSV_SCHEMA = "id BIGINT, t TINYINT, d DOUBLE, s STRING, day DATE, x DECIMAL(10,2), at TIMESTAMP_NTZ"
+_X = Decimal("1.25")
+_TAIL = "2024-02-29,1.25,2024-02-29 12:30:45.123456"
+_ENDS = (DAY, _X, _AT)
 CSV: dict[str, Record] = {
-    "plain": _row("<n>,1,1.5,a,2024-02-29", 1, 1.5, "a", DAY),
-    "nothing": _row("<n>,,,,", None, None, None, None),
-    "quotes": _row('<n>,1,"1.5","a,""b""",2024-02-29', 1, 1.5, 'a,"b"', DAY),
-    "a quote inside": _row('<n>,1,1.5,5" pipe,2024-02-29', 1, 1.5, '5" pipe', DAY),
-    "extremes": _row("<n>,-128,-1e308,😀,0001-01-01", -128, -1e308, "😀", dt.date(1, 1, 1)),
+    "plain": _row(f"<n>,1,1.5,a,{_TAIL}", 1, 1.5, "a", *_ENDS),
+    "nothing": _row("<n>,,,,,,", None, None, None, None, None, None),
+    "quotes": _row(f'<n>,1,"1.5","a,""b""",{_TAIL}', 1, 1.5, 'a,"b"', *_ENDS),
+    "a quote inside": _row(f'<n>,1,1.5,5" pipe,{_TAIL}', 1, 1.5, '5" pipe', *_ENDS),
+    "extremes": _row(
+        f"<n>,-128,-1e308,😀,0001-01-01,-1e-2,{_AT}", -128, -1e308, "😀", dt.date(1, 1, 1), Decimal("-0.01"), _AT
+    ),
+    "more zeros": _row("<n>,1,1.50,a,2024-02-29 00:00:00,1.2500,2024-02-29T12:30:45.123456000", 1, 1.5, "a", *_ENDS),
     "too few": _malformed("<n>,1,1.5,a"),
-    "too many": _malformed("<n>,1,1.5,a,2024-02-29,b"),
-    "beyond TINYINT": _malformed("<n>,200,1.5,a,2024-02-29"),
-    "beyond DOUBLE": _malformed("<n>,1,1e400,a,2024-02-29"),
-    "a fraction": _malformed("<n>,5.0,1.5,a,2024-02-29"),
-    "a space": _malformed("<n>, 5,1.5,a,2024-02-29"),
-    "no day": _malformed("<n>,1,1.5,a,2024-02-30"),
-    "a value over lines": _malformed('<n>,1,1.5,"a\nb",2024-02-29'),
-    "a value over three lines, a row among them": _malformed('<n>,1,1.5,"a\n1,1,1.5,a,2024-02-29\nb",2024-02-29'),
-    "no UTF-8": _malformed(b"<n>,1,1.5,\xff,2024-02-29"),
+    "too many": _malformed(f"<n>,1,1.5,a,{_TAIL},b"),
+    "beyond TINYINT": _malformed(f"<n>,200,1.5,a,{_TAIL}"),
+    "beyond DOUBLE": _malformed(f"<n>,1,1e400,a,{_TAIL}"),
+    "Java's double": _malformed(f"<n>,1,1.5d,a,{_TAIL}"),
+    "sixteens": _malformed(f"<n>,1,0x1p3,a,{_TAIL}"),
+    "a fraction": _malformed(f"<n>,5.0,1.5,a,{_TAIL}"),
+    "a space": _malformed(f"<n>, 5,1.5,a,{_TAIL}"),
+    "no day": _malformed(f"<n>,1,1.5,a,2024-02-30,1.25,{_AT}"),
+    "more than a day": _malformed(f"<n>,1,1.5,a,2024-02-29 late,1.25,{_AT}"),
+    "half a day": _malformed(f"<n>,1,1.5,a,2024-02,1.25,{_AT}"),
+    "a comma": _malformed(f'<n>,1,1.5,a,2024-02-29,"1,25",{_AT}'),
+    "digits beyond DECIMAL": _malformed(f"<n>,1,1.5,a,2024-02-29,1.255,{_AT}"),
+    "nanoseconds": _malformed("<n>,1,1.5,a,2024-02-29,1.25,2024-02-29 12:30:45.1234567"),
+    "a clock": _malformed("<n>,1,1.5,a,2024-02-29,1.25,12:30"),
+    "an open quote inside": _malformed(f'<n>,1,1.5,"a" b,{_TAIL}'),
+    "zero in quotes": _malformed(f'<n>,1,1.5,"a\x00",{_TAIL}'),
+    "a value over lines": _malformed(f'<n>,1,1.5,"a\nb",{_TAIL}'),
+    "a value over three lines, a row among them": _malformed(f'<n>,1,1.5,"a\n1,1,1.5,a,{_TAIL}\nb",{_TAIL}'),
+    "no UTF-8": _malformed(f"<n>,1,1.5,X,{_TAIL}".encode().replace(b"X", b"\xff")),
     "an open quote": _malformed('<n>,1,1.5,"a', alone=True),
+}
+_OVER_LINES = {"a value over lines", "a value over three lines, a row among them"}
+CSV_OVER_LINES: dict[str, Record] = {
+    **{name: record for name, record in CSV.items() if name not in _OVER_LINES},
+    "a value over lines": _row(f'<n>,1,1.5,"a\n\n# b",{_TAIL}', 1, 1.5, "a\n\n# b", *_ENDS),
+    "of Windows": _row(f'<n>,1,1.5,"a\r\nb",{_TAIL}', 1, 1.5, "a\r\nb", *_ENDS),
+    "a row among them": _row(
+        f'<n>,1,1.5,"a\n1,1,1.5,a,{_TAIL}\nb",{_TAIL}', 1, 1.5, f"a\n1,1,1.5,a,{_TAIL}\nb", *_ENDS
+    ),
+    "over lines, and wrong": _malformed(f'<n>,200,1.5,"a\nb",{_TAIL}'),
 }
 
 PARQUET_SCHEMA = "id BIGINT, t TINYINT, u BIGINT, i INT, at TIMESTAMP, s STRING"

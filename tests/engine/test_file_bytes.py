@@ -36,6 +36,7 @@ SOURCES = {
     "documents": f"format: json, schema: '{cases.JSON_SCHEMA}', on_malformed: quarantine, options: {{multiLine: true}}",
     "csv": f"format: csv, schema: '{cases.CSV_SCHEMA}', on_malformed: quarantine, options: {{escape: '\"'}}",
     "headed": f"format: csv, schema: '{cases.CSV_SCHEMA}', on_malformed: drop, options: {{escape: '\"', header: true}}",
+    "lines": f"format: csv, schema: '{cases.CSV_SCHEMA}', on_malformed: quarantine, options: {{escape: '\"', multiLine: true}}",
     "parquet": f"format: parquet, schema: '{cases.PARQUET_SCHEMA}', on_malformed: quarantine",
     "orc": f"format: orc, schema: '{cases.ORC_SCHEMA}'",
     "text": "format: text",
@@ -59,8 +60,9 @@ def made(name: str, seed: int, arrival: int, folder: Path) -> Made:
         return _in_folders(chance, first)
     if name == "json":
         return cases.lines(chance, cases.JSON, FILES, name="", first=first)
-    header = "ID,t,D,s,day" if name == "headed" else ""
-    return cases.lines(chance, cases.CSV, FILES, name="", first=first, header=header)
+    header = "ID,t,D,s,day,x,AT" if name == "headed" else ""
+    records = cases.CSV_OVER_LINES if name == "lines" else cases.CSV
+    return cases.lines(chance, records, FILES, name="", first=first, header=header)
 
 
 def _in_folders(chance: random.Random, first: int) -> Made:
@@ -150,6 +152,12 @@ DUCKDB_SAYS = {
     "a space": "it trims",
     "a value over lines": "it takes a value over lines whenever there is one; here multiLine asks for it, so that files can be split",
     "a value over three lines, a row among them": "likewise",
+    "a day and an hour": "it drops the hour; here a value is read whole or not at all",
+    "more than a day": "it drops what follows the day in csv, and refuses it in JSON",
+    "nanoseconds": "it cuts them off; here they are malformed in csv, JSON and Parquet alike",
+    "digits beyond DECIMAL": "it rounds",
+    "digits beyond DECIMAL, as text": "it rounds",
+    "zero in quotes": "it keeps it; Spark's parser would drop it where a quote escapes itself, so the row is malformed",
 }
 
 
@@ -158,8 +166,8 @@ def _duckdb_on(name: str, record: cases.Record, folder: Path) -> list[tuple[Any,
     place.write_bytes(record.text(7) + b"\n")
     columns = {
         "json": "id: 'BIGINT', t: 'TINYINT', i: 'INT', d: 'DOUBLE', x: 'DECIMAL(10,2)', s: 'VARCHAR', b: 'BOOLEAN', day: 'DATE',"
-        " n: 'STRUCT(a INT)'",
-        "csv": "id: 'BIGINT', t: 'TINYINT', d: 'DOUBLE', s: 'VARCHAR', day: 'DATE'",
+        " n: 'STRUCT(a INT)', 'at': 'TIMESTAMP', m: 'MAP(VARCHAR, INT)'",
+        "csv": "id: 'BIGINT', t: 'TINYINT', d: 'DOUBLE', s: 'VARCHAR', day: 'DATE', x: 'DECIMAL(10,2)', 'at': 'TIMESTAMP'",
     }[name]
     options = {
         "json": "format = 'newline_delimited'",
@@ -211,6 +219,11 @@ def _arrow(table: pa.Table, place: Path) -> bytes:
     return place.read_bytes()
 
 
+def _orc(values: pa.Array, place: Path) -> bytes:
+    pyarrow.orc.write_table(pa.table({"id": values}), place)
+    return place.read_bytes()
+
+
 def broken(folder: Path) -> dict[str, tuple[str, dict[str, bytes], str]]:
     """Sources with one record that is no row each: their keys, their files, and what a run says."""
     odd = pa.array([0, 1_700_000_000_123_456_789], pa.timestamp("ns"))
@@ -231,6 +244,18 @@ def broken(folder: Path) -> dict[str, tuple[str, dict[str, bytes], str]]:
         "wraps": ("format: parquet, schema: 'id TINYINT'", {"a.parquet": _arrow(wide, folder / "w")}, "a.parquet, row 2 (column 'id': 200 is no TINYINT)"),
         "fine": ("format: parquet, schema: 'at TIMESTAMP_NTZ'", {"a.parquet": _arrow(pa.table({"at": odd}), folder / "f")}, "row 2 (column 'at': 1700000000123456789 nanoseconds"),
         "orc": ("format: orc, schema: 'id INT'", {"a.orc": (folder / "wide.orc").read_bytes()}, "column 'id' is bigint in the file and INT in the schema"),
+        "torn": (f"format: csv, {one}, options: {{escape: '\"'}}", {"a.csv": b'1,"a "b" c"\n'}, "a.csv:1 (a quote inside of quotes that is not escaped"),
+        "cut": (f"format: csv, {one}, options: {{multiLine: true}}", {"a.csv": b'1,"a\nb"\n2,"x\n3,y\n'}, "a.csv:3 (a quote that is never closed"),
+        "digits": ("format: json, schema: 'day DATE'", {"a.json": b'{"day":"20240229"}\n'}, "a.json:1 (20240229 is no date in full"),
+        "millis": ("format: json, schema: 'at TIMESTAMP'", {"a.json": b'{"at":1709209845123}\n'}, "a.json:1 (1709209845123 seconds lie outside of the years"),
+        "comma": ("format: csv, schema: 'x DECIMAL(6,2)', options: {sep: ;}", {"a.csv": b"1,25\n"}, "a.csv:1 (1,25 has a comma"),
+        "days": ("format: parquet, schema: 'day INT'", {"a.parquet": _arrow(pa.table({"day": pa.array([19782], pa.date32())}), folder / "day")}, "'day' is optional int32 day (DATE) in the file and INT in the schema"),
+        "unsigned": ("format: parquet, schema: 'n DOUBLE'", {"a.parquet": _arrow(pa.table({"n": pa.array([2**32 - 1], pa.uint32())}), folder / "n")}, "'n' is optional int32 n (INTEGER(32,false)) in the file and DOUBLE in the schema"),
+        "plain": ("format: parquet, schema: 'v STRING'", {"a.parquet": _arrow(pa.table({"v": [b"a", b"\xff"]}), folder / "v")}, "a.parquet, row 2 (column 'v': bytes that are no UTF-8"),
+        "truth": ("format: orc, schema: 'id INT'", {"a.orc": _orc(pa.array([True]), folder / "b")}, "column 'id' is boolean in the file and INT in the schema"),
+        "ticks": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(odd, folder / "t")}, "row 2 (an instant with nanoseconds"),
+        "early": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(pa.array([0, -1_500_000], pa.timestamp("us")), folder / "e")}, "row 2 (an instant before 1970"),
+        "julian": ("format: orc, schema: 'id DATE'", {"a.orc": _orc(pa.array([dt.date(1500, 1, 1)]), folder / "j")}, "row 1 (a date before 1582-10-15"),
         "folder": ("format: csv, schema: 'k INT, id INT'", {"k=1e3/a.csv": b"1\n"}, "the folder 'k=1e3' says no INT"),
         "unnamed": ("format: csv, schema: 'k STRING, id INT'", {"k=/a.csv": b"1\n"}, "the folder 'k=' has no value"),
     }  # fmt: skip

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from etl.errors import ConfigurationError
@@ -29,7 +32,7 @@ def types(found: SourceGuess) -> dict[str, str]:
         ("7", "int"), ("-7", "int"), ("0", "int"), ("007", "text"), ("1_000", "text"), ("٣", "text"), ("7.", "number"), (".5", "number"),
         ("1e9", "number"), ("1,5", "text"), ("0x10", "text"), ("NaN", "special"), ("true", "boolean"), ("TRUE", "boolean"), ("yes", "text"),
         ("2024-02-29", "date"), ("2023-02-29", "text"), ("2024-2-9", "text"), ("2024-01-01 10:00", "timestamp"),
-        ("2024-01-01T10:00:00.123456789Z", "timestamp"), ("2024-01-01T10:00:00+05:30", "timestamp"), ("2024-01-01 24:00:00", "text"),
+        ("2024-01-01T10:00:00.123456789Z", "fine"), ("2024-01-01T10:00:00.123456000Z", "timestamp"), ("2024-01-01T10:00:00+05:30", "timestamp"), ("2024-01-01 24:00:00", "text"),
         ("2024-01-01T10:00:00+19:00", "text"),
     ],
 )  # fmt: skip
@@ -128,6 +131,28 @@ def test_decimal_commas_and_other_dates_are_named_with_a_way_out(tmp_path: Path)
     notes = learn(tmp_path, "p;d\n1,5;31.12.2024\n").notes
     assert any("decimal commas" in note for note in notes)
     assert any("to_date" in note for note in notes)
+
+
+def test_nanoseconds_are_text_and_said(tmp_path: Path) -> None:
+    texts = ["2024-01-01T10:00:00Z", "2024-01-01T10:00:00.123456789Z"]
+    for found in (
+        learn(tmp_path, "\n".join(["at,n", *(f"{text},1" for text in texts)])),
+        learn(tmp_path, "\n".join(json.dumps({"at": text, "n": 1}) for text in texts), "rows.json"),
+    ):
+        assert types(found) == {"at": "STRING", "n": "INT"}
+        assert any("CAST(at AS TIMESTAMP) cuts them off" in note for note in found.notes)
+
+
+def test_a_parquet_column_that_no_column_here_can_hold_is_left_out_and_said(tmp_path: Path) -> None:
+    times = pa.array([1, 2], pa.time64("us"))
+    lengths = pa.array([1, 2], pa.duration("us"))
+    pq.write_table(
+        pa.table({"id": [1, 2], "at": times, "took": lengths, "u": pa.array([1, 2], pa.uint64())}),
+        tmp_path / "a.parquet",
+    )
+    (found,) = guess(str(tmp_path / "a.parquet"), header=None)
+    assert types(found) == {"id": "BIGINT", "took": "BIGINT", "u": "DECIMAL(20,0)"}
+    assert "'at' is time64[us], which no column can hold: it is not read" in found.notes
 
 
 def test_compressed_files_and_files_in_latin_1_are_read(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.execution.datasources.parquet.VectorizedParquetRecordReader;
 import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector;
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector;
+import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.ByteType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -202,7 +203,8 @@ final class Adapted {
         vector.putNull(row);
         continue;
       }
-      String why = column.dataType() instanceof DecimalType
+      String why = column.dataType() instanceof BinaryType ? put(vector, row, found.getBinary(row))
+          : column.dataType() instanceof DecimalType
           ? put(vector, row, found.getDecimal(row, 20, 0).toJavaBigDecimal(), declared) : put(vector, row, found.getLong(row), declared);
       if (why != null) {
         vector.putNull(row);
@@ -210,6 +212,14 @@ final class Adapted {
       }
     }
     return vector;
+  }
+
+  private static String put(WritableColumnVector vector, int row, byte[] value) {
+    if (!UTF8String.fromBytes(value).isValid()) {
+      return "bytes that are no UTF-8";
+    }
+    vector.putByteArray(row, value);
+    return null;
   }
 
   private static String put(WritableColumnVector vector, int row, BigDecimal value, DataType declared) {
@@ -247,6 +257,7 @@ final class Adapted {
         text.append("null");
       } else {
         Object value = batch.getRow(row).get(i, field.dataType());
+        value = value instanceof byte[] bytes ? java.util.HexFormat.of().withUpperCase().formatHex(bytes) : value;
         boolean bare = value instanceof Number || value instanceof Boolean || value instanceof org.apache.spark.sql.types.Decimal;
         text.append(bare && !(field.dataType() instanceof StringType) ? value.toString() : quoted(value.toString()));
       }

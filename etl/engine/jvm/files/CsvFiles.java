@@ -4,9 +4,11 @@ import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
+import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.io.Text;
 import org.apache.spark.broadcast.Broadcast;
@@ -16,6 +18,7 @@ import org.apache.spark.sql.catalyst.csv.CSVHeaderChecker;
 import org.apache.spark.sql.catalyst.csv.CSVOptions;
 import org.apache.spark.sql.catalyst.csv.UnivocityParser;
 import org.apache.spark.sql.catalyst.util.BadRecordException;
+import org.apache.spark.sql.catalyst.util.CaseInsensitiveMap$;
 import org.apache.spark.sql.catalyst.util.FailFastMode$;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.execution.datasources.csv.CSVFileFormat;
@@ -23,6 +26,7 @@ import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.sources.Filter;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.DoubleType;
 import org.apache.spark.sql.types.FloatType;
 import org.apache.spark.sql.types.StructField;
@@ -31,7 +35,6 @@ import org.apache.spark.unsafe.types.UTF8String;
 import org.apache.spark.util.SerializableConfiguration;
 import scala.Function1;
 import scala.Option;
-import scala.collection.AbstractIterator;
 import scala.collection.Iterator;
 import scala.collection.immutable.Map;
 import scala.collection.immutable.Nil$;
@@ -42,22 +45,22 @@ import scala.runtime.AbstractFunction1;
  * Spark's csv files, every byte of which is in a row, in a malformed one, or in an error.
  *
  * <p>Spark's own reader makes two rows of a value in quotes that goes on in the next line, puts U+FFFD for bytes that are no text, and
- * takes 1e400 for infinity. Files of several lines a record (multiLine) are read by it as they are.
+ * takes 1e400 for infinity.
  */
 public final class CsvFiles extends CSVFileFormat {
-  private static final int FAR = 100; // a quote that closes later than so many lines is taken for one that never does
-
   @Override
   public Function1<PartitionedFile, Iterator<InternalRow>> buildReader(
       SparkSession session, StructType data, StructType partitions, StructType asked, Seq<Filter> filters,
       Map<String, String> options, Configuration conf) {
     SQLConf settings = SQLConf.get();
-    CSVOptions parsed = new CSVOptions(
+    Map<String, String> ofLines = CaseInsensitiveMap$.MODULE$.apply(options).removed("multiLine");
+    return new Reader(
+        SerializableConfiguration.broadcast(session.sparkContext(), conf), data, asked, parsed(options, settings), parsed(ofLines, settings));
+  }
+
+  private static CSVOptions parsed(Map<String, String> options, SQLConf settings) {
+    return new CSVOptions(
         options, settings.csvColumnPruning(), settings.sessionLocalTimeZone(), settings.columnNameOfCorruptRecord());
-    if (parsed.multiLine()) {
-      return super.buildReader(session, data, partitions, asked, none(), options, conf);
-    }
-    return new Reader(SerializableConfiguration.broadcast(session.sparkContext(), conf), data, asked, parsed);
   }
 
   @SuppressWarnings({"unchecked", "rawtypes"})
@@ -80,154 +83,62 @@ public final class CsvFiles extends CSVFileFormat {
     private final StructType data;
     private final StructType asked;
     private final CSVOptions options;
+    private final CSVOptions ofLines; // the same without multiLine: Spark looks at a header only in a stream of bytes, or in a line
+    private final boolean saysLocale; // the options forget what was said when they travel
+    private final boolean saysHandling;
 
-    Reader(Broadcast<SerializableConfiguration> conf, StructType data, StructType asked, CSVOptions options) {
+    Reader(Broadcast<SerializableConfiguration> conf, StructType data, StructType asked, CSVOptions options, CSVOptions ofLines) {
       this.conf = conf;
       this.data = data;
       this.asked = asked;
       this.options = options;
+      this.ofLines = ofLines;
+      this.saysLocale = options.parameters().contains("locale");
+      this.saysHandling = options.parameters().contains("unescapedQuoteHandling");
     }
 
     @Override
     public Iterator<InternalRow> apply(PartitionedFile file) {
       Columns columns = new Columns(data, asked, options.columnNameOfCorruptRecord());
-      UnivocityParser parser = new Values(columns.parsed, options);
+      UnivocityParser parser = new Values(columns.parsed, options, saysLocale);
       CSVHeaderChecker header = new CSVHeaderChecker(
-          columns.parsed, options, "CSV file: " + file.urlEncodedPath(), file.start() == 0);
-      Lines lines = new Lines(file, options.lineSeparatorInRead(), conf.value().value());
+          columns.parsed, ofLines, "CSV file: " + file.urlEncodedPath(), file.start() == 0);
       boolean fails = options.parseMode() == FailFastMode$.MODULE$;
-      Records records = new Records(lines, options);
+      Charset charset = Charset.forName(options.charset());
+      Quotes quotes = new Quotes(options, saysHandling);
+      CsvRecords records;
+      LongFunction<String> numbers = Long::toString;
+      if (options.multiLine()) {
+        String separator = options.lineSeparator().isDefined() ? options.lineSeparator().get() : null;
+        records = new CsvRecords(new WholeFile(file, conf.value().value(), charset, separator), () -> () -> null, line -> {}, quotes, options);
+      } else {
+        Lines lines = new Lines(file, options.lineSeparatorInRead(), conf.value().value());
+        numbers = lines::number;
+        Consumer<CsvRecords.Line> torn = line -> {
+          String why = "a value in quotes goes on where another piece of the file begins; with multiLine the file is read as one piece";
+          throw new MalformedRecord(file.urlEncodedPath(), lines.number(line.number()), why, UTF8String.fromString(line.text()));
+        };
+        boolean isLast = file.start() + file.length() >= file.fileSize();
+        records = new CsvRecords(
+            decoded(lines, charset), () -> isLast ? () -> null : decoded(lines.beyond(), charset), torn, quotes, options);
+      }
       header.checkHeaderColumnNames(records.lines(), parser.tokenizer());
-      return new OfRecords(records, parser, columns, fails);
-    }
-  }
-
-  /** Spark's parser of csv, for which a time of day is no instant. */
-  private static final class Values extends UnivocityParser {
-    Values(StructType schema, CSVOptions options) {
-      super(schema, schema, options, none());
+      return new OfRecords(records, file.urlEncodedPath(), numbers, parser, columns, fails);
     }
 
-    @Override
-    public Function1<String, Object> makeConverter(String name, DataType type, boolean nullable) {
-      Function1<String, Object> sparks = super.makeConverter(name, type, nullable);
-      if (!DataTypes.TimestampType.equals(type)) {
-        return sparks;
-      }
-      return new AbstractFunction1<>() {
-        @Override
-        public Object apply(String text) {
-          if (text != null) {
-            Clock.mustHaveDate(text, options().timestampFormatInRead());
-          }
-          return sparks.apply(text);
+    private static Supplier<CsvRecords.Line> decoded(Lines lines, Charset charset) {
+      return () -> {
+        if (!lines.hasNext()) {
+          return null;
         }
-      };
-    }
-  }
-
-  /** One line that is not empty and no comment, or all lines of a value that goes on. */
-  private record Line(String text, long number, String wrong) {}
-
-  /** The lines of a file, decoded. */
-  private static final class Records {
-    private final Lines lines;
-    private final Quotes quotes;
-    private final Charset charset;
-    private final String comment;
-    private final ArrayDeque<Line> ahead = new ArrayDeque<>();
-
-    Records(Lines lines, CSVOptions options) {
-      this.lines = lines;
-      quotes = new Quotes(options);
-      charset = Charset.forName(options.charset());
-      comment = options.isCommentSet() ? String.valueOf(options.comment()) : null;
-    }
-
-    String file() {
-      return lines.file();
-    }
-
-    String number(Line line) {
-      return lines.number(line.number);
-    }
-
-    /** For Spark's look at the header, which takes one line at most. */
-    Iterator<String> lines() {
-      return new AbstractIterator<>() {
-        private Line next;
-
-        @Override
-        public boolean hasNext() {
-          next = next == null ? line() : next;
-          if (next != null) {
-            ahead.clear();
-            ahead.add(next);
-          }
-          return next != null;
-        }
-
-        @Override
-        public String next() {
-          if (!hasNext()) {
-            throw new java.util.NoSuchElementException();
-          }
-          String text = next.text;
-          next = null;
-          ahead.clear();
-          return text;
-        }
+        Text line = lines.next();
+        String text = new String(line.getBytes(), 0, line.getLength(), charset);
+        boolean doubtful = text.indexOf('\uFFFD') >= 0;
+        return new CsvRecords.Line(text, lines.count(), "\n", doubtful && !isText(line, charset) ? "bytes that are no " + charset : null);
       };
     }
 
-    /** The next record; null where there is none. */
-    Line next() {
-      Line first = line();
-      if (first == null || first.wrong != null || !quotes.in(first.text) || !quotes.goesOn(first.text, false)) {
-        return first;
-      }
-      List<Line> passed = new ArrayList<>();
-      StringBuilder whole = new StringBuilder(first.text);
-      while (passed.size() < FAR) {
-        Line more = raw();
-        if (more == null) {
-          break;
-        }
-        passed.add(more);
-        whole.append('\n').append(more.text);
-        if (!quotes.goesOn(more.text, true)) {
-          return new Line(whole.toString(), first.number, "a value in quotes goes on in the next line, and multiLine is not set");
-        }
-      }
-      for (int i = passed.size() - 1; i >= 0; i--) {
-        ahead.addFirst(passed.get(i));
-      }
-      return new Line(first.text, first.number, "a quote that is never closed");
-    }
-
-    private Line line() {
-      while (true) {
-        Line line = raw();
-        if (line == null || !line.text.trim().isEmpty() && (comment == null || !line.text.startsWith(comment))) {
-          return line;
-        }
-      }
-    }
-
-    private Line raw() {
-      if (!ahead.isEmpty()) {
-        return ahead.removeFirst();
-      }
-      if (!lines.hasNext()) {
-        return null;
-      }
-      Text line = lines.next();
-      String text = new String(line.getBytes(), 0, line.getLength(), charset);
-      boolean doubtful = text.indexOf('\uFFFD') >= 0;
-      return new Line(text, lines.count(), doubtful && !isText(line) ? "bytes that are no " + charset : null);
-    }
-
-    private boolean isText(Text line) {
+    private static boolean isText(Text line, Charset charset) {
       try {
         charset.newDecoder().decode(ByteBuffer.wrap(line.getBytes(), 0, line.getLength()));
         return true;
@@ -237,15 +148,77 @@ public final class CsvFiles extends CSVFileFormat {
     }
   }
 
+  /** Spark's parser of csv, for which a value is all that its text says, or none. */
+  private static final class Values extends UnivocityParser {
+    private final boolean saysLocale;
+    private Numbers numbers; // made when it is needed: Spark makes its converters before anything here is there
+
+    Values(StructType schema, CSVOptions options, boolean saysLocale) {
+      super(schema, schema, options, none());
+      this.saysLocale = saysLocale;
+    }
+
+    private Numbers numbers() {
+      if (numbers == null) {
+        numbers = new Numbers(options().locale(), saysLocale);
+      }
+      return numbers;
+    }
+
+    @Override
+    public Function1<String, Object> makeConverter(String name, DataType type, boolean nullable) {
+      Function1<String, Object> sparks = super.makeConverter(name, type, nullable);
+      Consumer<String> check = check(type);
+      if (check == null) {
+        return sparks;
+      }
+      String nothing = options().nullValue();
+      return new AbstractFunction1<>() {
+        @Override
+        public Object apply(String text) {
+          if (text != null && !text.equals(nothing)) {
+            check.accept(text);
+          }
+          return sparks.apply(text);
+        }
+      };
+    }
+
+    private Consumer<String> check(DataType type) {
+      CSVOptions options = options();
+      if (DataTypes.TimestampType.equals(type)) {
+        return text -> Clock.mustBeInstant(text, options.timestampFormatInRead(), options.locale(), "TIMESTAMP");
+      }
+      if (DataTypes.TimestampNTZType.equals(type)) {
+        return text -> Clock.mustBeInstant(text, options.timestampNTZFormatInRead(), options.locale(), "TIMESTAMP_NTZ");
+      }
+      if (DataTypes.DateType.equals(type)) {
+        return text -> Clock.mustBeDay(text, options.dateFormatInRead());
+      }
+      if (type instanceof DecimalType decimal) {
+        return text -> numbers().mustBe(decimal, text);
+      }
+      if (type instanceof DoubleType || type instanceof FloatType) {
+        return text -> Numbers.mustBeCommon(text, type.sql());
+      }
+      return null;
+    }
+  }
+
   private static final class OfRecords extends Rows {
-    private final Records records;
+    private final CsvRecords records;
+    private final String file;
+    private final LongFunction<String> numbers; // of a line of the piece: which one of the file it is
     private final Function1<String, Option<InternalRow>> parser;
     private final int[] floats;
     private final String infinities;
 
-    OfRecords(Records records, UnivocityParser parser, Columns columns, boolean fails) {
+    OfRecords(
+        CsvRecords records, String file, LongFunction<String> numbers, UnivocityParser parser, Columns columns, boolean fails) {
       super(columns, fails);
       this.records = records;
+      this.file = file;
+      this.numbers = numbers;
       this.parser = parser.parse();
       infinities = parser.options().positiveInf() + "\u0000" + parser.options().negativeInf();
       List<Integer> found = new ArrayList<>();
@@ -260,18 +233,18 @@ public final class CsvFiles extends CSVFileFormat {
 
     @Override
     boolean advance() {
-      Line line = records.next();
+      CsvRecords.Line line = records.next();
       if (line == null) {
         return false;
       }
-      String wrong = line.wrong;
+      String wrong = line.wrong();
       if (wrong == null) {
         try {
-          Option<InternalRow> row = parse(line.text);
+          Option<InternalRow> row = parse(line.text());
           if (row.isEmpty()) {
             return true;
           }
-          if (isFinite(row.get(), line.text)) {
+          if (isFinite(row.get(), line.text())) {
             found(row.get());
             return true;
           }
@@ -280,7 +253,7 @@ public final class CsvFiles extends CSVFileFormat {
           wrong = MalformedRecord.reason(cause.cause());
         }
       }
-      malformed(UTF8String.fromString(line.text), wrong, records.file(), () -> records.number(line));
+      malformed(UTF8String.fromString(line.text()), wrong, file, () -> numbers.apply(line.number()));
       return true;
     }
 

@@ -15,6 +15,8 @@ import org.apache.spark.sql.catalyst.json.JacksonParser;
 import org.apache.spark.sql.catalyst.util.BadRecordException;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
 import scala.Function1;
@@ -27,11 +29,14 @@ import scala.runtime.AbstractFunction2;
 /** Spark's parser of JSON, which takes a record whole or not at all: one document, and no number that is another in its column. */
 final class Documents extends JacksonParser {
   private final Names names;
+  private final boolean saysLocale;
+  private Numbers numbers; // made when it is needed: Spark makes its converters before anything here is there
 
   @SuppressWarnings({"unchecked", "rawtypes"})
-  Documents(StructType schema, JSONOptions options) {
+  Documents(StructType schema, JSONOptions options, boolean saysLocale) {
     super(schema, options, true, (scala.collection.immutable.Seq) Nil$.MODULE$); // no filters: they would end a record early
     this.names = Names.of(schema);
+    this.saysLocale = saysLocale;
   }
 
   /** The rows of one record; BadRecordException where it is none. */
@@ -76,12 +81,49 @@ final class Documents extends JacksonParser {
       return new Checked(sparks) {
         @Override
         void check(JsonParser parser) throws IOException {
-          Math.multiplyExact(parser.getLongValue(), 1_000_000L); // seconds, which Spark multiplies without a look
+          Clock.mustBeSeconds(parser.getLongValue()); // Spark multiplies them without a look
         }
 
         @Override
         void checkText(JsonParser parser) throws IOException {
-          Clock.mustHaveDate(parser.getText(), options().timestampFormatInRead());
+          Clock.mustBeInstant(parser.getText(), options().timestampFormatInRead(), options().locale(), "TIMESTAMP");
+        }
+      };
+    }
+    if (DataTypes.TimestampNTZType.equals(type)) {
+      return new Checked(sparks) {
+        @Override
+        void checkText(JsonParser parser) throws IOException {
+          Clock.mustBeInstant(parser.getText(), options().timestampNTZFormatInRead(), options().locale(), "TIMESTAMP_NTZ");
+        }
+      };
+    }
+    if (DataTypes.DateType.equals(type)) {
+      return new Checked(sparks) {
+        @Override
+        void checkText(JsonParser parser) throws IOException {
+          Clock.mustBeDay(parser.getText(), options().dateFormatInRead());
+        }
+      };
+    }
+    if (type instanceof DecimalType decimal) {
+      return new Checked(sparks) {
+        @Override
+        void checkFraction(JsonParser parser) throws IOException {
+          numbers().mustBe(decimal, parser.getText());
+        }
+
+        @Override
+        void checkText(JsonParser parser) throws IOException {
+          numbers().mustBe(decimal, parser.getText());
+        }
+      };
+    }
+    if (type instanceof StringType) {
+      return new Checked(sparks) {
+        @Override
+        void checkText(JsonParser parser) throws IOException {
+          mustBeText(parser.getText());
         }
       };
     }
@@ -100,6 +142,28 @@ final class Documents extends JacksonParser {
     return sparks;
   }
 
+  private Numbers numbers() {
+    if (numbers == null) {
+      numbers = new Numbers(options().locale(), saysLocale);
+    }
+    return numbers;
+  }
+
+  /** Half of a character ({@code \\ud800}), which UTF-8 has no bytes for: Spark would store a question mark. */
+  private static void mustBeText(String text) {
+    for (int at = 0; at < text.length(); at++) {
+      char letter = text.charAt(at);
+      if (!Character.isSurrogate(letter)) {
+        continue;
+      }
+      boolean whole = Character.isHighSurrogate(letter) && at + 1 < text.length() && Character.isLowSurrogate(text.charAt(at + 1));
+      if (!whole) {
+        throw new IllegalArgumentException(String.format("\\u%04x is half of a character", (int) letter));
+      }
+      at++;
+    }
+  }
+
   private static void mustSayInfinity(JsonParser parser) {
     try {
       String text = parser.getText();
@@ -111,7 +175,7 @@ final class Documents extends JacksonParser {
     }
   }
 
-  /** Spark's converter, after a look at a whole number or a text. */
+  /** Spark's converter, after a look at a number or a text. */
   private abstract static class Checked extends AbstractFunction1<JsonParser, Object> {
     private final Function1<JsonParser, Object> sparks;
 
@@ -119,10 +183,16 @@ final class Documents extends JacksonParser {
       this.sparks = sparks;
     }
 
-    abstract void check(JsonParser parser) throws IOException;
+    void check(JsonParser parser) throws IOException {
+      // most types take every whole number that Spark takes
+    }
+
+    void checkFraction(JsonParser parser) throws IOException {
+      // and every other number
+    }
 
     void checkText(JsonParser parser) throws IOException {
-      // most types take every text that Spark takes
+      // and every text
     }
 
     @Override
@@ -133,6 +203,8 @@ final class Documents extends JacksonParser {
         }
         if (parser.currentToken() == JsonToken.VALUE_NUMBER_INT) {
           check(parser);
+        } else if (parser.currentToken() == JsonToken.VALUE_NUMBER_FLOAT) {
+          checkFraction(parser);
         } else if (parser.currentToken() == JsonToken.VALUE_STRING) {
           checkText(parser);
         }

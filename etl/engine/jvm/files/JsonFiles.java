@@ -64,18 +64,20 @@ public final class JsonFiles extends JsonFileFormat {
     private final StructType data;
     private final StructType asked;
     private final JSONOptions options;
+    private final boolean saysLocale; // the options forget what was said when they travel
 
     Reader(Broadcast<SerializableConfiguration> conf, StructType data, StructType asked, JSONOptions options) {
       this.conf = conf;
       this.data = data;
       this.asked = asked;
       this.options = options;
+      this.saysLocale = options.parameters().contains("locale");
     }
 
     @Override
     public Iterator<InternalRow> apply(PartitionedFile file) {
       Columns columns = new Columns(data, asked, options.columnNameOfCorruptRecord());
-      Documents documents = new Documents(columns.parsed, options);
+      Documents documents = new Documents(columns.parsed, options, saysLocale);
       boolean fails = options.parseMode() == FailFastMode$.MODULE$;
       return options.multiLine()
           ? new OfFile(file, conf.value().value(), documents, columns, fails)

@@ -27,6 +27,16 @@ final class Lines {
     }
   }
 
+  /** The lines of the file that come after the piece. */
+  Lines beyond() {
+    long end = file.start() + file.length();
+    return new Lines(
+        file.copy(
+            file.partitionValues(), file.filePath(), end, Math.max(0, file.fileSize() - end), file.locations(), file.modificationTime(),
+            file.fileSize(), file.otherConstantMetadataColumnValues()),
+        separator, conf);
+  }
+
   boolean hasNext() {
     return reader.hasNext();
   }

@@ -17,15 +17,18 @@ final class Names {
   private final String[] columns;
   private final Names[] below; // of each column; of an array or a map one, of what is in it
   private final Map<String, Integer> known = new HashMap<>();
+  private final Map<String, Integer> keys = new HashMap<>(); // of the map that is being read, with their places
   private String[] usual = new String[8]; // the name that stood at each place of the object before: Jackson has one instance of each
   private int[] usualColumn = new int[8];
   private final long[] object; // the object that had each column last, and at which place
   private final int[] place;
+  private final boolean isMap;
   private long objects;
 
-  private Names(String[] columns, Names[] below) {
+  private Names(String[] columns, Names[] below, boolean isMap) {
     this.columns = columns;
     this.below = below;
+    this.isMap = isMap;
     this.object = new long[columns == null ? 0 : columns.length];
     this.place = new int[object.length];
     this.lower = columns == null ? null : new HashMap<>();
@@ -43,10 +46,13 @@ final class Names {
         columns[i] = fields[i].name();
         below[i] = of(fields[i].dataType());
       }
-      return new Names(columns, below);
+      return new Names(columns, below, false);
     }
-    Names inner = type instanceof ArrayType array ? of(array.elementType()) : type instanceof MapType map ? of(map.valueType()) : null;
-    return inner == null ? null : new Names(null, new Names[] {inner});
+    if (type instanceof MapType map) {
+      return new Names(null, new Names[] {of(map.valueType())}, true);
+    }
+    Names inner = type instanceof ArrayType array ? of(array.elementType()) : null;
+    return inner == null ? null : new Names(null, new Names[] {inner}, false);
   }
 
   /** What the value under a name of an object, or in an array (null), is; null where its names are nobody's business. */
@@ -61,7 +67,7 @@ final class Names {
   /** The column that the name at a place of an object stands for; itself where there is none. */
   String name(String given, int at) {
     if (lower == null) {
-      return given;
+      return isMap ? key(given, at) : given;
     }
     if (at == 0) {
       objects++;
@@ -84,6 +90,17 @@ final class Names {
     object[column] = objects;
     place[column] = at;
     return columns[column];
+  }
+
+  private String key(String given, int at) {
+    if (at == 0) {
+      keys.clear();
+    }
+    Integer before = keys.putIfAbsent(given, at);
+    if (before != null && before != at) {
+      throw new IllegalArgumentException("a map has two values for '" + given + "'");
+    }
+    return given;
   }
 
   private int column(String name) {

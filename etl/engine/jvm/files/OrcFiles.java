@@ -14,11 +14,20 @@ import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.execution.datasources.orc.OrcFileFormat;
 import org.apache.spark.sql.sources.Filter;
 import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.BinaryType;
+import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DateType;
 import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.FloatType;
+import org.apache.spark.sql.types.IntegralType;
 import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.TimestampNTZType;
+import org.apache.spark.sql.types.TimestampType;
 import org.apache.spark.util.SerializableConfiguration;
 import scala.Function1;
 import scala.collection.Iterator;
@@ -26,11 +35,8 @@ import scala.collection.immutable.Map;
 import scala.collection.immutable.Seq;
 import scala.runtime.AbstractFunction1;
 
-/** Spark's ORC files, less those with a column that its declared type cannot hold: ORC reads what does not fit as NULL. */
+/** Spark's ORC files, less those with a column that is not of its declared type: ORC reads what does not fit as NULL, and converts the rest in its own ways. */
 public final class OrcFiles extends OrcFileFormat {
-  private static final List<String> WHOLE = List.of("tinyint", "smallint", "int", "bigint");
-  private static final List<String> REAL = List.of("float", "double");
-
   @Override
   public Function1<PartitionedFile, Iterator<InternalRow>> buildReaderWithPartitionValues(
       SparkSession session, StructType data, StructType partitions, StructType asked, Seq<Filter> filters,
@@ -50,7 +56,7 @@ public final class OrcFiles extends OrcFileFormat {
     return OrcFiles.class.hashCode();
   }
 
-  private static final class Reader extends AbstractFunction1<PartitionedFile, Iterator<InternalRow>> implements Serializable {
+  static final class Reader extends AbstractFunction1<PartitionedFile, Iterator<InternalRow>> implements Serializable {
     private final Function1<PartitionedFile, Iterator<InternalRow>> sparks;
     private final Broadcast<SerializableConfiguration> conf;
     private final StructType data;
@@ -67,6 +73,7 @@ public final class OrcFiles extends OrcFileFormat {
         TypeDescription found = reader.getSchema();
         boolean byPlace = found.getFieldNames() != null && found.getFieldNames().stream().allMatch(name -> name.startsWith("_col"));
         mustFit(file, "", found, data, byPlace);
+        OrcInstants.mustBeExact(file, reader, found, data, byPlace);
       } catch (IOException cause) {
         throw new UncheckedIOException(cause);
       }
@@ -93,7 +100,7 @@ public final class OrcFiles extends OrcFileFormat {
       }
     }
 
-    private static TypeDescription under(TypeDescription found, String name, int place, boolean byPlace) {
+    static TypeDescription under(TypeDescription found, String name, int place, boolean byPlace) {
       List<String> names = found.getFieldNames();
       if (byPlace) {
         return place < names.size() ? found.getChildren().get(place) : null;
@@ -106,27 +113,36 @@ public final class OrcFiles extends OrcFileFormat {
       return null;
     }
 
-    /** Whether each value of a type in a file is one of the declared type: of numbers, which ORC would make NULL. */
+    /** Whether each value of a type in a file is one of the declared type, the same: ORC would make NULL of others, or take them for something else. */
     private static boolean fits(TypeDescription found, DataType declared) {
-      String from = found.getCategory().getName();
-      String to = declared.sql().toLowerCase(java.util.Locale.ROOT);
-      if (WHOLE.contains(from) && WHOLE.contains(to)) {
-        return WHOLE.indexOf(from) <= WHOLE.indexOf(to);
+      return switch (found.getCategory()) {
+        case BOOLEAN -> declared instanceof BooleanType;
+        case BYTE -> fits(3, 8, declared);
+        case SHORT -> fits(5, 16, declared);
+        case INT -> fits(10, 32, declared);
+        case LONG -> fits(19, 64, declared)
+            || declared instanceof TimestampNTZType && "timestamp_ntz".equals(found.getAttributeValue("spark.sql.catalyst.type"));
+        case FLOAT -> declared instanceof FloatType || declared instanceof DoubleType;
+        case DOUBLE -> declared instanceof DoubleType;
+        case DECIMAL -> declared instanceof DecimalType decimal && found.getScale() <= decimal.scale()
+            && found.getPrecision() - found.getScale() <= decimal.precision() - decimal.scale();
+        case STRING -> declared instanceof StringType || declared instanceof BinaryType;
+        case VARCHAR, CHAR -> declared instanceof StringType;
+        case BINARY -> declared instanceof BinaryType;
+        case DATE -> declared instanceof DateType;
+        case TIMESTAMP, TIMESTAMP_INSTANT -> declared instanceof TimestampType;
+        default -> false;
+      };
+    }
+
+    private static boolean fits(int digits, int bits, DataType declared) {
+      if (declared instanceof DecimalType decimal) {
+        return digits <= decimal.precision() - decimal.scale();
       }
-      if (from.equals("decimal") && declared instanceof DecimalType decimal) {
-        int whole = found.getPrecision() - found.getScale();
-        return found.getScale() <= decimal.scale() && whole <= decimal.precision() - decimal.scale();
+      if (declared instanceof FloatType || declared instanceof DoubleType) {
+        return bits <= (declared instanceof FloatType ? 16 : 32); // whole numbers that it holds exactly
       }
-      if (REAL.contains(from) && REAL.contains(to)) {
-        return REAL.indexOf(from) <= REAL.indexOf(to);
-      }
-      boolean number = WHOLE.contains(to) || REAL.contains(to) || declared instanceof DecimalType;
-      boolean text = from.equals("string") || from.equals("varchar") || from.equals("char");
-      boolean strict = number || to.equals("date") || to.startsWith("timestamp") || to.equals("boolean");
-      if (text && strict) {
-        return false;
-      }
-      return !(WHOLE.contains(to) && (REAL.contains(from) || from.equals("decimal") || from.startsWith("timestamp")));
+      return declared instanceof IntegralType whole && bits <= 8 * whole.defaultSize();
     }
   }
 }

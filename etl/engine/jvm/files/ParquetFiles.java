@@ -11,7 +11,10 @@ import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.schema.GroupType;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
+import org.apache.parquet.schema.LogicalTypeAnnotation.DateLogicalTypeAnnotation;
+import org.apache.parquet.schema.LogicalTypeAnnotation.DecimalLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.IntLogicalTypeAnnotation;
+import org.apache.parquet.schema.LogicalTypeAnnotation.TimeLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.TimestampLogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
@@ -27,12 +30,18 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.ByteType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DateType;
+import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.FloatType;
 import org.apache.spark.sql.types.IntegerType;
 import org.apache.spark.sql.types.LongType;
 import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.ShortType;
+import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.TimeType;
 import org.apache.spark.sql.types.TimestampNTZType;
 import org.apache.spark.sql.types.TimestampType;
 import org.apache.spark.util.SerializableConfiguration;
@@ -46,8 +55,8 @@ import scala.runtime.AbstractFunction1;
 /**
  * Spark's Parquet files, their numbers never others than what stands in the file.
  *
- * <p>Spark's own reader wraps a whole number that its declared type cannot hold, and takes neither nanoseconds nor columns that have no
- * type because they hold nothing. Files that have such columns are read here as what they are, and each value is looked at; all other
+ * <p>Spark's own reader wraps a whole number that its declared type cannot hold, takes bytes that are no text for one, a date for a number, and
+ * takes neither nanoseconds nor columns that have no type because they hold nothing. Files that have such columns are read here as what they are, and each value is looked at; all other
  * files are read by Spark.
  */
 public final class ParquetFiles extends ParquetFileFormat {
@@ -137,7 +146,7 @@ public final class ParquetFiles extends ParquetFileFormat {
     /** Inside of a column there is nothing to put in the place of a value: a type there that Spark would misread is an error. */
     private static void mustBeReadable(PartitionedFile file, String path, Type found, DataType declared) {
       if (found.isPrimitive()) {
-        if (other(found, declared) != null) {
+        if (other(found, declared) != null || isMeantOtherwise(found, declared)) {
           throw new MalformedRecord(
               file.urlEncodedPath(), "0", "'" + path + "' is " + found + " in the file and " + declared.sql() + " in the schema", null);
         }
@@ -165,6 +174,31 @@ public final class ParquetFiles extends ParquetFileFormat {
       }
     }
 
+    /** Whether Spark would take the bytes of a value for one of another kind: a date for a number, a number for a date, a clock's ticks for either. */
+    private static boolean isMeantOtherwise(Type found, DataType declared) {
+      LogicalTypeAnnotation logical = found.getLogicalTypeAnnotation();
+      if (logical instanceof DateLogicalTypeAnnotation) {
+        return !(declared instanceof DateType || declared instanceof TimestampNTZType || declared instanceof TimestampType);
+      }
+      if (logical instanceof TimeLogicalTypeAnnotation) {
+        return !(declared instanceof TimeType);
+      }
+      if (logical instanceof TimestampLogicalTypeAnnotation) {
+        return !(declared instanceof TimestampType || declared instanceof TimestampNTZType);
+      }
+      if (logical instanceof DecimalLogicalTypeAnnotation) {
+        return !(declared instanceof DecimalType);
+      }
+      PrimitiveTypeName stored = found.asPrimitiveType().getPrimitiveTypeName();
+      boolean whole = stored == PrimitiveTypeName.INT32 || stored == PrimitiveTypeName.INT64;
+      if (whole && declared instanceof DateType) {
+        return true;
+      }
+      boolean beyondInt = logical instanceof IntLogicalTypeAnnotation kind && !kind.isSigned() && kind.getBitWidth() >= 32;
+      boolean isTheirs = stored == PrimitiveTypeName.INT64 && declared.equals(DataTypes.createDecimalType(20, 0)); // how Spark reads it
+      return beyondInt && !isTheirs && (declared instanceof DoubleType || declared instanceof FloatType || declared instanceof DecimalType);
+    }
+
     private static DataType other(Type found, DataType declared) {
       if (!found.isPrimitive()) {
         return null;
@@ -177,6 +211,9 @@ public final class ParquetFiles extends ParquetFileFormat {
       if (logical instanceof TimestampLogicalTypeAnnotation time && time.getUnit() == LogicalTypeAnnotation.TimeUnit.NANOS) {
         boolean known = declared instanceof TimestampType || declared instanceof TimestampNTZType && !time.isAdjustedToUTC();
         return known ? DataTypes.LongType : null;
+      }
+      if (stored == PrimitiveTypeName.BINARY && logical == null && declared instanceof StringType) {
+        return DataTypes.BinaryType; // bytes that nobody has called a text
       }
       boolean whole = stored == PrimitiveTypeName.INT32 || stored == PrimitiveTypeName.INT64;
       int bits = bits(declared);

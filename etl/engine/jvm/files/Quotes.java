@@ -10,12 +10,18 @@ final class Quotes {
   private final String separator;
   private final boolean skipsSpace;
   private final boolean untilClosed; // an unescaped quote inside of quotes is a character like others
+  private final boolean choosesHandling; // the user has said what becomes of an unescaped quote
+  private boolean loose; // the field that was looked at last has one
 
-  Quotes(CSVOptions options) {
+  /** OPEN: a value in quotes goes on in the next line. LOOSE: a quote inside of quotes is not escaped, so nobody knows where the value ends. */
+  enum End { CLOSED, OPEN, LOOSE }
+
+  Quotes(CSVOptions options, boolean choosesHandling) {
     quote = options.quote();
     escape = options.escape();
     separator = options.delimiter();
     skipsSpace = options.ignoreLeadingWhiteSpaceInRead();
+    this.choosesHandling = choosesHandling;
     untilClosed = "STOP_AT_CLOSING_QUOTE".equals(String.valueOf(options.unescapedQuoteHandling()));
   }
 
@@ -24,10 +30,11 @@ final class Quotes {
     return quote != NONE && line.indexOf(quote) >= 0;
   }
 
-  /** Whether a value in quotes goes on after the line; `within`: one went on before it. */
-  boolean goesOn(String line, boolean within) {
+  /** How the quotes of a line end; `within`: a value in quotes goes on from the line before. */
+  End end(String line, boolean within) {
     int at = 0;
     boolean inside = within;
+    boolean isLoose = false;
     while (true) {
       if (!inside) {
         while (skipsSpace && at < line.length() && line.charAt(at) <= ' ' && !line.startsWith(separator, at)) {
@@ -39,22 +46,29 @@ final class Quotes {
         } else {
           int end = line.indexOf(separator, at);
           if (end < 0) {
-            return false;
+            return isLoose ? End.LOOSE : End.CLOSED;
           }
           at = end + separator.length();
           continue;
         }
       }
+      loose = false;
       at = afterQuotes(line, at);
+      isLoose |= loose && !choosesHandling;
       if (at < 0) {
-        return true;
+        return End.OPEN;
       }
       inside = false;
       if (at >= line.length()) {
-        return false;
+        return isLoose ? End.LOOSE : End.CLOSED;
       }
       at += separator.length();
     }
+  }
+
+  /** Whether the parser leaves zero bytes out of values in quotes: where a quote escapes itself, zero is its sign for "nothing escapes the escape". */
+  boolean dropsNul() {
+    return quote != NONE && quote == escape;
   }
 
   /** The end of a field whose quotes are open at a place: the line's end, or its separator; -1 where they stay open. */
@@ -73,6 +87,7 @@ final class Quotes {
         if (end >= line.length() || line.startsWith(separator, end)) {
           return end;
         }
+        loose = true;
         if (!untilClosed) {
           int stop = line.indexOf(separator, at);
           return stop < 0 ? line.length() : stop;
