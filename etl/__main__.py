@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -13,8 +14,15 @@ def _quit(number: int, _: Any) -> None:
     os._exit(128 + number)
 
 
+def _all_is_done() -> None:
+    """The exit code is known, and Python takes itself apart: from here on a signal would only change that code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def main() -> None:
     """The command. A signal that comes while it is being imported ends it without a word: there is nothing to put in order yet."""
+    atexit.register(_all_is_done)  # the first that is registered, so the last that is called
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever has started us: what is said goes nowhere
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open as long as the process is

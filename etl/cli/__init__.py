@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -42,6 +43,7 @@ _MACHINES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
 
 
 _JSON = "etl.cli.as_json"
+_NOBODY = 128 + signal.SIGPIPE
 
 
 class _Lazy(click.Group):
@@ -60,9 +62,19 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def main(self, *given: Any, **more: Any) -> Any:
+        """The whole command, with what is shown before and after its work: help, and what is wrong with its arguments."""
+        try:
+            return super().main(*given, **more)
+        except OSError as cause:
+            sys.exit(_unsaid(cause))
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_JSON] = "--json" in args  # told of errors, too, before a command has looked at its own options
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except OSError as cause:  # click would take a pipe that nobody reads for a failure
+            ctx.exit(_unsaid(cause))
 
     def invoke(self, ctx: click.Context) -> Any:
         if is_plain():
@@ -73,7 +85,7 @@ class _Lazy(click.Group):
                 return self._guarded(ctx, heard)
             except Interrupted as cause:
                 with contextlib.suppress(OSError):  # the terminal may be what went
-                    click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
+                    click.echo(("\n" if sys.stderr.isatty() else "") + heard.told(), err=True)
                 silence_lost()
                 ctx.exit(cause.exit_code)
             except OSError:
@@ -103,11 +115,7 @@ class _Lazy(click.Group):
                 heard.lost()
                 ctx.exit(heard.exit_code)
             if isinstance(cause, OSError) and cause.errno in _MACHINES:
-                what = ": ".join(filter(None, (cause.strerror, str(cause.filename or ""))))
-                problem = EnvironmentProblem(what, hint="make room, or correct the permissions, and run it again")
-                with contextlib.suppress(OSError):  # standard output may be what is full
-                    fail(problem, as_json=ctx.meta[_JSON])
-                ctx.exit(EnvironmentProblem.exit_code)
+                ctx.exit(_of_the_machine(cause, as_json=ctx.meta[_JSON]))
             from etl.config.secrets import redact  # noqa: PLC0415  # --help need not pay for it
             from etl.engine.session_death import met  # noqa: PLC0415  # likewise
 
@@ -123,6 +131,24 @@ class _Lazy(click.Group):
                 err=True,
             )
             ctx.exit(1)
+
+
+def _of_the_machine(cause: OSError, *, as_json: bool) -> int:
+    """Tell what the machine lacks; the exit code."""
+    what = ": ".join(filter(None, (cause.strerror, str(cause.filename or ""))))
+    problem = EnvironmentProblem(what, hint="make room, or correct the permissions, and run it again")
+    with contextlib.suppress(OSError):  # what says it may be what is full
+        fail(problem, as_json=as_json)
+    return EnvironmentProblem.exit_code
+
+
+def _unsaid(cause: OSError) -> int:
+    """The exit code where something could not be said: nobody reads it, or there is no room for it."""
+    if silence_lost():
+        return _NOBODY
+    if cause.errno not in _MACHINES:
+        raise cause
+    return _of_the_machine(cause, as_json=False)
 
 
 @click.group(cls=_Lazy)

@@ -6,6 +6,7 @@ import click
 
 from etl.cli.complete import flows as complete_flows
 from etl.cli.output import load, pipeline_options, show_result
+from etl.cli.signals import leaves
 
 
 @click.command()
@@ -32,6 +33,7 @@ def backfill(
     For snapshots that have moved since their rows were written. Rows outside the range stay as they are; nothing is read that the
     target has not read. Each window is one commit; a backfill that died goes on with the first window that is not done.
     """
+    leaves("its committed windows stay; the same command goes on with the others")
     from etl.operations.backfill import Range  # noqa: PLC0415  # --help need not pay for it
     from etl.operations.backfill import backfill as carry_out  # noqa: PLC0415
 

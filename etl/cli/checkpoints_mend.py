@@ -8,6 +8,7 @@ import click
 
 from etl.cli.complete import flows as complete_flows
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
+from etl.cli.signals import leaves
 
 
 @click.command()
@@ -21,6 +22,7 @@ def rollback(
 
     One commit a table. The generation that is left is superseded for ever, and its versions stay until they are vacuumed.
     """
+    leaves("tables taken back stay so; the same command ends the others")
     from etl.operations.rollback import rollback as take_back  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)
@@ -56,6 +58,7 @@ def repair(
     as_json: bool,
 ) -> None:
     """Examine checkpoints and targets, mend what needs no rebuild, and tell the rest (exit code 1). Starts no JVM."""
+    leaves("what was mended stays; the same command goes on")
     from etl.operations.repair import repair as mend  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)

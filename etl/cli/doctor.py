@@ -9,6 +9,7 @@ import click
 from etl.cli.complete import environments
 from etl.cli.complete import pipelines as known_pipelines
 from etl.cli.output import load, print_json, say
+from etl.cli.signals import leaves
 from etl.errors import EnvironmentProblem
 
 
@@ -21,6 +22,7 @@ from etl.errors import EnvironmentProblem
 @click.pass_context
 def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_json: bool) -> None:
     """Look at Java, packages, jars and storage; fetch the jars where they are missing."""
+    leaves("what was fetched stays; the same command goes on")
     from etl.operations.doctor import diagnose  # noqa: PLC0415  # --help need not pay for it
 
     checks = diagnose(load(pipeline, environment, ()) if pipeline else None)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from etl.cli.output import harmless
-from etl.cli.signals import silence_lost
+from etl.cli.signals import HIDE_CURSOR, SHOW_CURSOR, silence_lost
 from etl.planning.events import FlowRetried, FlowWarned
 from etl.planning.progress import Progress, line
 
@@ -22,11 +25,15 @@ if TYPE_CHECKING:
     from etl.planning.events import Event
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PAUSE = signal.SIGTSTP
+
+
 @contextmanager
 def progress(*, quiet_output: bool, lost: Callable[[], None]) -> Iterator[Callable[[Event], None]]:
     """What a run's events are given to; `quiet_output`: standard output is a document's, so nothing is drawn.
 
-    `lost` is told when nobody reads it any more: the flow whose event it was is no worse for it.
+    `lost` is told when nobody reads it any more; what a full disk does not take is left out. The flow whose event it was is no worse for it.
     """
     if quiet_output and "PYSPARK_GATEWAY_PORT" in os.environ:
         yield lambda _: None  # spark-submit sends a program's standard error to standard output
@@ -42,10 +49,11 @@ def _unharmed(show: Callable[[Event], None], lost: Callable[[], None]) -> Callab
     def heard(event: Event) -> None:
         try:
             show(event)
-        except OSError:
-            if not silence_lost():
+        except OSError as cause:
+            if silence_lost():
+                lost()
+            elif cause.errno not in _FULL:
                 raise
-            lost()
 
     return heard
 
@@ -71,13 +79,29 @@ class LiveProgress:
 
     def __enter__(self) -> Self:
         self._live.start()
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(_PAUSE) is signal.SIG_DFL:
+            signal.signal(_PAUSE, self._pause)
         return self
 
+    def _pause(self, number: int, _: Any) -> None:
+        """Ctrl-Z: the shell gets its cursor back, until the command is brought to the front again."""
+        self._write(SHOW_CURSOR)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # goes on below after `fg`
+        signal.signal(number, self._pause)
+        self._write(HIDE_CURSOR)
+
+    def _write(self, code: str) -> None:
+        if not self._console.is_dumb_terminal:  # past rich, whose lock another thread may have
+            os.write(sys.stderr.fileno(), code.encode("ascii"))
+
     def __exit__(self, *_: object) -> None:
+        if signal.getsignal(_PAUSE) == self._pause:
+            signal.signal(_PAUSE, signal.SIG_DFL)
         try:
             self._live.stop()
-        except OSError:
-            if not silence_lost():
+        except OSError as cause:
+            if not silence_lost() and cause.errno not in _FULL:
                 raise
 
     def __call__(self, event: Event) -> None:

@@ -11,6 +11,7 @@ import click
 from etl.cli.complete import flows as complete_flows
 from etl.cli.later import Group
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say, show_result
+from etl.cli.signals import leaves
 
 if TYPE_CHECKING:
     from etl.operations.quarantine import FlowQuarantine
@@ -63,6 +64,7 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
     For a snapshot that lacked something when the rows came. A definition that has changed needs no replay: the flow's next run reads every
     row anew. Rows that did not parse stay. The target is written in one commit; a replay that died is ended by the next one.
     """
+    leaves("the same command ends what was begun")
     from etl.operations.replay import replay  # noqa: PLC0415  # --help need not pay for it
 
     spec = load(pipeline, environment, params)

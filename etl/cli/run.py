@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
     from etl.planning.events import FlowResult, RunResult
 
+_LEFT = "what is committed stays, and the next run goes on from there"
 _EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
 
 
@@ -56,6 +57,7 @@ def run(
     stop = threading.Event()
     signals: Signals = ctx.obj
     signals.ask(stop.set)
+    signals.leaves(_LEFT)
     with progress(quiet_output=as_json, lost=signals.lost) as emit:
         result = carry_out(
             spec,
@@ -72,6 +74,8 @@ def run(
         print_json(document(result))
     else:
         say(summary(result, columns()))
+    if signals.caught:
+        click.echo(signals.told(), err=True)
     code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
     signals.settle()
     ctx.exit(code)

@@ -1,7 +1,7 @@
 """What Ctrl-C, a closed terminal and `kill` do to a command: it ends in good order, with the exit code 128 + the signal's number.
 
 A run is asked to stop, and ends with the epoch under way; a second signal, or one to any other command, ends the process at once, which
-harms nothing: what it writes is whole or not there.
+harms nothing: what it writes is whole or not there. One line says what is left, and how to go on; what is recorded of a run is recorded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
+import click
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT = 128
-_SHOW_CURSOR = "\x1b[?25h"
+SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+_NOTHING = "nothing was written; the same command begins anew"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,6 +38,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.caught: list[int] = []
+        self.left = _NOTHING
         self._stop: Callable[[], None] | None = None
         self._settled = False
 
@@ -42,6 +46,10 @@ class Signals:
     def exit_code(self) -> int:
         """128 + the number of the first signal; 0 where there was none."""
         return _EXIT + self.caught[0] if self.caught else 0
+
+    def leaves(self, what: str) -> None:
+        """From now on an end amid the work leaves `what`, which says how to go on."""
+        self.left = what
 
     def ask(self, stop: Callable[[], None]) -> None:
         """From now on the first signal asks the command to stop, and only a second one ends it."""
@@ -66,17 +74,31 @@ class Signals:
         self.caught.append(number)
         if len(self.caught) == 1 and self._settled:
             return
+        gateway = sys.modules.get("etl.engine.session_gateway")
         if len(self.caught) == 1 and self._stop is not None:
             with contextlib.suppress(
                 OSError, RuntimeError
             ):  # nobody reads it, or the signal came amid a line that is being written
                 _say("stopping at the end of the epoch under way; once more ends at once")
             self._stop()
-            return
-        gateway = sys.modules.get("etl.engine.session_gateway")
+            if gateway is None or not gateway.is_waited_for():
+                if gateway is not None:
+                    gateway.end_starting()  # nothing has begun in it
+                return
         if len(self.caught) == 1 and not (gateway is not None and gateway.any_live()):
             raise Interrupted(number)
-        _end_at_once(_EXIT + number)
+        _end_at_once(_EXIT + number, self.told())
+
+    def told(self) -> str:
+        """What a person is told at the end."""
+        return f"interrupted: {self.left}"
+
+
+def leaves(what: str) -> None:
+    """From now on an end amid the work of the command that is carried out leaves `what`, which says how to go on."""
+    found = click.get_current_context().find_object(Signals)
+    if found is not None:  # a command that is called by itself hears no signals
+        found.leaves(what)
 
 
 @contextlib.contextmanager
@@ -101,7 +123,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _end_at_once(code: int) -> None:
+def _end_at_once(code: int, said: str) -> None:
     """End the process and its JVM, and remove what it would have thrown away; the terminal gets its cursor back.
 
     Threads that miss the JVM complain in vain: nothing is shown any more by then.
@@ -109,11 +131,17 @@ def _end_at_once(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, RuntimeError, ValueError):  # it may be closed, or amid a line
             stream.flush()
-            if stream is sys.stderr and stream.isatty():
-                shown = f"\n{_SHOW_CURSOR}" if "rich.live" in sys.modules else "\n"
-                os.write(stream.fileno(), shown.encode())
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            if stream is sys.stderr:
+                shown = f"{SHOW_CURSOR}\n" if stream.isatty() and "rich.live" in sys.modules else ""
+                shown += "\n" if stream.isatty() and not shown else ""
+                os.write(stream.fileno(), f"{shown}{said}\n".encode())
             _silence(stream)
-    gateway, scratch = (sys.modules.get(f"etl.engine.{name}") for name in ("session_gateway", "scratch"))
+    record, gateway, scratch = (
+        sys.modules.get(f"etl.{name}") for name in ("record.unfinished", "engine.session_gateway", "engine.scratch")
+    )
+    if record is not None:
+        record.record_all()
     if gateway is not None:
         gateway.end_all()
     if scratch is not None:

@@ -17,7 +17,7 @@ from etl.engine.locks import FlowLock, flow_lock, must_hold, settle
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
 from etl.engine.under_way import wait_until_left
-from etl.errors import EtlError, FlowFailed, HistoryLost
+from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
 from etl.planning.events import (
     Counts,
     EpochCommitted,
@@ -101,7 +101,9 @@ class FlowRun:
             if decision.action == "unchanged":
                 settle(self._paths, flow=self._flow.name, run_id=self._order.run_id)
             else:
-                with flow_lock(self._paths, flow=self._flow.name, run_id=self._order.run_id) as lock:
+                with flow_lock(
+                    self._paths, flow=self._flow.name, run_id=self._order.run_id, waits=lambda: not self._stop.is_set()
+                ) as lock:
                     reach(Point.LOCKED)
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
@@ -110,7 +112,10 @@ class FlowRun:
             if failure is None and self._flow.sink.table is not None and not self._not_begun:
                 self._register()
         except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
-            failure = self._translate(cause)
+            if isinstance(cause, LockHeld) and self._stop.is_set():  # it was waited for
+                self._not_begun = True
+            else:
+                failure = self._translate(cause)
         for name, count in self._violations.items():
             self._warn(f"expectation '{name}' is violated by {count} rows, which were written all the same")
         if self._counts.late:
@@ -217,7 +222,7 @@ class FlowRun:
         from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work
 
         try:
-            handle = self._handle = self._sessions.get()
+            handle = self._handle = self._sessions.get(stop=self._stop)
         except EtlError:
             if (
                 self._stop.is_set()

@@ -126,7 +126,7 @@ def lost(flow: str, at: ObjectPlace) -> FlowFailed:
 
 @contextmanager
 def leased(
-    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: bool
+    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> Iterator[tuple[Lease, bool]]:
     """Hold the lock for the body, with whether its last holder left something behind; LockHeld, naming the holder, where it is alive."""
     at, own = _of(lock), Holder.here(run_id, in_turns=in_turns is not None)
@@ -207,7 +207,7 @@ def _read(at: ObjectPlace) -> tuple[Holder | None, str]:
 
 
 def _take(
-    at: ObjectPlace, own: Holder, flow: str, in_turns: Callable[[str], None] | None, *, waits: bool
+    at: ObjectPlace, own: Holder, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]
 ) -> tuple[str, bool]:
     """Put our words, now or as soon as that is right; the tag of them, and whether there were words of one that is gone."""
     began, watch, told = time.monotonic(), _Watch(), False
@@ -224,7 +224,7 @@ def _take(
                 if found is not None and found.token == own.token:
                     return tag, holder is not None
                 continue
-        if is_alive and (not waits or time.monotonic() - began > patience(holder, in_turns=in_turns is not None)):
+        if is_alive and (not waits() or time.monotonic() - began > patience(holder, in_turns=in_turns is not None)):
             raise holder.refuses(
                 flow, "wait for that run to end, or stop it; the lock goes when its process ends, or soon after"
             )

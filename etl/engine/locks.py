@@ -63,21 +63,26 @@ class FileLock:
 
 @contextmanager
 def flow_lock(
-    paths: FlowPaths, *, flow: str, run_id: str, in_turns: Callable[[str], None] | None = None
+    paths: FlowPaths,
+    *,
+    flow: str,
+    run_id: str,
+    in_turns: Callable[[str], None] | None = None,
+    waits: Callable[[], bool] = lambda: True,
 ) -> Iterator[FlowLock]:
     """Hold the flow's lock for the body; LockHeld, naming the holder, where another run has it.
 
     `in_turns`: for one that holds the lock often and never for long (a backfill, window by window). It waits for whoever holds it,
-    tells `in_turns` once for whom, and a run waits for it in its turn.
+    tells `in_turns` once for whom, and a run waits for it in its turn. `waits`: whether the caller still waits; asked again and again.
     """
-    with _locked(paths, flow, run_id, in_turns=in_turns, waits=True) as lock:
+    with _locked(paths, flow, run_id, in_turns=in_turns, waits=waits) as lock:
         yield lock
 
 
 def settle(paths: FlowPaths, *, flow: str, run_id: str) -> None:
     """Take away what a run that was killed has left of a flow that has nothing to do; where somebody works on it, that one does."""
     if _words(paths.lock):
-        with suppress(LockHeld), _locked(paths, flow, run_id, in_turns=None, waits=False):
+        with suppress(LockHeld), _locked(paths, flow, run_id, in_turns=None, waits=lambda: False):
             pass
 
 
@@ -124,7 +129,7 @@ def taken_in_turns(path: str) -> bool:
 
 @contextmanager
 def _locked(
-    paths: FlowPaths, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: bool
+    paths: FlowPaths, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> Iterator[FlowLock]:
     with _taken(paths.lock, flow, run_id, in_turns=in_turns, waits=waits) as (lock, was_killed):
         drafts, seen = leftovers.table_drafts(paths) if was_killed else {}, time.monotonic()
@@ -137,7 +142,7 @@ def _locked(
 
 
 def _taken(
-    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: bool
+    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> AbstractContextManager[tuple[FlowLock, bool]]:
     """The lock, held, and whether its last holder was killed."""
     if is_object(lock):
@@ -149,7 +154,7 @@ def _taken(
 
 @contextmanager
 def _locked_file(
-    path: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: bool
+    path: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> Iterator[tuple[FileLock, bool]]:
     descriptor = _open_locked(path, flow, in_turns, waits=waits)
     try:
@@ -169,7 +174,7 @@ _OPEN: set[int] = set()
 """Descriptors of lock files in this process: a child that is forked from it must not hold what its parent has locked, and outlive it."""
 
 
-def _open_locked(path: str, flow: str, in_turns: Callable[[str], None] | None, *, waits: bool) -> int:
+def _open_locked(path: str, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> int:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -218,7 +223,7 @@ def _words(lock: str) -> bool:
         return False
 
 
-def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: bool) -> None:
+def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> None:
     """Lock the file, now or, where the caller `waits`, as soon as it is free again if that is worth it."""
     began, told = time.monotonic(), False
     while True:
@@ -228,7 +233,7 @@ def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *,
             holder, waited = _holder(descriptor), time.monotonic() - began
             named = holder is not None and holder.is_named
             worth = patience(holder or Holder(), in_turns=in_turns is not None)
-            if not waits or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
+            if not waits() or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
                 raise (holder or Holder()).refuses(
                     flow, "wait for that run to end, or stop it; the lock goes when its process ends"
                 ) from None

@@ -5,16 +5,18 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 _FOLDERS: set[Path] = set()
+_PAUSES_S = (0.01, 0.05, 0.2, 0.2)
 
 
-def scratch_folder(prefix: str) -> Path:
-    """A new, empty folder, which the end of the process removes if nobody has by then."""
+def scratch_folder(prefix: str, *, within: Path | None = None) -> Path:
+    """A new, empty folder, which the end of the process removes if nobody has by then. `within`: where; by default where the system has such."""
     if not _FOLDERS:
         atexit.register(remove_all)
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
     _FOLDERS.add(folder)
     return folder
 
@@ -27,5 +29,10 @@ def remove(folder: Path) -> None:
 
 def remove_all() -> None:
     """Remove whatever was made and is still there."""
-    for folder in tuple(_FOLDERS):
-        remove(folder)
+    folders = tuple(_FOLDERS)
+    for pause in _PAUSES_S:
+        for folder in folders:
+            remove(folder)
+        if not any(folder.exists() for folder in folders):
+            break
+        time.sleep(pause)  # a thread that does not know yet that all is over has made one anew

@@ -83,14 +83,15 @@ class SessionHandle:
             return
         from etl.engine.session_gateway import forget  # noqa: PLC0415  # it was launched, so pyspark is imported already
 
+        died = self.death() is not None
         try:
-            if self.death() is None:
+            if not died:
                 self.spark.stop()
             else:
                 forget(self.spark)
         finally:
             self._gateway.end()
-            session_loan.give_back(guest=False)
+            session_loan.give_back(guest=False, died=died)
             if self._scratch is not None:
                 remove(self._scratch)
 

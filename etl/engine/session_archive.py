@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRAIN = [sys.executable, "-m", "etl.engine.session_training"]
 _TRAIN_S = 600
+_ENDING_S = 10
 _UNUSED_S = 30 * 24 * 3600
 
 
@@ -85,9 +86,25 @@ def prepare() -> None:
 
     Raises EnvironmentProblem where the training fails.
     """
-    done = subprocess.run(_TRAIN, capture_output=True, text=True, check=False, timeout=_TRAIN_S)  # noqa: S603  # our own program
-    if done.returncode != 0:
-        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-3:]
+    # A session of its own: what a terminal sends to all in front is heard here, and passed on once it can be cleared away.
+    training = subprocess.Popen(  # noqa: S603  # our own program
+        _TRAIN,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = training.communicate(timeout=_TRAIN_S)
+    except BaseException:
+        training.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            training.wait(_ENDING_S)
+        training.kill()
+        raise
+    if training.returncode != 0:
+        last = [line for line in said.splitlines() if line.strip()][-3:]
         raise EnvironmentProblem(
             "the class-data archive could not be made: " + " | ".join(last), hint="run `etl doctor`"
         )

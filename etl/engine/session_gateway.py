@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _END_S = 60.0
+_CLEARING_S, _LOOK_S = 2.0, 0.02
 _SHOWN_LINES = 5
 # Spark starts a first, small JVM only to put together the command line of the driver's.
 _LAUNCHING = {"SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
@@ -32,16 +34,44 @@ _LIVE: dict[int, subprocess.Popen[bytes]] = {}
 _SHIELDED = ("HUP", "INT", "TERM")
 
 
+_STARTING: dict[int, tuple[subprocess.Popen[bytes], int]] = {}
+"""The JVMs of this process that are not ready yet, by their process ids, each with the thread that waits for it."""
+
+
 def end_all() -> None:
     """End every JVM of this process at once, as this process itself ends at once: nothing is half-written by that."""
+    end_starting()
     for process in tuple(_LIVE.values()):
-        process.kill()
-        process.wait()
+        _kill(process)
+
+
+def end_starting() -> None:
+    """End the JVMs that are not ready yet; whoever waits for one is told that it could not be started, and clears away what it began."""
+    waiting = False
+    for process, thread in tuple(_STARTING.values()):
+        _kill(process)
+        waiting = waiting or thread != threading.get_ident()
+    ended = time.monotonic() + _CLEARING_S
+    while waiting and _STARTING and time.monotonic() < ended:
+        time.sleep(_LOOK_S)
+
+
+def is_waited_for() -> bool:
+    """Whether this very thread waits for a JVM that is not ready yet."""
+    return any(thread == threading.get_ident() for _, thread in tuple(_STARTING.values()))
 
 
 def any_live() -> bool:
-    """Whether a JVM of this process is there."""
+    """Whether a JVM of this process is there, and ready."""
     return bool(_LIVE)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(
+            _CLEARING_S
+        )  # without a limit it would take a lock, which the thread that a signal interrupted may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +143,11 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
 
     The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
     """
+    with _known_from_the_start():
+        return _launch(conf, secret)
+
+
+def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
     from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
@@ -154,6 +189,33 @@ def shield(jvm: Any, names: Sequence[str]) -> None:
     ignored = jvm.sun.misc.SignalHandler.SIG_IGN
     for name in names:
         jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), ignored)
+
+
+@contextlib.contextmanager
+def _known_from_the_start() -> Iterator[None]:
+    """Know of a JVM, and end it where it is not wanted any more, before it is ready: pyspark tells of the process only once it answers."""
+    from pyspark import java_gateway  # noqa: PLC0415  # a command without Spark never comes here
+
+    here, seen = threading.get_ident(), []
+
+    class Known(subprocess.Popen[bytes]):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            _STARTING[self.pid] = (self, here)
+            seen.append(self)
+
+    module: Any = java_gateway
+    before, module.Popen = module.Popen, Known
+    try:
+        yield
+    except BaseException:
+        for process in seen:
+            _kill(process)
+        raise
+    finally:
+        module.Popen = before
+        for process in seen:
+            del _STARTING[process.pid]
 
 
 @contextlib.contextmanager

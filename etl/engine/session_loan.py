@@ -41,13 +41,16 @@ def borrow(*, guest: bool) -> None:
         _LOANS.guests += guest
 
 
-def give_back(*, guest: bool) -> None:
-    """End a run. `createDataFrame`, in a source or a user's transform, makes its session active for the whole process."""
+def give_back(*, guest: bool, died: bool = False) -> None:
+    """End a run. `createDataFrame`, in a source or a user's transform, makes its session active for the whole process.
+
+    `died`: with its JVM. What py4j's threads have yet to log of that stays hushed, until a later run ends in good order.
+    """
     from pyspark.sql import SparkSession  # noqa: PLC0415  # see borrow
 
     with _LOCK:
         _LOANS.runs -= 1
-        if _LOANS.runs == 0:
+        if _LOANS.runs == 0 and not died:
             for log in _logs():
                 log.removeFilter(_hushed)
             logging.getLogger().removeFilter(_not_py4j)

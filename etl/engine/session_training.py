@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from etl.engine.scratch import remove, remove_all, scratch_folder
 from etl.errors import EtlError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame, SparkSession
 
 _SCHEMA = "id BIGINT, name STRING, at TIMESTAMP, amount DOUBLE, price DECIMAL(10, 2), day DATE, _corrupt STRING"
@@ -84,13 +87,27 @@ def main() -> int:
     """Make the archive of the default profile where there is none."""
     from etl.engine.session import train  # noqa: PLC0415  # so that an import of this module needs no pyspark
 
-    with tempfile.TemporaryDirectory(prefix="twilight-training-") as folder:
-        try:
-            train(lambda spark: exercise(spark, Path(folder)))
-        except EtlError as cause:
-            print(cause, file=sys.stderr)  # noqa: T201  # a program's own message
-            return type(cause).exit_code
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_at_once)
+    folder = scratch_folder("twilight-training-")
+    try:
+        train(lambda spark: exercise(spark, folder))
+    except EtlError as cause:
+        print(cause, file=sys.stderr)  # noqa: T201  # a program's own message
+        return type(cause).exit_code
+    finally:
+        remove(folder)
     return 0
+
+
+def _end_at_once(number: int, _: Any) -> None:
+    from etl.engine.session_gateway import any_live, end_all, is_waited_for  # noqa: PLC0415  # see main
+
+    if is_waited_for() and not any_live():
+        raise SystemExit(128 + number)  # what waits for the JVM clears away what it began
+    end_all()
+    remove_all()
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from etl.errors import EnvironmentProblem
+
 if TYPE_CHECKING:
     from etl.config.spec import SparkSpec
     from etl.engine.session import SessionHandle
@@ -37,10 +39,12 @@ class Sessions:
         """Held by a flow that is tried again after the JVM was out of memory: with no other such flow beside it."""
         self._handle: SessionHandle | None = None
 
-    def get(self) -> SessionHandle:
-        """The session; EnvironmentProblem where it cannot be had."""
+    def get(self, *, stop: threading.Event | None = None) -> SessionHandle:
+        """The session; EnvironmentProblem where it cannot be had, or would only be started now although `stop` is set."""
         with self._lock:
             if self._handle is None:
+                if stop is not None and stop.is_set():
+                    raise EnvironmentProblem("no session is started any more: the run was asked to stop")
                 from etl.engine.session import open_session  # noqa: PLC0415  # pyspark only for a run that has work
 
                 self._handle = open_session(

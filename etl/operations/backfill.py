@@ -20,6 +20,7 @@ from etl.planning.backfill import BackfillResult, windows
 from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
 from etl.record.history import record
+from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,23 +113,28 @@ class _Work:
             duration_s=0.0,
             warnings=warnings,
         )
-        try:
-            for window in cut:
-                if window.number in done:
-                    continue
-                entry = engine.entry_of(backfill_id, column, window, cut, pins)
-                counts = self._window(job, engine.Part(column, window, pins, entry))
-                result = replace(result, counts=result.counts + counts, done=result.done + 1)
-                self._tell(
-                    f"{self._flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
-                )
-            result = replace(result, status="succeeded")
-        except EtlError as cause:
-            result = replace(result, error=cause.what)
-            raise
-        finally:
-            result = redacted(replace(result, duration_s=round(time.monotonic() - began, 3)))
-            record(self._spec.storage, result)
+
+        def so_far() -> BackfillResult:
+            return redacted(replace(result, duration_s=round(time.monotonic() - began, 3)))
+
+        with recorded_if_ended(self._spec.storage, lambda: replace(so_far(), error=ENDED)):
+            try:
+                for window in cut:
+                    if window.number in done:
+                        continue
+                    entry = engine.entry_of(backfill_id, column, window, cut, pins)
+                    counts = self._window(job, engine.Part(column, window, pins, entry))
+                    result = replace(result, counts=result.counts + counts, done=result.done + 1)
+                    self._tell(
+                        f"{self._flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
+                    )
+                result = replace(result, status="succeeded")
+            except EtlError as cause:
+                result = replace(result, error=cause.what)
+                raise
+            finally:
+                result = so_far()
+                record(self._spec.storage, result)
         return result
 
     def _window(self, job: Job, part: Part) -> Counts:

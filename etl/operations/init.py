@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic
 from etl.config.document import shown
 from etl.config.json_schema import SCHEMAS
-from etl.errors import ConfigurationError, EnvironmentProblem
+from etl.errors import ConfigurationError
 from etl.operations.guess import NO_TEXT, guess, identifier, plain
+from etl.operations.project_files import is_there, write_all
 
 if TYPE_CHECKING:
     from etl.operations.guess import ColumnGuess, SourceGuess
@@ -139,34 +140,30 @@ def init(folder: Path, *, name: str | None = None, origin: str | None = None, he
         **{f"schema/{kind}.schema.json": json.dumps(make(), indent=1) + "\n" for kind, make in SCHEMAS.items()},
     }
     existing = (root / "pipelines").is_dir()
-    kept = tuple(file for file in shared if existing and os.path.lexists(root / file))
-    files = {**own, **{file: text for file, text in shared.items() if file not in kept}}
+    main = f"pipelines/{chosen}/pipeline.yml"
+    begun = not os.path.lexists(root / main)
+    kept = tuple(
+        file
+        for file, text in {**own, **shared}.items()
+        if (existing and file in shared and os.path.lexists(root / file)) or (begun and is_there(root / file, text))
+    )
+    files = {file: text for file, text in {**own, **shared}.items() if file not in kept}
     taken = sorted(file for file in files if os.path.lexists(root / file))
     if existing and os.path.lexists(root / "pipelines" / f"{chosen}.yml"):
         taken.append(f"pipelines/{chosen}.yml")
+    hint = "--name gives the pipeline another name" if existing else "choose an empty folder, or move them away"
     if taken:
-        hint = "--name gives the pipeline another name" if existing else "choose an empty folder, or move them away"
         _refuse("E130", f"{shown(root)} holds {', '.join(taken)} already: nothing was written", hint)
-    _write(root, files)
+    try:
+        write_all(root, {**{file: text for file, text in files.items() if file != main}, main: files[main]})
+    except FileExistsError as cause:  # by somebody who was faster
+        _refuse("E130", f"{cause.filename2 or cause.filename} was written meanwhile: nothing was written here", hint)
     flows = tuple(f"{item.name}_clean" for item in sources) or ("orders_clean", "by_country")
     return InitResult(root, chosen, tuple(files), kept, sources, flows)
 
 
 def _refuse(code: str, what: str, hint: str) -> None:
     raise ConfigurationError([Diagnostic(code, what, hint=hint)])
-
-
-def _write(root: Path, files: dict[str, str]) -> None:
-    try:
-        for file, text in files.items():
-            path = root / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as out:
-                out.write(text)
-    except OSError as cause:
-        raise EnvironmentProblem(
-            f"{cause.filename or root} cannot be written: {cause.strerror}", hint="choose another folder"
-        ) from cause
 
 
 def _own_rows(name: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
 from etl.planning.replay import ReplayResult
 from etl.record.history import record
+from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,7 @@ class _Work:
             return self._ended(status="unchanged", note=note)
         try:
             with (
+                recorded_if_ended(self._spec.storage, lambda: self._ended(error=ENDED)),
                 translated(self._flow),
                 flow_lock(self._paths, flow=self._flow.name, run_id=self._run_id, in_turns=self._waits) as lock,
             ):

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +21,26 @@ from etl.engine.storage import root_of
 from etl.errors import EnvironmentProblem
 from etl.operations.plan import plan
 from etl.operations.rounds import run_rounds
-from etl.planning.events import RunFinished, RunResult, RunStarted
+from etl.planning.events import (
+    Counts,
+    EpochCommitted,
+    Failure,
+    FlowFinished,
+    FlowResult,
+    FlowStarted,
+    RunFinished,
+    RunResult,
+    RunStarted,
+)
 from etl.record.history import record
+from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from etl.config.spec import Mode, PipelineSpec
-    from etl.planning.events import Event, FlowResult, Status
+    from etl.planning.events import Event, Status
+    from etl.planning.plan import FlowPlan
 
 _SHORT_BYTES = 8 * 1024 * 1024
 
@@ -60,33 +73,76 @@ def run(
         if used is not sessions:
             used.close()
         raise
-    emit = _redacting(emit)
+    heard = _Heard()
+    emit = _redacting(heard.before(emit))
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     order = Order(run_id, full_refresh, allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
     emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
-    try:
-        flows = run_rounds(planned, order, trigger=trigger, sessions=used, emit=emit, stop=stopping)
-    finally:
-        if used is not sessions:
-            used.close()
-    result = redacted(
-        RunResult(
-            run_id=run_id,
-            pipeline=spec.name,
-            mode=chosen,
-            status=_status(flows),
-            started_at=started.isoformat(timespec="seconds"),
-            duration_s=round(time.monotonic() - began, 3),
-            flows=flows,
-            storage=spec.storage,
+
+    def result_of(flows: tuple[FlowResult, ...]) -> RunResult:
+        return redacted(
+            RunResult(
+                run_id=run_id,
+                pipeline=spec.name,
+                mode=chosen,
+                status=_status(flows),
+                started_at=started.isoformat(timespec="seconds"),
+                duration_s=round(time.monotonic() - began, 3),
+                flows=flows,
+                storage=spec.storage,
+            )
         )
-    )
-    reach(Point.RUN_DONE)
-    record(spec.storage, result)
+
+    with recorded_if_ended(spec.storage, lambda: result_of(tuple(heard.result_of(item) for item in planned.flows))):
+        try:
+            flows = run_rounds(planned, order, trigger=trigger, sessions=used, emit=emit, stop=stopping)
+        finally:
+            if used is not sessions:
+                used.close()
+        result = result_of(flows)
+        reach(Point.RUN_DONE)
+        record(spec.storage, result)
     emit(RunFinished(result))
     return result
+
+
+class _Heard:
+    """What the events of a run have told by now: what is recorded of a run that is ended amid its work."""
+
+    def __init__(self) -> None:
+        self._at_work: set[str] = set()
+        self._results: dict[str, FlowResult] = {}
+        self._counts: dict[str, Counts] = {}
+        self._epochs: dict[str, int] = {}
+
+    def before(self, emit: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Hear of an event, and pass it on."""
+
+        def both(event: Event) -> None:
+            if isinstance(event, FlowStarted):
+                self._at_work.add(event.flow)
+            elif isinstance(event, EpochCommitted):
+                self._counts[event.flow] = self._counts.get(event.flow, Counts()) + event.counts
+                self._epochs[event.flow] = self._epochs.get(event.flow, 0) + 1
+            elif isinstance(event, FlowFinished):
+                self._at_work.discard(event.result.flow)
+                self._results[event.result.flow] = event.result
+            emit(event)
+
+        return both
+
+    def result_of(self, item: FlowPlan) -> FlowResult:
+        """How far a flow has come."""
+        name = item.flow.name
+        found = self._results.get(name) or FlowResult(
+            flow=name, status="skipped", mode=item.mode, target=item.target, reason=ENDED
+        )
+        if name in self._at_work:
+            failure = Failure("run", f"flow '{name}' was not done: {ENDED}", hint="the next run goes on from there")
+            found = replace(found, status="failed", reason="", failure=failure)
+        return replace(found, counts=self._counts.get(name, Counts()), epochs=self._epochs.get(name, 0))
 
 
 def _redacting(emit: Callable[[Event], None]) -> Callable[[Event], None]:
