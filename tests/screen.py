@@ -13,7 +13,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +35,7 @@ class Screen:
     def __init__(self, columns: int) -> None:
         self.columns, self.raw = columns, b""
         self._master, self.slave = os.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, columns, 0, 0))
+        self.resize(columns, _LINES)
         self._settings = self._left = termios.tcgetattr(self.slave)
         self._drawn: tuple[int, pyte.HistoryScreen] | None = None  # how many bytes, and what they make
         self._news = threading.Condition()
@@ -50,6 +50,10 @@ class Screen:
             with self._news:
                 self.raw += new
                 self._news.notify_all()
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Make the window another size; the commands in it are told by SIGWINCH."""
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def type(self, keys: str) -> None:
         """What a person types: Ctrl-C goes to every process in the foreground, the JVM among them."""
@@ -95,7 +99,11 @@ class Screen:
         """Whether the cursor is shown, and the terminal echoes and breaks lines as it did."""
         with contextlib.suppress(OSError, termios.error):  # a window that was closed is told of as it was then
             self._left = termios.tcgetattr(self.slave)
-        return not self._shown().cursor.hidden and self._left == self._settings
+        return self.shows_cursor and self._left == self._settings
+
+    @property
+    def shows_cursor(self) -> bool:
+        return not self._shown().cursor.hidden
 
     def _shown(self) -> pyte.HistoryScreen:
         if self._drawn is not None and self._drawn[0] == len(self.raw):
@@ -109,11 +117,18 @@ class Screen:
 class Terminal(Screen):
     """A window in which one command runs, the leader of a session of its own."""
 
-    def __init__(self, folder: Path, *command: str, columns: int = 80, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *command: str,
+        columns: int = 80,
+        program: Sequence[str] = (sys.executable, "-m", "etl"),
+        **variables: str,
+    ) -> None:
         super().__init__(columns)
         inherited = {name: value for name, value in environment().items() if name not in _ABOUT_TERMINALS}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "etl", *command],
+            [*program, *command],
             cwd=folder,
             env={**inherited, "TERM": "xterm-256color", **variables},
             stdin=self.slave,

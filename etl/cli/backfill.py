@@ -33,7 +33,7 @@ def backfill(
     For snapshots that have moved since their rows were written. Rows outside the range stay as they are; nothing is read that the
     target has not read. Each window is one commit; a backfill that died goes on with the first window that is not done.
     """
-    leaves("its committed windows stay; the same command goes on with the others")
+    leaves("its committed windows stay; the same command goes on with the rest")
     from etl.operations.backfill import Range  # noqa: PLC0415  # --help need not pay for it
     from etl.operations.backfill import backfill as carry_out  # noqa: PLC0415
 

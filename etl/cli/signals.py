@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT = 128
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+_AT_THE_END = (
+    ("record.unfinished", "record_all"),
+    ("engine.session_archive", "end_training"),
+    ("engine.session_gateway", "end_all"),
+    ("engine.scratch", "remove_all"),
+)
+"""What is done where it was imported: what was not has nothing to end."""
 _NOTHING = "nothing was written; the same command begins anew"
 
 
@@ -137,15 +144,10 @@ def _end_at_once(code: int, said: str) -> None:
                 shown += "\n" if stream.isatty() and not shown else ""
                 os.write(stream.fileno(), f"{shown}{said}\n".encode())
             _silence(stream)
-    record, gateway, scratch = (
-        sys.modules.get(f"etl.{name}") for name in ("record.unfinished", "engine.session_gateway", "engine.scratch")
-    )
-    if record is not None:
-        record.record_all()
-    if gateway is not None:
-        gateway.end_all()
-    if scratch is not None:
-        scratch.remove_all()
+    for module, function in _AT_THE_END:
+        known = sys.modules.get(f"etl.{module}")
+        if known is not None:
+            getattr(known, function)()
     os._exit(code)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TRAIN = [sys.executable, "-m", "etl.engine.session_training"]
 _TRAIN_S = 600
 _ENDING_S = 10
+_TRAINING: list[subprocess.Popen[str]] = []
 _UNUSED_S = 30 * 24 * 3600
 
 
@@ -95,19 +96,28 @@ def prepare() -> None:
         text=True,
         start_new_session=True,
     )
+    _TRAINING.append(training)
     try:
         said, _ = training.communicate(timeout=_TRAIN_S)
     except BaseException:
-        training.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            training.wait(_ENDING_S)
-        training.kill()
+        end_training()
         raise
+    finally:
+        _TRAINING.remove(training)
     if training.returncode != 0:
         last = [line for line in said.splitlines() if line.strip()][-3:]
         raise EnvironmentProblem(
             "the class-data archive could not be made: " + " | ".join(last), hint="run `etl doctor`"
         )
+
+
+def end_training() -> None:
+    """End a training that is waited for: nobody waits any more."""
+    for training in tuple(_TRAINING):
+        training.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            training.wait(_ENDING_S)
+        training.kill()
 
 
 def prepare_behind(found: Archive) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import os
 import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -235,3 +238,57 @@ def test_a_new_project_runs_at_once_and_its_own_tests_pass(tmp_path: Path) -> No
 
 def _plain(value: object) -> object:
     return str(value) if hasattr(value, "tzinfo") else value
+
+
+@pytest.mark.parametrize(
+    ("there", "call", "before"),
+    [
+        (False, "write_text", 0),
+        (False, "write_text", 5),
+        (False, "rename", 0),
+        (True, "write_text", 3),
+        (True, "link", 0),
+        (True, "link", 7),
+    ],
+)
+def test_a_start_that_is_interrupted_leaves_no_file_and_no_folder_and_can_be_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool, call: str, before: int
+) -> None:
+    root = tmp_path / "above" / "shop"
+    if there:
+        root.mkdir(parents=True)
+        (root / "mine.txt").write_text("mine", encoding="utf-8")
+    found = sorted(tmp_path.rglob("*"))
+    owner = os if call == "link" else Path
+    real, calls = getattr(owner, call), itertools.count()
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        if next(calls) == before:
+            raise KeyboardInterrupt
+        return real(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            init(root)
+    assert sorted(tmp_path.rglob("*")) == found
+    assert len(init(root).written) == 8
+    monkeypatch.chdir(root)
+    assert etl("validate")[0] == 0
+
+
+def test_what_a_start_that_was_killed_has_left_is_no_obstacle_and_anothers_file_is(tmp_path: Path) -> None:
+    made = init(tmp_path / "whole", name="shop")
+    root = tmp_path / "half"
+    shutil.copytree(tmp_path / "whole", root)
+    (root / "pipelines" / "shop" / "pipeline.yml").unlink()  # it comes last
+    (root / "landing" / "orders" / "2024-03.csv").unlink()
+    again = init(root, name="shop")
+    assert set(again.written) == {"pipelines/shop/pipeline.yml", "landing/orders/2024-03.csv"}
+    assert all((root / file).read_bytes() == (tmp_path / "whole" / file).read_bytes() for file in made.written)
+    (root / "pipelines" / "shop" / "pipeline.yml").unlink()
+    (root / "landing" / "orders" / "2024-03.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="E130"):
+        init(root, name="shop")
+    assert not (root / "pipelines" / "shop" / "pipeline.yml").exists()
+    assert (root / "landing" / "orders" / "2024-03.csv").read_text(encoding="utf-8") == "mine"
