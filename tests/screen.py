@@ -25,6 +25,7 @@ from tests.crash.killing import environment
 CTRL_C = "\x03"
 COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 _LINES = 60
+_PATIENCE_S = 5.0  # for the first word of a command that has ended, on a busy machine
 _LONG_S = 240  # many times what it takes on a quiet machine
 _ABOUT_TERMINALS = {"CI", "CLICOLOR", "COLORTERM", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TERM"}
 
@@ -73,8 +74,8 @@ class Screen:
 
     def settle(self) -> None:
         """Until all that was written is read."""
-        before = -1
-        while before != len(self.raw):
+        before, patience = -1, time.monotonic() + _PATIENCE_S
+        while before != len(self.raw) or (not self.raw and time.monotonic() < patience):
             before = len(self.raw)
             time.sleep(0.05)
 
