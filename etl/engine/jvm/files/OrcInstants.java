@@ -24,7 +24,7 @@ import org.apache.spark.sql.types.StructType;
  * Dates and instants of an ORC file that ORC's reader for Java, or Spark behind it, would make others of.
  *
  * <p>It moves an instant by the hours between the zone in which it was written and that of the JVM, so that the machine decides what a table holds; it
- * reads one from before 1970 that ORC's library for C++ has written (pyarrow's is) a second early, and a date from before 1582-10-15, if the file
+ * reads one from before 1970 that ORC's library for C++ has written (pyarrow's is) a second early or not at all, and a date from before 1582-10-15, if the file
  * does not say of which calendar it is, as one of the Julian calendar; Spark cuts the digits of a second after the sixth. Each is an error here.
  */
 final class OrcInstants {
@@ -136,7 +136,7 @@ final class OrcInstants {
       throw wrong(i, isTop, "an instant with nanoseconds that are no whole microsecond");
     }
     if (isCpp && nanos != 0 && (millis < 0 || nanos < 0)) {
-      throw wrong(i, isTop, "an instant before 1970 with a fraction of a second, written by ORC's library for C++: that for Java reads it a second early");
+      throw wrong(i, isTop, "an instant before 1970 with a fraction of a second, written by ORC's library for C++: that for Java reads another, or none");
     }
     if (!saysCalendar && Math.floorDiv(millis, 1000L) < GREGORIAN_SECOND) {
       throw wrong(i, isTop, "an instant before 1582-10-15, and the file does not say of which calendar it is");
