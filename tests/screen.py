@@ -25,7 +25,8 @@ from tests.crash.killing import environment
 CTRL_C = "\x03"
 COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 _LINES = 60
-_PATIENCE_S = 5.0  # for the first word of a command that has ended, on a busy machine
+_PATIENCE_S = 10.0
+_MARK = b"\0\0"  # what is written before it is read before it; no command writes it
 _LONG_S = 240  # many times what it takes on a quiet machine
 _ABOUT_TERMINALS = {"CI", "CLICOLOR", "COLORTERM", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TERM"}
 
@@ -74,10 +75,13 @@ class Screen:
 
     def settle(self) -> None:
         """Until all that was written is read."""
-        before, patience = -1, time.monotonic() + _PATIENCE_S
-        while before != len(self.raw) or (not self.raw and time.monotonic() < patience):
-            before = len(self.raw)
-            time.sleep(0.05)
+        with contextlib.suppress(OSError):  # a window that was closed
+            os.write(self.slave, _MARK)
+        patience = time.monotonic() + _PATIENCE_S
+        with self._news:
+            while _MARK not in self.raw and time.monotonic() < patience:
+                self._news.wait(0.05)
+            self.raw = self.raw.replace(_MARK, b"")
 
     @property
     def lines(self) -> list[str]:
