@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from etl.config import run_ts
 from etl.config.masking import sensitive
@@ -21,7 +21,9 @@ from etl.engine.kinds.state import refuse_twins, unordered
 from etl.engine.locks import holds, must_hold
 from etl.engine.output import Span
 from etl.engine.provenance import Provenance, last_committed, last_stamp
+from etl.engine.provenance import held as held_commits
 from etl.engine.sinks import SINKS
+from etl.engine.sinks.written import written_by
 from etl.engine.sources import open_source
 from etl.engine.tally import Tally
 from etl.engine.under_way import under_way
@@ -72,12 +74,15 @@ def run_epoch(
 ) -> Counts | None:
     """Commit epoch `n` of the job's generation: state first, quarantine next, the target last, each once.
 
-    Called again for an epoch that the target already holds, it does nothing; called again for one that died on its way, it
-    ends in the same tables, since the snapshots are read at the versions that the first attempt recorded. `again`: a part of
-    what the target holds at epoch `n`, its newest, is computed anew. Returns the counts; None where there was nothing to do.
+    Called again for an epoch that the target already holds, it does nothing, but for counting one whose counts died with an attempt of
+    this run; called again for one that died on its way, it ends in the same tables, since the snapshots are read at the versions that
+    the first attempt recorded. `again`: a part of what the target holds at epoch `n`, its newest, is computed anew. Returns the counts;
+    None where there was nothing to do.
     """
     committed = last_committed(job.paths.target)
     done = again is None and _is_done(job, committed, n)
+    if done and committed is not None and committed.epoch == n and owes_counts(job, committed):
+        return _count_again(job, session, arrived, n)
     if job.kind == "state" and arrived is not None and (done or job.holds(committed)):
         _without_target(job, arrived, n, held=not done)
         return None
@@ -86,7 +91,8 @@ def run_epoch(
     reach(Point.EPOCH_OFFERED)
     earlier = _earlier_attempt(job, n) if again is None else None
     job = _timed(job, earlier)
-    span = _span(job, committed, earlier, n, streams=arrived is not None) if again is None else again.span
+    before = committed.to if committed is not None and committed.generation == job.generation.number else None
+    span = _span(job, before, earlier, n, streams=arrived is not None) if again is None else again.span
     if job.kind == "state" and arrived is not None:
         set_watermark(job, n)
     with Caches() as caches:
@@ -127,6 +133,34 @@ def run_epoch(
     return counts
 
 
+def owes_counts(job: Job, committed: Committed) -> bool:
+    """Whether an attempt of this run committed the newest epoch of the job's generation, and died before it had told the counts."""
+    return (committed.generation, committed.run) == (job.generation.number, job.run_id) and (
+        generations.recorded_counts(job.generation.path, committed.epoch) is None
+    )
+
+
+def _count_again(job: Job, session: SparkSession, arrived: DataFrame | None, n: int) -> Counts:
+    """The counts of epoch `n`, which the target holds: its rows are computed once more, and its commit tells what became of them."""
+    commit = next(item for item in held_commits(job.paths.target) if item.stamp is not None)
+    stamp = cast("Provenance", commit.stamp)
+    job = _timed(job, stamp)
+    span = _span(job, stamp.frm, stamp, n, streams=arrived is not None)
+    if job.kind == "state" and arrived is not None:
+        set_watermark(job, n)
+    with Caches() as caches:
+        output = KINDS[job.kind](job, session, span, arrived, caches)
+        checked = partitions.guarded(job, expectations.check(output.rows, job.flow.rules, hidden=sensitive(job.flow)))
+        tally = Tally(checked.rows, checked.counts())
+        rows = caches.keep(tally.frame)
+        tally.recount(rows)
+        _take_arrivals(output, caches)
+        written = written_by(job, expectations.over(checked, rows).good, output.replaces, commit)
+        counts, warnings = _counts(output, checked, tally, written)
+    generations.record_counts(job.generation.path, n, counts, warnings)
+    return counts
+
+
 def _without_target(job: Job, arrived: DataFrame, n: int, *, held: bool) -> None:
     """Compute an epoch whose results the target holds already, or is to hold later: Spark keeps its state only as it computes."""
     set_watermark(job, n)
@@ -162,8 +196,7 @@ def _is_done(job: Job, committed: Committed | None, n: int) -> bool:
     raise FlowFailed(message, hint="rows were lost from the target; rebuild it with --full-refresh")
 
 
-def _span(job: Job, committed: Committed | None, earlier: Provenance | None, n: int, *, streams: bool) -> Span:
-    before = committed.to if committed is not None and committed.generation == job.generation.number else None
+def _span(job: Job, before: Position | None, earlier: Provenance | None, n: int, *, streams: bool) -> Span:
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
     instead: dict[str, Pin] = {}

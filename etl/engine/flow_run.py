@@ -16,6 +16,7 @@ from etl.engine.flow_state import read_state
 from etl.engine.locks import FlowLock, flow_lock, must_hold, settle
 from etl.engine.provenance import last_committed
 from etl.engine.storage import FlowPaths
+from etl.engine.timeout import ends_within
 from etl.engine.under_way import wait_until_left
 from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
 from etl.planning.events import (
@@ -84,12 +85,12 @@ class FlowRun:
         self._warnings: dict[str, None] = {}
         self._violations: dict[str, int] = {}
         self._observed: dict[int, Counts] = {}  # state: what was read in epochs that are not reported yet
-        self._reported = -1  # the newest epoch that is
+        self._following: dict[int, int] = {}  # of each generation, the first epoch that is to be reported next
         self._handle: SessionHandle | None = None  # of the attempt under way
         self._starved = False  # an attempt's JVM was out of memory
         self._untold: set[int] = (
             set()
-        )  # state: epochs reported without what was read in them, since their query died before it told
+        )  # state: epochs reported without what was read in them: their query died too soon
 
     def run(self) -> FlowResult:
         """The flow's result; failures are part of it, never raised."""
@@ -221,6 +222,7 @@ class FlowRun:
     def _attempt(self, decision: Decision, lock: FlowLock) -> None:
         from etl.engine.prepare import prepare  # noqa: PLC0415  # pyspark only for a flow that has work
 
+        self._handle = None
         try:
             handle = self._handle = self._sessions.get(stop=self._stop)
         except EtlError:
@@ -271,12 +273,16 @@ class FlowRun:
         committed = last_committed(job.paths.target)
         return committed.epoch + 1 if committed is not None and committed.generation == job.generation.number else 0
 
+    def _unreported(self, job: Job) -> int:
+        """The first epoch of a generation that is not reported yet: one that an attempt committed before it died is reported by the next."""
+        return self._following.setdefault(job.generation.number, self._next_epoch(job))
+
     def _drive_full(self, job: Job, session: SparkSession) -> None:
         from etl.engine.epoch import run_epoch  # noqa: PLC0415  # see _attempt
 
-        epoch = self._next_epoch(job)
+        epoch = self._unreported(job)
         self._within_timeout(lambda: run_epoch(job, session, None, epoch), session)
-        self._collect(job, epoch)
+        self._collect(job)
 
     def _drive_stream(self, prepared: Prepared, session: SparkSession, lock: FlowLock) -> None:
         from etl.engine.epoch import EpochFunction  # noqa: PLC0415  # see _attempt
@@ -284,10 +290,9 @@ class FlowRun:
         from etl.engine.streams import end, open_stream  # noqa: PLC0415
 
         job = prepared.job
-        following = self._next_epoch(job)
-        self._reported = following - 1
         held = job.holds(last_committed(job.paths.target))
         self._must_hold()
+        self._count_what_died(job, session)
         if job.kind == "state":
             ready_state(job)
         stream = open_stream(job, session, limited=prepared.limited)
@@ -301,7 +306,7 @@ class FlowRun:
         try:
             pause = _POLL_OBJECTS_S if is_object(self._paths.checkpoints) else _POLL_S
             while not query.awaitTermination(pause):  # type: ignore[arg-type]  # seconds may be a fraction
-                following = self._collect(job, following, told=query)
+                self._collect(job, told=query)
                 lock.must_hold()
                 if self._stop.is_set():
                     generations.request_stop(job.generation.path, self._order.run_id)
@@ -316,7 +321,7 @@ class FlowRun:
                 raise
         finally:
             end(query)
-            following = self._collect(job, following, told=query)
+            self._collect(job, told=query)
             generations.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
         if not self._stop.is_set():
@@ -329,36 +334,48 @@ class FlowRun:
 
         if held:
             last = generations.reached(job.generation.path)[1] or 0
+            self._following[job.generation.number] = last
             run_epoch(job, session, None, last)
-            self._collect(job, last, told=query)
+            self._collect(job, told=query)
         elif self._next_epoch(job) == 0:
             reach(Point.NOTHING_STREAMED)
             run_epoch(job, session, None, 0)  # there was nothing to stream: an empty target, and readers find it
-            self._collect(job, 0)
+            self._collect(job)
         if job.kind == "state":
             self._must_hold()
             settle_state(job)
 
-    def _collect(self, job: Job, following: int, *, told: StreamingQuery | None = None) -> int:
-        """Report the epochs committed since the last look; the number of the next one. `told`: the query that knows what state has read."""
+    def _count_what_died(self, job: Job, session: SparkSession) -> None:
+        """Have the counts of an epoch that an attempt committed before it died, where Spark is not going to offer that epoch once more."""
+        from etl.engine.epoch import owes_counts, run_epoch  # noqa: PLC0415  # see _attempt
+
+        committed = last_committed(job.paths.target)
+        if committed is None or not owes_counts(job, committed):
+            return
+        offered, finished = generations.reached(job.generation.path)
+        if offered != committed.epoch or offered == finished:
+            run_epoch(job, session, None, committed.epoch)
+
+    def _collect(self, job: Job, *, told: StreamingQuery | None = None) -> None:
+        """Report the epochs committed since the last look. `told`: the query that knows what state has read."""
         state = told if job.kind == "state" else None
         running = state is not None and self._observe(job, state)
+        following = self._unreported(job)
         while (found := generations.recorded_counts(job.generation.path, following)) is not None:
             if state is not None and following not in self._observed:
                 if running:
-                    return following  # the query is about to tell
+                    return  # the query is about to tell
                 self._untold.add(following)
             counts, warned = found
             for epoch in sorted(item for item in self._observed if item <= following):
                 counts += self._observed.pop(epoch)
-            self._reported = following
             self._counts += counts
             self._epochs += 1
             for name, count in warned.items():
                 self._violations[name] = self._violations.get(name, 0) + count
             self._emit(EpochCommitted(self._flow.name, job.generation.number, following, counts))
             following += 1
-        return following
+            self._following[job.generation.number] = following
 
     def _observe(self, job: Job, query: StreamingQuery) -> bool:
         """Take over what a state flow's query tells of the rows that it has read; whether it may tell more."""
@@ -376,36 +393,16 @@ class FlowRun:
         seen = observed(job, progress)
         if any(epoch > 0 and counts.late for epoch, counts in seen.items()):
             generations.record_left_out(job.generation.path)
-        self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch > self._reported}
+        unreported = self._unreported(job)
+        self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch >= unreported}
         for epoch in self._untold & seen.keys():  # an attempt after the one that died computes the epoch once more
             self._untold.remove(epoch)
             self._counts += seen[epoch]
         return running
 
     def _within_timeout(self, work: Callable[[], object], session: SparkSession) -> None:
-        timeout = self._flow.retry.timeout
-        if timeout is None:
-            work()
-            return
-        failed: list[BaseException] = []
-        tag = f"etl-{self._order.run_id}-{self._flow.name}"
-
-        def body() -> None:
-            session.addTag(tag)
-            try:
-                work()
-            except BaseException as cause:  # noqa: BLE001  # raised again by the thread that waits: a sys.exit of user code, too
-                failed.append(cause)
-
-        thread = threading.Thread(target=body, daemon=True)
-        thread.start()
-        thread.join(timeout)
-        if thread.is_alive():
-            session.interruptTag(tag)
-            thread.join()
+        if not ends_within(self._flow.retry.timeout, work, session, tag=f"etl-{self._order.run_id}-{self._flow.name}"):
             raise self._timed_out()
-        if failed:
-            raise failed[0]
 
     def _deadline(self) -> float:
         timeout = self._flow.retry.timeout

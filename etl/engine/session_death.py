@@ -48,8 +48,9 @@ class Death:
 
     def error(self) -> EtlError:
         """The same for a command that has no flow to name."""
-        kind = EnvironmentProblem if self.memory else FlowFailed
-        return kind(self.what, hint=self.hint)
+        if self.memory:
+            return EnvironmentProblem(self.what, hint=self.hint)
+        return FlowFailed(self.what, hint=self.hint, transient=self.ours)
 
 
 def of_ours(gateway: Gateway, cause: BaseException | None = None) -> Death | None:
@@ -58,6 +59,15 @@ def of_ours(gateway: Gateway, cause: BaseException | None = None) -> Death | Non
     if code is None:
         return None
     return of_code(code, gateway.last_words(lines=200), gateway.memory, killed=gateway.was_short(), ours=True)
+
+
+def of_start(gateway: Gateway) -> Death | None:
+    """What a JVM of ours died of before it could be asked anything; None where it ended by itself, and its last words say why."""
+    code = gateway.process.poll()
+    if code is None:
+        return None
+    death = of_code(code, gateway.last_words(lines=200), gateway.memory, killed=gateway.was_short(), ours=True)
+    return death if death.memory or _signal(code) else None
 
 
 def of_theirs(cause: BaseException | None = None) -> Death | None:
@@ -128,8 +138,7 @@ def _is_lost(cause: BaseException, text: str) -> bool:
 
 def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> Death:
     """What a JVM with that exit code and those last words died of; `killed`: the system was short of memory, and killed somebody."""
-    number = -code if code < 0 else code - _SIGNALLED
-    number = number if number in set(signal.Signals) else 0
+    number = _signal(code)
     found = _MEMORY.search(words)
     if found or code == _MEMORY_EXIT:
         return _short(found.group(1).strip() if found else "", memory, ours=ours)
@@ -161,6 +170,12 @@ def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> 
         memory=False,
         ours=ours,
     )
+
+
+def _signal(code: int) -> int:
+    """The signal that an exit code tells of; 0 where it tells of none."""
+    number = -code if code < 0 else code - _SIGNALLED
+    return number if number in set(signal.Signals) else 0
 
 
 def _short(kind: str, memory: str, *, ours: bool) -> Death:

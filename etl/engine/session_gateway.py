@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from etl.engine.session_death import kills_by_the_system, of_ours
+from etl.engine.session_death import kills_by_the_system, of_ours, of_start
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -163,6 +163,10 @@ def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSessio
         with _environment(_LAUNCHING):
             client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
+        for process in [known for known, thread in _STARTING.values() if thread == threading.get_ident()]:
+            death = of_start(Gateway(process, said, conf.get("spark.driver.memory", ""), kills))
+            if death is not None:
+                raise death.error() from cause
         raise _failed(_words(said) or str(cause)) from cause
     gateway = Gateway(client.proc, said, conf.get("spark.driver.memory", ""), kills)
     _LAUNCHED.append(gateway)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,6 +23,7 @@ class _Loans:
     runs: int = 0
     guests: int = 0  # of them, those in a session of the user's
     active: SparkSession | None = field(default=None, repr=False)
+    servers: list[Any] = field(default_factory=list)  # of accumulators, that tell of no JVM that died
 
 
 _LOANS = _Loans()
@@ -37,6 +40,7 @@ def borrow(*, guest: bool) -> None:
             for log in _logs():
                 log.addFilter(_hushed)
             logging.getLogger().addFilter(_not_py4j)
+        _LOANS.servers.append(_hush_accumulators())
         _LOANS.runs += 1
         _LOANS.guests += guest
 
@@ -54,10 +58,27 @@ def give_back(*, guest: bool, died: bool = False) -> None:
             for log in _logs():
                 log.removeFilter(_hushed)
             logging.getLogger().removeFilter(_not_py4j)
+            while _LOANS.servers:
+                vars(_LOANS.servers.pop()).pop("handle_error", None)
         if guest:
             _LOANS.guests -= 1
             SparkSession._activeSession = _LOANS.active  # noqa: SLF001  # see borrow
             _LOANS.active = _LOANS.active if _LOANS.guests else None
+
+
+def _hush_accumulators() -> Any:
+    """Keep pyspark's server of accumulators from printing a traceback when the JVM that is connected to it dies; the server."""
+    from pyspark import SparkContext  # noqa: PLC0415  # see borrow
+
+    server: Any = SparkContext._active_spark_context._accumulatorServer  # type: ignore[union-attr]  # noqa: SLF001  # there is no public way
+    server.handle_error = partial(_without_traceback, server)
+    return server
+
+
+def _without_traceback(server: Any, request: Any, address: Any) -> None:
+    """What is told of a connection that failed: nothing where it was lost, since the run says what became of the JVM."""
+    if not isinstance(sys.exception(), ConnectionError | EOFError):
+        type(server).handle_error(server, request, address)
 
 
 def _logs() -> list[logging.Logger]:

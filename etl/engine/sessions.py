@@ -40,8 +40,13 @@ class Sessions:
         self._handle: SessionHandle | None = None
 
     def get(self, *, stop: threading.Event | None = None) -> SessionHandle:
-        """The session; EnvironmentProblem where it cannot be had, or would only be started now although `stop` is set."""
+        """The session, in a new JVM where that of one of ours died meanwhile.
+
+        EnvironmentProblem where it cannot be had, or would only be started now although `stop` is set.
+        """
         with self._lock:
+            if self._handle is not None and self._handle.owned and self._handle.death() is not None:
+                self._end()
             if self._handle is None:
                 if stop is not None and stop.is_set():
                     raise EnvironmentProblem("no session is started any more: the run was asked to stop")

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from etl.engine import session_death
+from etl.engine.session_gateway import Gateway
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import ROOT, environment, run
 from tests.independent import rows
@@ -37,7 +39,7 @@ def test_a_killed_jvm_is_replaced_and_the_flow_tried_again_in_every_phase(tell: 
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash.jvm_deaths"],
         cwd=ROOT,
-        env=environment(ETL_JVM_DEATHS=os.environ.get("ETL_JVM_DEATHS", "3")),
+        env=environment(ETL_JVM_DEATHS=os.environ.get("ETL_JVM_DEATHS", "2")),
         capture_output=True,
         text=True,
         check=False,
@@ -89,3 +91,19 @@ def test_an_exit_code_is_read(code: int, words: str, killed: bool, what: str, me
     assert (failure.kind, failure.transient) == ("environment" if memory else "run", True)
     assert death.error().exit_code == (4 if memory else 1)
     assert not death.failure("orders", "").hint.startswith(";")
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"), [("kill -9 $$", "was killed (SIGKILL)"), ("exit 52", "out of memory"), ("exit 1", None)]
+)
+def test_a_jvm_that_dies_as_it_starts_is_named_and_one_that_will_not_start_says_why_itself(
+    ends: str, told: str | None
+) -> None:
+    process = subprocess.Popen(["/bin/sh", "-c", ends])
+    process.wait()
+    with tempfile.TemporaryFile() as said:
+        death = session_death.of_start(Gateway(process, said, "1g"))
+    assert (told is None) == (death is None)
+    assert death is None or told in death.what
+    if death is not None and not death.memory:
+        assert death.error().transient  # type: ignore[attr-defined]  # a FlowFailed: the flow that was to begin is tried again

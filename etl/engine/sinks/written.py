@@ -1,0 +1,32 @@
+"""How many rows of an epoch a sink wrote, told by the commit: for one whose process lived no longer than the commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.output import Groups
+from etl.engine.winners import winners
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from etl.engine.job import Job
+    from etl.engine.output import Replaces
+    from etl.engine.provenance import Commit
+
+_TOUCHED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+
+
+def written_by(job: Job, rows: DataFrame, replaces: Replaces, commit: Commit) -> int | None:
+    """What the sink would have returned of `rows`, the good ones; None where that is all of them, or Delta keeps no metrics of commits."""
+    if job.strategy in ("append", "overwrite", "replace"):
+        return None
+    if job.strategy == "scd2":  # its commit tells of versions, not of what they were made of
+        return winners(rows, job.flow.sink, (*job.flow.sink.keys, job.flow.sink.sequence_by[0])).count()
+    if commit.operation != "MERGE":
+        told = commit.metrics.get("numOutputRows")
+        return None if told is None else int(told)
+    # Groups are replaced by a MERGE that deletes what was there of them, and inserts the rows.
+    names = _TOUCHED[:1] if isinstance(replaces, Groups) else _TOUCHED
+    found = [commit.metrics[name] for name in names if name in commit.metrics]
+    return sum(map(int, found)) if found else None
