@@ -53,7 +53,7 @@ READER_OPTIONS: dict[str, dict[str, ReaderOption]] = {
         "escape": _text('What stands before a quote inside of quotes (default \\); " where quotes are doubled.'),
         "comment": _text("Lines that begin with this character are left out (default: none are)."),
         "nullValue": _text("The text that means null (default: the empty text)."),
-        "emptyValue": _text("What an empty text in quotes is read as (default: the empty text)."),
+        "emptyValue": _text("What an empty text in quotes is read as (default: null, as an empty field is)."),
         "nanValue": _text("The text that means not-a-number (default NaN)."),
         "positiveInf": _text("The text that means infinity (default Inf)."),
         "negativeInf": _text("The text that means minus infinity (default -Inf)."),

@@ -156,6 +156,21 @@ def test_commands_with_a_jvm_show_what_they_say(
     assert found == code
 
 
+@pytest.mark.spark
+@pytest.mark.parametrize(("columns", "variables"), [(80, {}), (160, {"NO_COLOR": "1"}), (80, {"TERM": "dumb"})])
+def test_the_tests_of_a_pipeline_show_what_they_say_at_every_terminal(
+    ran: Path, columns: int, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm-256color", "COLUMNS": str(columns)} | variables).items():
+        monkeypatch.setenv(name, value)
+    code, screen = typed(ran, "test", "shop", "--select", "totals", columns=columns)
+    looks_right(screen)
+    assert "1 test in both modes: 2 failed" in screen.text
+    assert code == 1
+    assert (b"\x1b" in screen.raw) is not bool(variables)
+
+
 def test_a_table_of_a_run_fits_into_a_narrow_terminal_and_tells_of_each_flow() -> None:
     from etl.cli.summary import table
     from etl.planning.events import Counts, FlowResult

@@ -22,6 +22,7 @@ Value: TypeAlias = Any
 Row: TypeAlias = dict[str, Value]
 
 _DAY = 86_400_000_000
+_MOMENT = 1_700_000_000_000_000  # when all rows happened, for flows with state
 _FIRST, _LAST = -719162, 2932896  # 0001-01-01 and 9999-12-31
 _LONGEST = 255 - len("v_string=")
 
@@ -105,9 +106,9 @@ KINDS = (
     Kind("TIMESTAMP_NTZ", pa.timestamp("us"), _INSTANTS, (_FIRST * _DAY - 1, (_LAST + 1) * _DAY)),
 )
 COLUMNS = tuple(kind.column for kind in KINDS)
-OWN = {"kind": pa.string(), "id": pa.int32(), "seq": pa.int32(), "qty": pa.int32(), "fits": pa.bool_()}
+OWN = {"kind": pa.string(), "id": pa.int32(), "seq": pa.int32(), "qty": pa.int32(), "fits": pa.bool_(), "at": pa.timestamp("us", "UTC")}
 SCHEMA = ", ".join(
-    ["kind STRING, id INT, seq INT, qty INT, fits BOOLEAN", *(f"{kind.column} {kind.ddl}" for kind in KINDS)]
+    ["kind STRING, id INT, seq INT, qty INT, fits BOOLEAN, at TIMESTAMP", *(f"{kind.column} {kind.ddl}" for kind in KINDS)]
 )
 
 
@@ -134,7 +135,7 @@ def rows_of(random: Random, each: int) -> list[Row]:
     for number, name in enumerate(("v_float", "v_double")):
         found += [{"kind": name, name: zero, "id": 10_000 + number, **twins} for zero in (0.0, -0.0)]
     random.shuffle(found)
-    return [{**dict.fromkeys((*OWN, *COLUMNS)), **row} for row in found]
+    return [{**dict.fromkeys((*OWN, *COLUMNS)), "at": _MOMENT + row["id"], **row} for row in found]
 
 
 def write(file: Path, rows: Sequence[Row]) -> None:

@@ -59,6 +59,8 @@ def _by(strategy: str, **more: Any) -> dict[str, Any]:
 
 
 _PARTS = {"partition_by": list(COLUMNS)}
+_STATE = {"state": {"watermark": "at", "delay": "30 days"}}
+_OPEN = f"SELECT {_ALL}, count(*) AS n, sum(qty) AS qty FROM given{{}} GROUP BY {_ALL}, window(at, '1 day')"
 _GROUPS = {"groups": {name: name for name in COLUMNS}}
 FLOWS = {
     "appended": _flow(f"SELECT {_ROW} FROM given{_FITS}", {"strategy": "append", **_PARTS}),
@@ -69,6 +71,8 @@ FLOWS = {
     "versions_files": _flow(f"SELECT {_ROW} FROM given", _by("scd2", track=["qty"])),
     "groups_parts": _flow(_GROUPED.format(_FITS), {**_PARTS}, _GROUPS),
     "groups_files": _flow(_GROUPED.format(""), {}, _GROUPS),
+    "state_parts": _flow(_OPEN.format(_FITS), {"strategy": "merge", "keys": list(COLUMNS), **_PARTS}, _STATE),
+    "state_files": _flow(_OPEN.format(""), {"strategy": "merge", "keys": list(COLUMNS)}, _STATE),
     "whole": _flow(_GROUPED.format(_FITS), {**_PARTS}, "full"),
     "newest": _flow(
         f"SELECT kind, id, {', '.join(f'coalesce({name}, {default}) AS {name}' for name, (default, _) in _DEFAULTS.items())} FROM given",
@@ -105,6 +109,8 @@ def _model(rows: list[Row]) -> dict[str, list[Row]]:
         "versions_files": versions(merged(rows, lambda row: (key_of(row), row["seq"]), whole)),
         "groups_parts": grouped(fitting),
         "groups_files": grouped(rows),
+        "state_parts": grouped(fitting),
+        "state_files": grouped(rows),
         "whole": grouped(fitting),
         "newest": merged(filled, lambda row: row["kind"], value),
         "mapped": winners,
@@ -116,7 +122,7 @@ def _counted(rows: list[Row]) -> Counter[tuple[Any, ...]]:
         tuple(
             (name, value.encode() if isinstance(value, str) else exact(name, value))
             for name, value in sorted(row.items())
-            if name != "fits"
+            if name not in ("fits", "at")
         )
         for row in rows
     )
