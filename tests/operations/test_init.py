@@ -191,7 +191,7 @@ NASTY = {
     ),
     "lines.csv": (
         'id;text;n\r\n1;"two\r\nlines";12345678901\r\n2;"say \\"hi\\"; so";-1\r\n',
-        [(1, "two\nlines", 12345678901), (2, 'say "hi"; so', -1)],
+        [(1, "two\r\nlines", 12345678901), (2, 'say "hi"; so', -1)],
     ),
     "bare [1].csv": ("x|1|true|0012\ny|2|FALSE|0013\n", [("x", 1, True, "0012"), ("y", 2, False, "0013")]),
     "padded.csv": (" a , n \nx , 1\ny, 2\n", [("x", 1), ("y", 2)]),
