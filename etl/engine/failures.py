@@ -139,7 +139,7 @@ def _malformed(words: dict[str, str], flow: FlowSpec) -> dict[str, str]:
     hidden = bool(sensitive(flow))
     return {
         "malformed_file": path,
-        "malformed_at": f"{path}, {line}" if line.startswith("row") else f"{path}:{line}",
+        "malformed_at": path if line == "0" else f"{path}, {line}" if line.startswith("row") else f"{path}:{line}",
         "malformed_because": "" if hidden else f" ({why})",
         "malformed_shown": "" if hidden or not record else f": {record}",
     }

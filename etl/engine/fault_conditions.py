@@ -91,6 +91,15 @@ TEXTS = (
     ),
     Rule(
         "text",
+        rf"\[{markers.UNREADABLE}\] (?P<malformed_file>\S+):(?P<malformed_line>\d+|row (?:about )?\d+) \| (?P<why>[^\n]*?) \| ",
+        passes=False,
+        reason="the file has the same bytes at the next try",
+        kind="expectation",
+        message="a file cannot be read as it was written, at {malformed_at}: {why}",
+        hint="do what is said there, or have the file written anew; nothing was written",
+    ),
+    Rule(
+        "text",
         rf"\[{markers.MALFORMED}\] (?P<malformed_file>\S+):0 \| (?P<why>[^\n]*?) \| ",
         passes=False,
         reason="the file has the same columns at the next try",

@@ -14,6 +14,8 @@ PARTITION_VALUE = "etl-partition-value"
 LOCK_LOST = "etl-lock-lost"
 """A commit of a run that lost its lock: `[etl-lock-lost] <what>`; written by jvm/ConditionalLogStore.java."""
 
+UNREADABLE = "etl-unreadable"
+"""A file that cannot be read as it was written, whatever becomes of malformed records: `[etl-unreadable] <file>:<line> | <why> | `; likewise."""
 MALFORMED = "etl-malformed"
 """A record that is no row, of a source that takes none such: `[etl-malformed] <file>:<line> | <why> | <record>`; written by
 jvm/files/MalformedRecord.java. Line 0 stands for a column of the whole file."""

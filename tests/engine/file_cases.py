@@ -299,7 +299,9 @@ def text(chance: random.Random, files: int, *, first: int) -> Made:
     for index in range(files):
         found = [chance.choice(pool) for _ in range(chance.randrange(6))]
         ending = chance.choice(["\n", "\r\n", "\r"])
-        content = ending.join(found) + (ending if found and (found[-1] in ("", "\ufeff") or chance.random() < 0.7) else "")
+        content = ending.join(found) + (
+            ending if found and (found[-1] in ("", "\ufeff") or chance.random() < 0.7) else ""
+        )
         made.rows += [(line,) for line in found]
         if found and found[0].startswith("\ufeff"):
             made.rows[-len(found)] = ("",)  # a mark of the byte order is no part of the first line

@@ -253,9 +253,9 @@ def broken(folder: Path) -> dict[str, tuple[str, dict[str, bytes], str]]:
         "unsigned": ("format: parquet, schema: 'n DOUBLE'", {"a.parquet": _arrow(pa.table({"n": pa.array([2**32 - 1], pa.uint32())}), folder / "n")}, "'n' is optional int32 n (INTEGER(32,false)) in the file and DOUBLE in the schema"),
         "plain": ("format: parquet, schema: 'v STRING'", {"a.parquet": _arrow(pa.table({"v": [b"a", b"\xff"]}), folder / "v")}, "a.parquet, row 2 (column 'v': bytes that are no UTF-8"),
         "truth": ("format: orc, schema: 'id INT'", {"a.orc": _orc(pa.array([True]), folder / "b")}, "column 'id' is boolean in the file and INT in the schema"),
-        "ticks": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(odd, folder / "t")}, "row 2 (an instant with nanoseconds"),
-        "early": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(pa.array([0, -1_500_000], pa.timestamp("us")), folder / "e")}, "row 2 (an instant before 1970"),
-        "julian": ("format: orc, schema: 'id DATE'", {"a.orc": _orc(pa.array([dt.date(1500, 1, 1)]), folder / "j")}, "row 1 (a date before 1582-10-15"),
+        "ticks": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(odd, folder / "t")}, "a.orc, row 2: an instant with nanoseconds"),
+        "early": ("format: orc, schema: 'id TIMESTAMP'", {"a.orc": _orc(pa.array([0, -1_500_000], pa.timestamp("us")), folder / "e")}, "a.orc, row 2: an instant before 1970"),
+        "julian": ("format: orc, schema: 'id DATE'", {"a.orc": _orc(pa.array([dt.date(1500, 1, 1)]), folder / "j")}, "a.orc, row 1: a date before 1582-10-15"),
         "folder": ("format: csv, schema: 'k INT, id INT'", {"k=1e3/a.csv": b"1\n"}, "the folder 'k=1e3' says no INT"),
         "unnamed": ("format: csv, schema: 'k STRING, id INT'", {"k=/a.csv": b"1\n"}, "the folder 'k=' has no value"),
     }  # fmt: skip
@@ -299,3 +299,31 @@ def test_files_as_pandas_writes_them_are_read_whole(tmp_path: Path, spark: Spark
         assert found == canonical(
             [(1, instant, "a", None), (1, instant, None, None), (2, None, "b", None), (2, None, None, None)]
         )
+
+
+@pytest.mark.spark
+def test_orc_times_are_those_that_were_written_or_refused_where_the_jvm_would_move_them(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    noon = 1_719_835_200_000_000
+    (tmp_path / "landing" / "orc").mkdir(parents=True)
+    (tmp_path / "landing" / "orc" / "a.orc").write_bytes(_orc(pa.array([noon], pa.timestamp("us")), tmp_path / "o"))
+    pipeline = project(tmp_path, {"orc": "format: orc, schema: 'id TIMESTAMP'"})
+    jvm: Any = spark._jvm  # noqa: SLF001  # Spark has no setting of it
+    zones = jvm.java.util.TimeZone
+    before = zones.getDefault()
+    zones.setDefault(zones.getTimeZone("Asia/Kolkata"))
+    try:
+        (flow,) = pipeline.run(mode="batch").flows
+    finally:
+        zones.setDefault(before)
+    assert flow.failure is not None
+    assert "landing/orc/a.orc: its times were written in the zone GMT" in flow.failure.message
+    assert "-Duser.timezone=GMT" in flow.failure.message
+    zones.setDefault(zones.getTimeZone("UTC"))
+    try:
+        (flow,) = pipeline.run(mode="batch").flows
+    finally:
+        zones.setDefault(before)
+    assert flow.failure is None
+    assert rows(flow.target, 'epoch_us("id")') == [(noon,)]

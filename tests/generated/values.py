@@ -106,9 +106,19 @@ KINDS = (
     Kind("TIMESTAMP_NTZ", pa.timestamp("us"), _INSTANTS, (_FIRST * _DAY - 1, (_LAST + 1) * _DAY)),
 )
 COLUMNS = tuple(kind.column for kind in KINDS)
-OWN = {"kind": pa.string(), "id": pa.int32(), "seq": pa.int32(), "qty": pa.int32(), "fits": pa.bool_(), "at": pa.timestamp("us", "UTC")}
+OWN = {
+    "kind": pa.string(),
+    "id": pa.int32(),
+    "seq": pa.int32(),
+    "qty": pa.int32(),
+    "fits": pa.bool_(),
+    "at": pa.timestamp("us", "UTC"),
+}
 SCHEMA = ", ".join(
-    ["kind STRING, id INT, seq INT, qty INT, fits BOOLEAN, at TIMESTAMP", *(f"{kind.column} {kind.ddl}" for kind in KINDS)]
+    [
+        "kind STRING, id INT, seq INT, qty INT, fits BOOLEAN, at TIMESTAMP",
+        *(f"{kind.column} {kind.ddl}" for kind in KINDS),
+    ]
 )
 
 

@@ -116,7 +116,7 @@ public final class CsvFiles extends CSVFileFormat {
         numbers = lines::number;
         Consumer<CsvRecords.Line> torn = line -> {
           String why = "a value in quotes goes on where another piece of the file begins; with multiLine the file is read as one piece";
-          throw new MalformedRecord(file.urlEncodedPath(), lines.number(line.number()), why, UTF8String.fromString(line.text()));
+          throw MalformedRecord.unreadable(file.urlEncodedPath(), lines.number(line.number()), why);
         };
         boolean isLast = file.start() + file.length() >= file.fileSize();
         records = new CsvRecords(

@@ -9,10 +9,20 @@ import org.apache.spark.unsafe.types.UTF8String;
  */
 public final class MalformedRecord extends RuntimeException {
   static final String MARK = "[etl-malformed]";
+  static final String UNREADABLE = "[etl-unreadable]";
   private static final int SHOWN = 300;
 
   MalformedRecord(String file, String place, String why, UTF8String record) {
-    super(MARK + " " + file + ":" + place + " | " + oneLine(why) + " | " + oneLine(record == null ? "" : record.toString()));
+    this(MARK, file, place, why, record);
+  }
+
+  private MalformedRecord(String mark, String file, String place, String why, UTF8String record) {
+    super(mark + " " + file + ":" + place + " | " + oneLine(why) + " | " + oneLine(record == null ? "" : record.toString()));
+  }
+
+  /** A file that cannot be read as it was written, whatever is to become of malformed records; why says no value of it. */
+  static MalformedRecord unreadable(String file, String place, String why) {
+    return new MalformedRecord(UNREADABLE, file, place, why, null);
   }
 
   /** The first line of what was said, short enough to be read. */

@@ -95,10 +95,9 @@ final class OrcInstants {
     for (StripeInformation stripe : stripes) {
       String zone = rows.readStripeFooter(stripe).getWriterTimezone();
       if (!zone.isEmpty() && !TimeZone.getTimeZone(zone).hasSameRules(here)) {
-        throw new MalformedRecord(
+        throw MalformedRecord.unreadable(
             file.urlEncodedPath(), "0", "its times were written in the zone " + zone + " and would be moved to that of the JVM, " + here.getID()
-                + "; start it with -Duser.timezone=" + zone + " (spark.driver.extraJavaOptions, and spark.executor.extraJavaOptions on a cluster)",
-            null);
+                + "; start it with -Duser.timezone=" + zone + " (spark.driver.extraJavaOptions, and spark.executor.extraJavaOptions on a cluster)");
       }
     }
   }
@@ -144,6 +143,6 @@ final class OrcInstants {
   }
 
   private MalformedRecord wrong(int i, boolean isTop, String why) {
-    return new MalformedRecord(file.urlEncodedPath(), "row " + (isTop ? "" : "about ") + (row + i + 1), why, null);
+    return MalformedRecord.unreadable(file.urlEncodedPath(), "row " + (isTop ? "" : "about ") + (row + i + 1), why);
   }
 }
