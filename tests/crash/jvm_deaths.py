@@ -64,7 +64,11 @@ CASES: list[tuple[Mode, Point, str]] = [
     *_cases("stream", _STREAM),
     *_cases("batch", _BATCH),
 ]
-ATTEMPTS = {Point.LOCKED: 1, Point.FLOW_DONE: 1, Point.RUN_DONE: 1}  # no attempt is under way there, so none is lost
+# No attempt is under way at the first three, so none is lost; after the others what is left to do may need no JVM.
+ATTEMPTS = {
+    **dict.fromkeys((Point.LOCKED, Point.FLOW_DONE, Point.RUN_DONE), (1,)),
+    **dict.fromkeys((Point.COUNTS_RECORDED, Point.STREAM_ENDED), (1, 2)),
+}
 NUMBER = int(os.environ.get("ETL_JVM_DEATHS", "2"))
 
 
@@ -103,7 +107,7 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
             if mode == "batch":
                 landed.reread(flow)
             here = [] if met.crashed else ["never came there"]
-            here += _differences(result, wanted, attempts=ATTEMPTS.get(point, 2))
+            here += _differences(result, wanted, attempts=ATTEMPTS.get(point, (2,)))
             here += landed.differences(flow)
             record = landed.roots[0] / ".etl/local/history" / name / f"{result.run_id}.json"
             here += [] if record.exists() else ["no record"]
@@ -121,11 +125,11 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
     return wrong
 
 
-def _differences(found: RunResult, wanted: RunResult, *, attempts: int) -> Iterator[str]:
+def _differences(found: RunResult, wanted: RunResult, *, attempts: tuple[int, ...]) -> Iterator[str]:
     (told,), (undisturbed,) = found.flows, wanted.flows
     if told.status != "succeeded":
         yield f"{told.status}: {told.failure}"
-    if told.attempts != attempts:
+    if told.attempts not in attempts:
         yield f"{told.attempts} attempts"
     if (told.counts, told.epochs) != (undisturbed.counts, undisturbed.epochs):
         yield f"{told.counts} in {told.epochs} epochs, not {undisturbed.counts} in {undisturbed.epochs}"
