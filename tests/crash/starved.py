@@ -19,6 +19,7 @@ from tests.independent import rows
 
 LITTLE, ENOUGH = "512m", "5g"
 _LETTERS = 8_000_000
+_STATE_LETTERS = 3_000_000  # of state Spark has several copies at once
 PIPELINE = f"""
 version: 1
 name: starved
@@ -42,7 +43,7 @@ flows:
     incremental: {{state: {{watermark: at, delay: 1 minute}}}}
     transform:
       sql: >-
-        SELECT window(at, '10 minutes').start AS at, size(collect_list(concat(repeat('s', {_LETTERS}), CAST(id AS STRING)))) AS n
+        SELECT window(at, '10 minutes').start AS at, size(collect_list(concat(repeat('s', {_STATE_LETTERS}), CAST(id AS STRING)))) AS n
         FROM clicks GROUP BY window(at, '10 minutes')
   modest: {{inputs: [src], incremental: rows, transform: {{sql: "SELECT id, k FROM src"}}, sink: {{strategy: merge, keys: [id], sequence_by: [id]}}}}
 run: {{retry: {{min_retry_interval: 0.1 seconds, max_retries: 1}}}}

@@ -17,7 +17,7 @@ from tests.independent import rows
 from tests.leftovers import left_behind
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_interrupt_ends_the_run_and_the_next_one_goes_on(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
