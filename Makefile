@@ -41,6 +41,7 @@ test-newest: .venv/.ready ## commands at a terminal, and the checks of files, on
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .newest
 	@$(BIN)/uv pip install --quiet --python .newest/bin/python --resolution highest --editable '.[s3,state]' --group dev
 	@$(BIN)/uv pip list --python .newest/bin/python --format freeze | grep -E "^(click|pydantic|pyyaml|rich|sqlglot|obstore)=="
+	@.newest/bin/etl doctor | grep archive # else the first run makes one beside the tests
 	@.newest/bin/pytest -q tests/cli tests/config -m "pure or slow or spark or system" --durations 10
 
 attack: .venv/.ready ## generated pipelines against the model, for HOURS=1; goes on where it was stopped
