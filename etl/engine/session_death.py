@@ -29,6 +29,9 @@ _LEAVING = re.compile(
     r"SparkContext was shut ?down|stopped SparkContext|SparkContext has been shutdown|Answer from Java side is empty"
 )
 _PATIENCE_S, _SOON_S, _LOOK_S = 20.0, 2.0, 0.05
+
+Fate = Literal["lives", "stopped", "leaving"]
+"""Of a context that is asked for it: `stopped` in a JVM that stays, which is of no use any more; `leaving` with its JVM, or with no answer."""
 _SIGNALLED = 128  # and the signal's number: how a shell tells of it
 
 
@@ -56,9 +59,10 @@ class Death:
 def of_ours(gateway: Gateway, cause: BaseException | None = None) -> Death | None:
     """How a JVM that we started died; None where it lives. `cause`: what was met, by which it may be about to."""
     code = _ended(gateway.process, cause)
-    if code is None:
-        return None
-    return of_code(code, gateway.last_words(lines=200), gateway.memory, killed=gateway.was_short(), ours=True)
+    words = gateway.last_words(lines=200)
+    if code is not None:
+        return of_code(code, words, gateway.memory, killed=gateway.was_short(), ours=True)
+    return _stopped(words, gateway.memory, ours=True) if cause is not None and fate() == "stopped" else None
 
 
 def of_start(gateway: Gateway) -> Death | None:
@@ -78,8 +82,11 @@ def of_theirs(cause: BaseException | None = None) -> Death | None:
     process = getattr(client, "proc", None)
     if process is not None:
         code = _ended(process, cause)
-        return None if code is None else of_code(code, "", "", killed=False, ours=False)
-    if cause is None or not _is_lost(cause, _text(cause)):
+        if code is not None:
+            return of_code(code, "", "", killed=False, ours=False)
+    if cause is not None and fate() == "stopped":
+        return _stopped("", "", ours=False)
+    if process is not None or cause is None or not _is_lost(cause, _text(cause)):
         return None
     parameters = client.java_parameters if hasattr(client, "java_parameters") else client.gateway_parameters
     deadline = time.monotonic() + _SOON_S
@@ -100,7 +107,7 @@ def met(cause: BaseException) -> Death | None:
     from etl.engine.session_gateway import launched  # noqa: PLC0415  # pyspark is imported already
 
     text = _text(cause)
-    if not _is_lost(cause, text) and not _MEMORY.search(text):
+    if not _is_lost(cause, text) and not _MEMORY.search(text) and fate() == "lives":
         return None
     ours = launched()
     if not ours:
@@ -122,9 +129,28 @@ def _patience(cause: BaseException | None) -> float:
     from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # there is a JVM, so it is imported already
 
     text = _text(cause)
-    if _LEAVING.search(text) or any(isinstance(item, Py4JNetworkError) for item in _chain(cause)):
+    said = fate()  # whatever was met: a context that is being torn down throws anything, NullPointerExceptions first
+    if said == "stopped":
+        return 0.0
+    if said == "leaving" or _LEAVING.search(text) or any(isinstance(item, Py4JNetworkError) for item in _chain(cause)):
         return _PATIENCE_S  # shutdown hooks take their time
     return _SOON_S if _is_lost(cause, text) or _MEMORY.search(text) else 0.0
+
+
+def fate() -> Fate:
+    """What becomes of the context of this process."""
+    from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    context: Any = SparkContext._active_spark_context  # noqa: SLF001  # pyspark offers no public way to ask for it without starting one
+    if context is None or context._jsc is None:  # noqa: SLF001  # see above
+        return "lives"
+    try:
+        if not context._jsc.sc().isStopped():  # noqa: SLF001  # see above
+            return "lives"
+        return "leaving" if context._jvm.org.apache.spark.util.ShutdownHookManager.inShutdown() else "stopped"  # noqa: SLF001  # see above
+    except (Py4JError, OSError):
+        return "leaving"
 
 
 def _is_lost(cause: BaseException, text: str) -> bool:
@@ -182,6 +208,18 @@ def _short(kind: str, memory: str, *, ours: bool) -> Death:
     told = f" ({kind})" if kind else ""
     what = f"the JVM that ran Spark was out of memory{told}, and has ended"
     return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
+
+
+def _stopped(words: str, memory: str, *, ours: bool) -> Death:
+    """Of a context that is stopped in a JVM that lives: Spark does so where one of its own threads meets what it cannot go on from."""
+    found = _MEMORY.search(words)
+    if found:
+        kind = f" ({found.group(1).strip()})" if found.group(1).strip() else ""
+        what = f"Spark was out of memory{kind}, and has stopped"
+        return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
+    last = " | ".join(words.split(" | ")[-3:])
+    what = "the Spark context was stopped amid its work" + (f"; it had said: {last}" if last else "")
+    return Death(what, _again(ours=ours), memory=False, ours=ours)
 
 
 def _unknown() -> Death:

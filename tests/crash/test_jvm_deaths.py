@@ -69,6 +69,77 @@ def test_a_jvm_out_of_memory_is_named_with_its_setting_and_takes_no_other_flow_a
     assert json.loads(record.read_text(encoding="utf-8"))["status"] == "failed"
 
 
+_ENDS = {
+    # What Spark does where one of its own threads meets an error: the JVM stays, and is of no use.
+    "stopped": "context._jsc.sc().stop()",
+    # While the hooks of a JVM that ends are at work, what is asked of it meets what they have torn down already.
+    "leaving": "threading.Thread(target=leave, args=(context._jvm,), daemon=True).start()",
+}
+_TOLD = {
+    "stopped": "the Spark context was stopped amid its work",
+    "leaving": "the JVM that ran Spark was out of memory",
+}
+_ENDING = """
+import contextlib
+import threading
+import time
+from pathlib import Path
+
+
+def leave(jvm):
+    with contextlib.suppress(Exception):  # nothing answers any more
+        jvm.java.lang.System.exit(52)
+
+
+def once(src):
+    seen = Path({seen!r})
+    if len(seen.read_text()) < {times}:
+        seen.write_text(seen.read_text() + "x")
+        context = src.sparkSession.sparkContext
+        {end}
+        while not context._jsc.sc().isStopped():
+            time.sleep(0.01)
+        context._jvm.java.util.Objects.requireNonNull(None)
+    return src
+"""
+
+
+@pytest.mark.parametrize("end", _ENDS)
+@pytest.mark.parametrize(("incremental", "times"), [("full", 1), ("rows", 2)])
+def test_whatever_a_stopped_context_throws_its_end_is_told_and_the_flow_goes_on_in_a_new_one(
+    project: Callable[[dict[str, str]], Path], tmp_path: Path, end: str, incremental: str, times: int
+) -> None:
+    seen = tmp_path / "seen"
+    seen.write_text("", encoding="utf-8")
+    flow = {"inputs": ["src"], "incremental": incremental, "transform": {"python": "ending:once"}}
+    pipeline = {
+        "version": 1,
+        "name": "ending",
+        "sources": {"src": {"format": "json", "path": "in", "schema": "id INT, k STRING"}},
+        "flows": {"flow": flow},
+        "run": {"retry": {"max_retries": 1, "min_retry_interval": "0.1 seconds"}},
+    }
+    root = project(
+        {
+            "pipelines/ending.yml": json.dumps(pipeline),
+            "pipelines/ending.py": _ENDING.format(seen=str(seen), times=times, end=_ENDS[end]),
+            "conf/local.yml": json.dumps({"spark": {"conf": dict(LITTLE_DATA)}}),
+            "in/1.json": '{"id":1,"k":"a"}\n',
+        }
+    )
+    done = run(root, "run", "ending", "--json")
+    assert "Traceback" not in done.stderr, done.stderr
+    (told,) = json.loads(done.stdout)["flows"]
+    assert told["attempts"] == 2, told
+    if times == 1:
+        assert (done.returncode, told["status"]) == (0, "succeeded"), told
+        assert rows(root / ".etl" / "local" / "tables" / "ending" / "flow") == [(1, "a")]
+    else:
+        assert (done.returncode, told["status"]) == ({"stopped": 1, "leaving": 4}[end], "failed"), told
+        assert _TOLD[end] in told["error"]
+        assert "NullPointer" not in told["error"]
+
+
 @pytest.mark.parametrize(
     ("code", "words", "killed", "what", "memory"),
     [
