@@ -142,13 +142,13 @@ def fate() -> Fate:
     from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
     from pyspark import SparkContext  # noqa: PLC0415
 
-    context: Any = SparkContext._active_spark_context  # noqa: SLF001  # pyspark offers no public way to ask for it without starting one
-    if context is None or context._jsc is None:  # noqa: SLF001  # see above
+    active: Any = SparkContext._active_spark_context  # noqa: SLF001  # pyspark offers no public way to ask for it without starting one
+    if active is None or active._jsc is None:  # noqa: SLF001  # see above
         return "lives"
     try:
-        if not context._jsc.sc().isStopped():  # noqa: SLF001  # see above
+        if not active._jsc.sc().isStopped():  # noqa: SLF001  # see above
             return "lives"
-        return "leaving" if context._jvm.org.apache.spark.util.ShutdownHookManager.inShutdown() else "stopped"  # noqa: SLF001  # see above
+        return "leaving" if active._jvm.org.apache.spark.util.ShutdownHookManager.inShutdown() else "stopped"  # noqa: SLF001  # see above
     except (Py4JError, OSError):
         return "leaving"
 
