@@ -2,19 +2,83 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from etl.lazy import lazily
 
 if TYPE_CHECKING:
+    from etl.errors import (
+        ConfigurationError,
+        EnvironmentProblem,
+        EtlError,
+        ExpectationFailed,
+        FlowFailed,
+        HistoryLost,
+        LockHeld,
+        RunError,
+    )
     from etl.notebook.pipeline import Pipeline, load
+    from etl.operations.audit import AuditResult
+    from etl.operations.verify import VerifyResult
+    from etl.planning.backfill import BackfillResult
+    from etl.planning.events import Counts, Failure, FlowResult, RunResult
+    from etl.planning.plan import Plan
+    from etl.planning.preview import PreviewResult
+    from etl.planning.replay import ReplayResult
+    from etl.record.history import History
 
-__all__ = ["Pipeline", "load"]
+__all__ = [
+    "AuditResult",
+    "BackfillResult",
+    "ConfigurationError",
+    "Counts",
+    "EnvironmentProblem",
+    "EtlError",
+    "ExpectationFailed",
+    "Failure",
+    "FlowFailed",
+    "FlowResult",
+    "History",
+    "HistoryLost",
+    "LockHeld",
+    "Pipeline",
+    "Plan",
+    "PreviewResult",
+    "ReplayResult",
+    "RunError",
+    "RunResult",
+    "VerifyResult",
+    "load",
+]
 
+_ERRORS = (
+    "ConfigurationError",
+    "EnvironmentProblem",
+    "EtlError",
+    "ExpectationFailed",
+    "FlowFailed",
+    "HistoryLost",
+    "LockHeld",
+    "RunError",
+)
 
-def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first asked for: `import etl` alone costs nothing."""
-    if name in __all__:
-        from etl.notebook import pipeline  # noqa: PLC0415  # that is the point
-
-        return getattr(pipeline, name)
-    message = f"module 'etl' has no attribute '{name}'"
-    raise AttributeError(message)
+if not TYPE_CHECKING:  # else any name would do for a type checker
+    __getattr__ = lazily(
+        "etl",
+        {
+            "AuditResult": "etl.operations.audit",
+            "BackfillResult": "etl.planning.backfill",
+            "Counts": "etl.planning.events",
+            "Failure": "etl.planning.events",
+            "FlowResult": "etl.planning.events",
+            "History": "etl.record.history",
+            "Pipeline": "etl.notebook.pipeline",
+            "Plan": "etl.planning.plan",
+            "PreviewResult": "etl.planning.preview",
+            "ReplayResult": "etl.planning.replay",
+            "RunResult": "etl.planning.events",
+            "VerifyResult": "etl.operations.verify",
+            "load": "etl.notebook.pipeline",
+            **dict.fromkeys(_ERRORS, "etl.errors"),
+        },
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -270,8 +270,10 @@ def _commit(
         _take_arrivals(output, caches)
     checked = expectations.over(checked, rows)
     must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
-    reach(Point.STATE_COMMITTING)
-    with SINKS[job.strategy](job, session, checked.good, output.replaces, stamp) as write:
+    prepared = SINKS[job.strategy](job, session, checked.good, output.replaces, stamp)
+    with closing(prepared):
+        reach(Point.STATE_COMMITTING)
+        prepared.commit_state()
         reach(Point.STATE_COMMITTED)
         _must_be_of(stamp, job.paths.state)
         if quarantines:
@@ -285,7 +287,7 @@ def _commit(
             _must_be_of(stamp, job.paths.quarantine)
         reach(Point.TARGET_COMMITTING)
         with partitions.in_utc(session) if by_clock else nullcontext():
-            written = write()
+            written = prepared.commit_target()
         reach(Point.TARGET_COMMITTED)
     if not several:
         _take_arrivals(output, caches)

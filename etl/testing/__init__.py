@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from etl.lazy import lazily
 
 if TYPE_CHECKING:
     from etl.testing.crashes import crash_everywhere
@@ -11,11 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["assert_equal_modes", "crash_everywhere"]
 
-
-def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first asked for: the plug-in is there in projects without pipelines, too."""
-    if name in __all__:
-        module = import_module("etl.testing.crashes" if name == "crash_everywhere" else "etl.testing.modes")
-        return getattr(module, name)
-    message = f"module 'etl.testing' has no attribute '{name}'"
-    raise AttributeError(message)
+if not TYPE_CHECKING:  # the plug-in is there in projects without pipelines, too
+    __getattr__ = lazily(
+        "etl.testing", {"assert_equal_modes": "etl.testing.modes", "crash_everywhere": "etl.testing.crashes"}
+    )

@@ -10,18 +10,7 @@ from etl.engine.sinks import append, merge, overwrite, replace, scd2
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from pyspark.sql import DataFrame, SparkSession
-
-    from etl.engine.job import Job
-    from etl.engine.output import Replaces
-    from etl.engine.provenance import Provenance
-
-    Write = Callable[[], int | None]
-
-    Sink = Callable[[Job, SparkSession, DataFrame, Replaces, Provenance], AbstractContextManager[Write]]
+    from etl.engine.epoch_commits import Sink
 
 
 class _Sinks(dict[str, "Sink"]):
@@ -34,15 +23,13 @@ class _Sinks(dict[str, "Sink"]):
             raise ConfigurationError([Diagnostic("E208", str(cause), hint=cause.hint)]) from cause
 
 
-# A sink commits its state when it is entered, and the target when what it gave is called: quarantine comes between. The call
-# returns how many rows it wrote, or None where that is every row that the sink was given. By then no SQL of the user's may be left to
-# analyse: the session's clock may be UTC while the target is written.
 SINKS = _Sinks(
     {
-        "append": append.sink,
-        "merge": merge.sink,
-        "scd2": scd2.sink,
-        "replace": replace.sink,
-        "overwrite": overwrite.sink,
+        "append": append.prepare,
+        "merge": merge.prepare,
+        "scd2": scd2.prepare,
+        "replace": replace.prepare,
+        "overwrite": overwrite.prepare,
     }
 )
+"""The function of each strategy that prepares an epoch's commits."""

@@ -7,29 +7,30 @@ and is committed before the target.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
+from etl.engine.create import create
+from etl.engine.epoch_commits import TargetCommit
 from etl.engine.names import assigned, listed, quoted, table
 from etl.engine.names import columns as columns_of
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
 from etl.engine.session_views import name_frame
-from etl.engine.sinks.overwrite import create
 from etl.engine.tally import Tally
 from etl.engine.winners import winners, zeros_apart
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from etl.config.spec import SinkSpec
+    from etl.engine.epoch_commits import EpochCommits
     from etl.engine.job import Job
     from etl.engine.output import Replaces
     from etl.engine.provenance import Provenance
@@ -38,49 +39,81 @@ _DELETED = "_etl_deleted"
 _SOURCE, _STATE = "_etl_winners", "_etl_state"
 
 
-@contextmanager
-def sink(
-    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
-) -> Iterator[Callable[[], int | None]]:
-    """Commit the winners among `rows` and what was there: state on the way in, the target when called.
-
-    What is called returns the rows inserted, updated or deleted.
-    """
-    wanted = job.flow.sink
+def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> EpochCommits:
+    """The winners among `rows` and what was there. The target's commit returns the rows inserted, updated or deleted."""
+    sink = job.flow.sink
     refuse_unknown_columns(job, rows)
-    columns = rows.columns
-    left_out = {name.lower() for name in wanted.except_columns}
-    stored = [name for name in columns if name.lower() not in left_out]
+    left_out = {name.lower() for name in sink.except_columns}
+    stored = tuple(name for name in rows.columns if name.lower() not in left_out)
     # Of state there is one result a key: the newest, whatever its values are.
-    best = rows if job.kind == "state" else winners(rows, wanted, wanted.keys)
+    best = rows if job.kind == "state" else winners(rows, sink, sink.keys)
+    remembers = bool(sink.delete_when or sink.except_columns)
     if job.rereads or isinstance(replaces, Groups):
         # Every row of the touched keys is here, so these rows alone decide, and nothing that was remembered counts.
-        kept = best.filter(~_deleted(wanted)).select(*columns_of(stored))
+        living = best.filter(~_deleted(sink)).select(*columns_of(stored))
         if isinstance(replaces, Groups):
-            if not job.rereads and (wanted.delete_when or wanted.except_columns):
-                # Winners that live are remembered as well: whenever this process dies, no key is without its memory.
-                replace_groups(session, job.paths.state, best, replaces, stamp.beside)
-            yield lambda: _replace_keys(job, session, kept, replaces, stamp)
-        else:
-            yield lambda: _replace(job, session, kept, stamp)
-        return
-    if not (wanted.delete_when or wanted.except_columns):
+            return _KeysReplaced(job, session, best if remembers and not job.rereads else None, living, replaces, stamp)
+        return TargetCommit(partial(_replace, job, session, living, stamp))
+    if not remembers:
         if replaces == "all":
-            yield lambda: _replace(job, session, best.select(*columns_of(stored)), stamp)
-        else:
-            yield lambda: _merge_greatest(job, session, best, stamp)
-        return
+            return TargetCommit(partial(_replace, job, session, best.select(*columns_of(stored)), stamp))
+        return TargetCommit(partial(_merge_greatest, job, session, best, stamp))
     if replaces == "nothing":
-        best = winners(best.unionByName(_remembered(job, session, best, columns)), wanted, wanted.keys)
-    decided = best.withColumn(_DELETED, _deleted(wanted)).persist()
-    try:
-        _remember(job, session, decided, replaces, stamp)
-        if replaces == "all":
-            yield lambda: _replace(job, session, decided.filter(~F.col(_DELETED)).select(*columns_of(stored)), stamp)
-        else:
-            yield lambda: _merge_decided(job, session, decided, stored, stamp)
-    finally:
-        decided.unpersist()
+        best = winners(best.unionByName(_remembered(job, session, best, rows.columns)), sink, sink.keys)
+    decided = best.withColumn(_DELETED, _deleted(sink)).persist()
+    return _Decided(job, session, decided, stored, stamp, first=replaces == "all")
+
+
+@dataclass(frozen=True, slots=True)
+class _KeysReplaced:
+    """Keys of which every row is at hand."""
+
+    job: Job
+    session: SparkSession
+    remembered: DataFrame | None  # the winners, where some of them are to be remembered
+    living: DataFrame
+    keys: Groups
+    stamp: Provenance
+
+    def commit_state(self) -> None:
+        # Winners that live are remembered as well: whenever this process dies, no key is without its memory.
+        if self.remembered is not None:
+            replace_groups(self.session, self.job.paths.state, self.remembered, self.keys, self.stamp.beside)
+
+    def commit_target(self) -> int:
+        rows = self.living.persist()
+        try:
+            count = rows.count()
+            replace_groups(self.session, self.job.paths.target, rows, self.keys, self.stamp)
+        finally:
+            rows.unpersist()
+        return count
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Winners that were compared with what was remembered of their keys."""
+
+    job: Job
+    session: SparkSession
+    winners: DataFrame  # the transform's columns and `_etl_deleted BOOLEAN`, kept in memory
+    stored: tuple[str, ...]
+    stamp: Provenance
+    first: bool  # they replace all that was there
+
+    def commit_state(self) -> None:
+        _remember(self.job, self.session, self.winners, self.stamp, first=self.first)
+
+    def commit_target(self) -> int:
+        if self.first:
+            living = self.winners.filter(~F.col(_DELETED)).select(*columns_of(self.stored))
+            return _replace(self.job, self.session, living, self.stamp)
+        return _merge_decided(self.job, self.session, self.winners, self.stored, self.stamp)
+
+    def close(self) -> None:
+        self.winners.unpersist()
 
 
 def _deleted(sink: SinkSpec) -> Column:
@@ -100,13 +133,13 @@ def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[
     return known.join(F.broadcast(touched), same, "left_semi")
 
 
-def _remember(job: Job, session: SparkSession, best: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
+def _remember(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance, *, first: bool) -> None:
     """Commit to state what the target will not tell: deleted winners, or every winner where columns are left out."""
     known = committed_epoch(job.paths.state, stamp)
     if known is not None and known >= stamp.epoch:
         return  # an attempt that died before the target came so far
     kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)
-    if replaces == "all":
+    if first:
         rows = fenced(best.filter(kept).drop(_DELETED), stamp.generation)
         writing = with_properties(rows.write.format("delta").mode("overwrite"), mapping(job.flow)).option(
             "overwriteSchema", "true"
@@ -131,16 +164,6 @@ def _replace(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance
     return tally.result()["rows"]
 
 
-def _replace_keys(job: Job, session: SparkSession, rows: DataFrame, keys: Groups, stamp: Provenance) -> int:
-    kept = rows.persist()
-    try:
-        count = kept.count()
-        replace_groups(session, job.paths.target, kept, keys, stamp)
-    finally:
-        kept.unpersist()
-    return count
-
-
 def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance) -> int:
     sink, names = job.flow.sink, best.columns
     name_frame(best, _SOURCE)
@@ -157,7 +180,7 @@ def _merge_greatest(job: Job, session: SparkSession, best: DataFrame, stamp: Pro
     )
 
 
-def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: list[str], stamp: Provenance) -> int:
+def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: tuple[str, ...], stamp: Provenance) -> int:
     name_frame(best, _SOURCE)
     schema = best.select(*columns_of(stored)).schema
     pairs = [(f"s.{quoted(name)}", f"t.{quoted(name)}") for name in stored]

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from etl.engine.create import create
+from etl.engine.epoch_commits import TargetCommit
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
-from etl.engine.sinks.overwrite import create
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pyspark.sql import DataFrame, SparkSession
 
+    from etl.engine.epoch_commits import EpochCommits
     from etl.engine.job import Job
     from etl.engine.output import Replaces
     from etl.engine.provenance import Provenance
 
 
-@contextmanager
-def sink(
-    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
-) -> Iterator[Callable[[], int | None]]:
+def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> EpochCommits:
     """One commit: the groups that are gone, and the rows that stand in their place."""
-    yield lambda: _write(job, session, rows, replaces, stamp)
+    return TargetCommit(partial(_write, job, session, rows, replaces, stamp))
 
 
 def _write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> None:

@@ -7,7 +7,6 @@ collapsed in the target cannot be rebuilt from it, so `state/<pipeline>/<flow>` 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window
@@ -15,21 +14,20 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
+from etl.engine.create import create
 from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.output import Groups
 from etl.engine.replacement import replace_groups
 from etl.engine.session_views import name_frame
 from etl.engine.sinks.merge import refuse_unknown_columns
-from etl.engine.sinks.overwrite import create
 from etl.engine.winners import winners, zeros_apart
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SinkSpec
+    from etl.engine.epoch_commits import EpochCommits
     from etl.engine.job import Job
     from etl.engine.output import Replaces
     from etl.engine.provenance import Provenance
@@ -38,40 +36,55 @@ _NEW = "_etl_observations"
 _START, _END = "_etl_start", "_etl_end"
 
 
-@contextmanager
-def sink(
-    job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance
-) -> Iterator[Callable[[], int | None]]:
-    """Commit the observations to state on the way in, the histories of their keys to the target when called.
+def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> EpochCommits:
+    """The observations among `rows`, and the histories that they make of their keys.
 
-    What is called returns the rows that became observations; the others were the same, or lost to a greater one.
+    The target's commit returns the rows that became observations; the others were the same, or lost to a greater one.
     """
     refuse_unknown_columns(job, rows)
     _refuse_added(job, rows)
-    wanted = job.flow.sink
-    new = winners(rows, wanted, (*wanted.keys, wanted.sequence_by[0])).persist()
-    try:
-        count = new.count()
-        if isinstance(replaces, Groups):  # every observation of the touched keys is here
-            if not job.rereads:
-                replace_groups(session, job.paths.state, new, replaces, stamp.beside)
-            versions = history(new, wanted)
-            yield lambda: _replace(job, session, versions, replaces, stamp, count)
-            return
-        if not job.rereads:
-            _remember(job, session, new, replaces, stamp)
-        if replaces == "all":
-            versions = history(new, wanted)
-            yield lambda: _create(job, session, versions, stamp, count)
-            return
-        touched = new.select(*columns(wanted.keys)).distinct().persist()
-        try:
-            versions = history(_remembered(job, session, touched).select(*columns(rows.columns)), wanted)
-            yield lambda: _replace(job, session, versions, Groups(touched, wanted.keys), stamp, count)
-        finally:
-            touched.unpersist()
-    finally:
-        new.unpersist()
+    sink = job.flow.sink
+    return _Histories(job, session, winners(rows, sink, (*sink.keys, sink.sequence_by[0])).persist(), replaces, stamp)
+
+
+class _Histories:
+    """The versions of the keys that an epoch's observations are of."""
+
+    def __init__(
+        self, job: Job, session: SparkSession, observations: DataFrame, replaces: Replaces, stamp: Provenance
+    ) -> None:
+        self._job, self._session, self._replaces, self._stamp = job, session, replaces, stamp
+        self._kept = [observations]
+        self._observations = observations
+        self._count = 0
+
+    def commit_state(self) -> None:
+        job, session, replaces, keys = self._job, self._session, self._replaces, self._job.flow.sink.keys
+        self._count = self._observations.count()
+        if not job.rereads and isinstance(replaces, Groups):
+            replace_groups(session, job.paths.state, self._observations, replaces, self._stamp.beside)
+        elif not job.rereads:
+            _remember(job, session, self._observations, replaces, self._stamp)
+        every = self._observations
+        if replaces != "all" and not isinstance(replaces, Groups):  # else every observation of the touched keys is here
+            touched = every.select(*columns(keys)).distinct().persist()
+            self._kept.append(touched)
+            every = _remembered(job, session, touched).select(*columns(every.columns))
+            self._replaces = Groups(touched, keys)
+        self._versions = history(every, job.flow.sink)
+
+    def commit_target(self) -> int:
+        if not isinstance(self._replaces, Groups):
+            create(self._job, self._session, self._versions, self._stamp)
+            return self._count
+        versions = self._versions.persist()
+        self._kept.append(versions)
+        replace_groups(self._session, self._job.paths.target, versions, self._replaces, self._stamp)
+        return self._count
+
+    def close(self) -> None:
+        for frame in reversed(self._kept):
+            frame.unpersist()
 
 
 def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
@@ -96,20 +109,6 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     until = F.lead(columns([since])[0]).over(in_order)
     versions = turns.withColumns({"valid_from": columns([since])[0], "valid_to": until}).filter(F.col(_START))
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
-
-
-def _create(job: Job, session: SparkSession, versions: DataFrame, stamp: Provenance, count: int) -> int:
-    create(job, session, versions, stamp)
-    return count
-
-
-def _replace(job: Job, session: SparkSession, rows: DataFrame, keys: Groups, stamp: Provenance, count: int) -> int:
-    versions = rows.persist()
-    try:
-        replace_groups(session, job.paths.target, versions, keys, stamp)
-    finally:
-        versions.unpersist()
-    return count
 
 
 def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:

@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from etl.config.formats import Format
-from etl.config.strategies import SinkStrategy
+from etl.plugins import Format, SinkStrategy
 
 
 class Options(BaseModel):
@@ -21,4 +20,4 @@ class Options(BaseModel):
 
 
 FIXEDWIDTH = Format("twilight_fixedwidth.source:FixedWidth", options=Options, malformed=True)
-DISTINCT = SinkStrategy("twilight_fixedwidth.sink:sink")
+DISTINCT = SinkStrategy("twilight_fixedwidth.sink:prepare")

@@ -1,15 +1,13 @@
 """`strategy: distinct`: the target is a set; a row that it holds already is not added again."""
 
-from contextlib import contextmanager
+from functools import partial
 
-from etl.engine.commit import stamped
-from etl.engine.sinks.overwrite import create
+from etl.plugins import TargetCommit, create, stamped
 
 
-@contextmanager
-def sink(job, session, rows, replaces, stamp):
+def prepare(job, session, rows, replaces, stamp):
     """One commit; a set does not depend on the order in which rows come, nor on how often one does."""
-    yield lambda: _write(job, session, rows.distinct(), replaces, stamp)
+    return TargetCommit(partial(_write, job, session, rows.distinct(), replaces, stamp))
 
 
 def _write(job, session, rows, replaces, stamp):

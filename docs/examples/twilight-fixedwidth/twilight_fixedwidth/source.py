@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from pyspark.sql import functions as F
 
-from etl.config import ddl
-from etl.engine.sources.files import CORRUPT, FileSource
+from etl.plugins import CORRUPT, FileSource, parse_ddl
 
 
 class FixedWidth(FileSource):
@@ -27,7 +26,7 @@ class FixedWidth(FileSource):
 
     def _cut(self, lines):
         columns, fits, start = [], F.length("value") <= sum(self._widths), 1
-        for column, width in zip(ddl.parse(self._said.schema), self._widths, strict=True):
+        for column, width in zip(parse_ddl(self._said.schema), self._widths, strict=True):
             text = F.trim(F.substring("value", start, width))
             value = F.when(text == "", None).otherwise(text)
             columns.append(value.try_cast(column.type).alias(column.name))

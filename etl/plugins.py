@@ -1,0 +1,74 @@
+"""The door for plug-ins: the only module of Twilight that other distributions import (docs/concepts/plug-ins.md).
+
+`Format` and `SinkStrategy` are there at once, since `etl validate` imports a plug-in's declarations. All else is imported when it is
+first asked for, by a run: it brings pyspark along.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config.formats import Format
+from etl.config.strategies import SinkStrategy
+from etl.lazy import lazily
+
+if TYPE_CHECKING:
+    from etl.config.ddl import parse as parse_ddl
+    from etl.config.spec import SourceSpec
+    from etl.engine.checkpoints import SourceLog
+    from etl.engine.commit import stamped
+    from etl.engine.create import create
+    from etl.engine.epoch_commits import EpochCommits, TargetCommit
+    from etl.engine.job import Job
+    from etl.engine.output import Groups, Replaces, Rows
+    from etl.engine.provenance import Provenance
+    from etl.engine.sources import Source
+    from etl.engine.sources.files import CORRUPT, FileSource
+    from etl.engine.sources.pin import Pin
+    from etl.planning.position import Drift
+
+__all__ = [
+    "CORRUPT",
+    "Drift",
+    "EpochCommits",
+    "FileSource",
+    "Format",
+    "Groups",
+    "Job",
+    "Pin",
+    "Provenance",
+    "Replaces",
+    "Rows",
+    "SinkStrategy",
+    "Source",
+    "SourceLog",
+    "SourceSpec",
+    "TargetCommit",
+    "create",
+    "parse_ddl",
+    "stamped",
+]
+
+if not TYPE_CHECKING:  # else any name would do for a type checker
+    __getattr__ = lazily(
+        "etl.plugins",
+        {
+            "CORRUPT": "etl.engine.sources.files",
+            "Drift": "etl.planning.position",
+            "EpochCommits": "etl.engine.epoch_commits",
+            "FileSource": "etl.engine.sources.files",
+            "Groups": "etl.engine.output",
+            "Job": "etl.engine.job",
+            "Pin": "etl.engine.sources.pin",
+            "Provenance": "etl.engine.provenance",
+            "Replaces": "etl.engine.output",
+            "Rows": "etl.engine.output",
+            "Source": "etl.engine.sources",
+            "SourceLog": "etl.engine.checkpoints",
+            "SourceSpec": "etl.config.spec",
+            "TargetCommit": "etl.engine.epoch_commits",
+            "create": "etl.engine.create",
+            "parse_ddl": "etl.config.ddl:parse",
+            "stamped": "etl.engine.commit",
+        },
+    )
