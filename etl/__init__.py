@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from etl.operations.audit import AuditResult
     from etl.operations.verify import VerifyResult
     from etl.planning.backfill import BackfillResult
-    from etl.planning.events import Counts, Failure, FlowResult, RunResult
     from etl.planning.plan import Plan
     from etl.planning.preview import PreviewResult
     from etl.planning.replay import ReplayResult
+    from etl.planning.results import Counts, Failure, FlowResult, RunResult
     from etl.record.history import History
 
 __all__ = [

@@ -85,6 +85,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     )
 
 
+def warnings(messages: Iterable[str]) -> Markup:
+    """One line a warning."""
+    return Markup("".join(element("div", status("warning"), f" {message}") for message in messages))
+
+
 def folded(title: object, *children: object) -> Markup:
     """Something that opens at a click."""
     return element("details", element("summary", title, style=f"cursor:pointer;{_QUIET}"), *children)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from etl.engine.provenance import Provenance
     from etl.engine.sources import Source
     from etl.engine.sources.files import CORRUPT, FileSource
-    from etl.engine.sources.pin import Pin
-    from etl.planning.position import Drift
+    from etl.planning.position import Drift, Pin
 
 __all__ = [
     "CORRUPT",
@@ -59,7 +58,7 @@ if not TYPE_CHECKING:  # else any name would do for a type checker
             "FileSource": "etl.engine.sources.files",
             "Groups": "etl.engine.output",
             "Job": "etl.engine.job",
-            "Pin": "etl.engine.sources.pin",
+            "Pin": "etl.planning.position",
             "Provenance": "etl.engine.provenance",
             "Replaces": "etl.engine.output",
             "Rows": "etl.engine.output",

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 import etl
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 from tests.independent import rows
 
 HEAD = """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from etl.cli.signals import Signals
     from etl.config.spec import PipelineSpec
-    from etl.planning.events import FlowResult, RunResult
+    from etl.planning.results import FlowResult, RunResult
 
 _LEFT = "what is committed stays, and the next run goes on from there"
 _EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl.planning.events import FlowResult, RunResult
+    from etl.planning.results import FlowResult, RunResult
 
 _HEAD = ("flow", "status", "mode", "epochs", "read", "written", "dropped", "quarantined", "merged", "seconds")
 _RARE = ("merged", "dropped", "quarantined", "mode")  # left out where they are all alike and the terminal is narrow

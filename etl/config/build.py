@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from etl.config import ddl, delta_properties, equality, grammar, groups, query, state
 from etl.config.diagnostics import Diagnostic
-from etl.config.expand import Instance
 from etl.config.sinks import plugin_strategy
 from etl.config.sources import build_source, storage_path
 from etl.config.spec import (
@@ -28,30 +27,10 @@ from etl.config.tests import build_tests
 from etl.config.transforms import transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from etl.config.diagnostics import Location
-    from etl.config.document import Document, Path_
-    from etl.config.expand import Expanded
-    from etl.config.project import Place
-    from etl.config.spec import Incremental, Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a spec is built from, beside what the grammar has made of the files."""
-
-    place: Place
-    document: Document
-    environment: str
-    params: Mapping[str, Scalar]
-    written: Mapping[Path_, str]  # where a secret stands: the text as it was written
-    expanded: Expanded
-    storage_at: Location  # NOWHERE, where no environment says it
-
-    def instance(self, section: str, name: str) -> Instance:
-        """What a source or flow was made from: a `for_each`, or itself."""
-        return self.expanded.instances.get((section, name)) or Instance(name, {})
+    from etl.config.given import Given
+    from etl.config.spec import Incremental
 
 
 def build(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.config import grammar
-    from etl.config.build import Given
     from etl.config.document import Document
+    from etl.config.given import Given
     from etl.config.spec import FlowSpec, PipelineSpec
 
 _ALLOWED = frozenset({"pipeline", "flow", "rate_limit", "for_each", "description"})

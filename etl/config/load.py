@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config.build import Given, build
+from etl.config.build import build
 from etl.config.check import check
 from etl.config.composer import read_document
 from etl.config.diagnostics import NOWHERE, Diagnostic, did_you_mean
 from etl.config.document import Document
 from etl.config.expand import Expanded, expand
+from etl.config.given import Given
 from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, UNSUPPORTED_KEYS, Environment, Pipeline
 from etl.config.links import Others, link
 from etl.config.literals import in_plans, literals, short

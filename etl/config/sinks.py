@@ -11,7 +11,7 @@ from etl.config.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from etl.config import grammar
-    from etl.config.build import Given
+    from etl.config.given import Given
 
 Takes = Literal["rows", "full"]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from etl.config import grammar
-    from etl.config.build import Given
     from etl.config.document import Document
+    from etl.config.given import Given
 
 OWNED_OPTIONS = {
     "mode": "on_malformed",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from etl.config import grammar
-    from etl.config.build import Given
+    from etl.config.given import Given
     from etl.config.spec import PipelineSpec
 
 _TABLES = ("delta", "table")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from etl.config import grammar
-    from etl.config.build import Given
     from etl.config.diagnostics import Location
     from etl.config.document import Path_
+    from etl.config.given import Given
     from etl.config.spec import FlowSpec, PipelineSpec, Scalar, SourceSpec
     from etl.config.types import Column
 

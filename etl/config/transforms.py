@@ -13,7 +13,7 @@ from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform, Tr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etl.config.build import Given
+    from etl.config.given import Given
 
 
 def transform(parts: Given, name: str, model: grammar.Flow, found: list[Diagnostic]) -> TransformSpec:

@@ -17,11 +17,12 @@ from etl.engine.generations import recorded_files
 from etl.engine.names import VERSION_COLUMNS, columns, quoted
 from etl.engine.output import Output, Rows, Span
 from etl.engine.provenance import commits, last_stamp, log_versions
-from etl.engine.sources import Pin, open_source
+from etl.engine.sources import open_source
 from etl.engine.sources.files import CORRUPT
 from etl.engine.touched import touched
 from etl.engine.winners import winners
 from etl.errors import FlowFailed, HistoryLost
+from etl.planning.position import Pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

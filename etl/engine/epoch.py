@@ -29,7 +29,7 @@ from etl.engine.tally import Tally
 from etl.engine.under_way import under_way
 from etl.engine.watermark import set_watermark
 from etl.errors import FlowFailed
-from etl.planning.events import Counts
+from etl.planning.results import Counts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from etl.engine.job import Input, Job
     from etl.engine.output import Output
     from etl.engine.replay import Replayed
-    from etl.engine.sources import Pin
-    from etl.planning.plan import Committed, Position
+    from etl.planning.plan import Committed
+    from etl.planning.position import Pin, Position
 
 
 @dataclass(frozen=True, slots=True)

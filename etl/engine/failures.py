@@ -15,13 +15,13 @@ from urllib.parse import unquote, urlsplit
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
-from etl.engine import session_death
 from etl.engine.advice import followable
 from etl.engine.evidence import evidence, is_spark, plain
 from etl.engine.faults import judged
+from etl.engine.session_gateway import death_behind
 from etl.engine.sql_places import place_in_error
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
-from etl.planning.events import Failure
+from etl.planning.results import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
         return _own(cause)
     where = str(_place(flow)) if flow.at.line else ""
-    death = session_death.met(cause)  # first: the text of what a JVM threw is asked of that JVM
+    death = death_behind(cause)  # first: the text of what a JVM threw is asked of that JVM
     if death is not None:
         return death.failure(flow.name, where)
     said = evidence(cause)

@@ -19,16 +19,8 @@ from etl.engine.storage import FlowPaths
 from etl.engine.timeout import ends_within
 from etl.engine.under_way import wait_until_left
 from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
-from etl.planning.events import (
-    Counts,
-    EpochCommitted,
-    Failure,
-    FlowFinished,
-    FlowResult,
-    FlowRetried,
-    FlowStarted,
-    FlowWarned,
-)
+from etl.planning.events import EpochCommitted, FlowFinished, FlowRetried, FlowStarted, FlowWarned
+from etl.planning.results import Counts, Failure, FlowResult
 from etl.planning.strategy import decide
 
 if TYPE_CHECKING:
@@ -42,8 +34,9 @@ if TYPE_CHECKING:
     from etl.engine.prepare import Prepared
     from etl.engine.session import SessionHandle
     from etl.engine.sessions import Sessions
-    from etl.planning.events import Event, Status
+    from etl.planning.events import Event
     from etl.planning.plan import FlowPlan
+    from etl.planning.results import Status
     from etl.planning.strategy import Decision
 
 _POLL_S, _POLL_OBJECTS_S = 0.1, 0.5  # each look at a bucket is a request

@@ -13,12 +13,12 @@ from typing import Any
 
 from etl.engine import checkpoints
 from etl.engine.places import Place, place
-from etl.engine.sources.pin import Pin
 from etl.engine.state_files import state_damage
 from etl.engine.storage import FlowPaths, read_json, write_json, write_new_json
 from etl.errors import FlowFailed
-from etl.planning.events import Counts, Failure
 from etl.planning.plan import Committed, Kind
+from etl.planning.position import Pin
+from etl.planning.results import Counts, Failure
 from etl.planning.strategy import Opened
 
 MICROS = "micros"

@@ -6,7 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from etl.engine.flow_run import FlowRun
-from etl.planning.events import FlowFinished, FlowResult
+from etl.planning.events import FlowFinished
+from etl.planning.results import FlowResult
 
 if TYPE_CHECKING:
     import threading

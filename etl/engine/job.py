@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, StateSpec, Strategy
     from etl.engine.generations import Generation
-    from etl.engine.sources.pin import Pin
     from etl.engine.storage import FlowPaths
     from etl.planning.plan import Committed, Kind
+    from etl.planning.position import Pin
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from etl.engine.sources.pin import Pin
     from etl.engine.tally import Tally
-    from etl.planning.plan import Position
+    from etl.planning.position import Pin, Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import FlowSpec, InputSpec, Mode, PipelineSpec, Strategy
-    from etl.engine.sources import Pin
     from etl.planning.plan import Kind
+    from etl.planning.position import Pin
     from etl.planning.strategy import Decision
 
 

@@ -18,7 +18,7 @@ from etl.engine.names import columns
 from etl.engine.prepare import draft_of, judge
 from etl.engine.provenance import log_versions
 from etl.engine.sources import open_source
-from etl.engine.sources.pin import Pin
+from etl.planning.position import Pin
 from etl.planning.preview import PreviewResult
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Any, cast, get_args
 from etl.engine.places import lines_of, place
 from etl.engine.storage import read_json
 from etl.errors import RunError
-from etl.planning.plan import Committed, Kind, Position
+from etl.planning.plan import Committed, Kind
+from etl.planning.position import Position
 
 _DIGITS = 20
 

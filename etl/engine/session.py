@@ -74,7 +74,7 @@ class SessionHandle:
 
     def death(self, cause: BaseException | None = None) -> Death | None:
         """How the session's JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
-        return session_death.of_theirs(cause) if self._gateway is None else session_death.of_ours(self._gateway, cause)
+        return session_death.of_theirs(cause) if self._gateway is None else self._gateway.death(cause)
 
     def close(self) -> None:
         """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""

@@ -8,20 +8,18 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.errors import EnvironmentProblem, EtlError, FlowFailed
-from etl.planning.events import Failure
+from etl.planning.results import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from subprocess import Popen
 
-    from etl.engine.session_gateway import Gateway
 
 _MEMORY_EXIT = 52  # Spark's own, of a JVM in which a thread found no memory (org.apache.spark.util.SparkExitCode)
 _MEMORY = re.compile(r"OutOfMemoryError:? *([^\n|]*)")
@@ -56,24 +54,6 @@ class Death:
         return FlowFailed(self.what, hint=self.hint, transient=self.ours)
 
 
-def of_ours(gateway: Gateway, cause: BaseException | None = None) -> Death | None:
-    """How a JVM that we started died; None where it lives. `cause`: what was met, by which it may be about to."""
-    code = _ended(gateway.process, cause)
-    words = gateway.last_words(lines=200)
-    if code is not None:
-        return of_code(code, words, gateway.memory, killed=gateway.was_short(), ours=True)
-    return _stopped(words, gateway.memory, ours=True) if cause is not None and fate() == "stopped" else None
-
-
-def of_start(gateway: Gateway) -> Death | None:
-    """What a JVM of ours died of before it could be asked anything; None where it ended by itself, and its last words say why."""
-    code = gateway.process.poll()
-    if code is None:
-        return None
-    death = of_code(code, gateway.last_words(lines=200), gateway.memory, killed=gateway.was_short(), ours=True)
-    return death if death.memory or _signal(code) else None
-
-
 def of_theirs(cause: BaseException | None = None) -> Death | None:
     """How the JVM of a session that is not ours died; None where it lives, or where there is none."""
     client = _client()
@@ -81,12 +61,12 @@ def of_theirs(cause: BaseException | None = None) -> Death | None:
         return None
     process = getattr(client, "proc", None)
     if process is not None:
-        code = _ended(process, cause)
+        code = ended(process, cause)
         if code is not None:
             return of_code(code, "", "", killed=False, ours=False)
     if cause is not None and fate() == "stopped":
-        return _stopped("", "", ours=False)
-    if process is not None or cause is None or not _is_lost(cause, _text(cause)):
+        return stopped("", "", ours=False)
+    if process is not None or cause is None or not is_lost(cause):
         return None
     parameters = client.java_parameters if hasattr(client, "java_parameters") else client.gateway_parameters
     deadline = time.monotonic() + _SOON_S
@@ -100,22 +80,7 @@ def of_theirs(cause: BaseException | None = None) -> Death | None:
         time.sleep(_LOOK_S)
 
 
-def met(cause: BaseException) -> Death | None:
-    """The death that an exception comes of, whosever JVM it was; None where it lives."""
-    if "pyspark" not in sys.modules:
-        return None
-    from etl.engine.session_gateway import launched  # noqa: PLC0415  # pyspark is imported already
-
-    text = _text(cause)
-    if not _is_lost(cause, text) and not _MEMORY.search(text) and fate() == "lives":
-        return None
-    ours = launched()
-    if not ours:
-        return of_theirs(cause)
-    return next(filter(None, (of_ours(gateway, cause) for gateway in reversed(ours))), None)
-
-
-def _ended(process: Popen[bytes], cause: BaseException | None) -> int | None:
+def ended(process: Popen[bytes], cause: BaseException | None) -> int | None:
     """The exit code; where `cause` says that the end is near, it is waited for."""
     deadline = time.monotonic() + _patience(cause)
     while process.poll() is None and time.monotonic() < deadline:
@@ -134,7 +99,7 @@ def _patience(cause: BaseException | None) -> float:
         return 0.0
     if said == "leaving" or _LEAVING.search(text) or any(isinstance(item, Py4JNetworkError) for item in _chain(cause)):
         return _PATIENCE_S  # shutdown hooks take their time
-    return _SOON_S if _is_lost(cause, text) or _MEMORY.search(text) else 0.0
+    return _SOON_S if is_lost(cause) or is_memory(cause) else 0.0
 
 
 def fate() -> Fate:
@@ -153,18 +118,23 @@ def fate() -> Fate:
         return "leaving"
 
 
-def _is_lost(cause: BaseException, text: str) -> bool:
+def is_lost(cause: BaseException) -> bool:
     """Whether an exception is one of a connection to a JVM that is not there, or that takes leave."""
     from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # pyspark is imported already
 
-    return _LEAVING.search(text) is not None or any(
+    return _LEAVING.search(_text(cause)) is not None or any(
         isinstance(item, Py4JNetworkError | ConnectionError | EOFError) for item in _chain(cause)
     )
 
 
+def is_memory(cause: BaseException) -> bool:
+    """Whether an exception, or what caused it, says that there was no memory."""
+    return _MEMORY.search(_text(cause)) is not None
+
+
 def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> Death:
     """What a JVM with that exit code and those last words died of; `killed`: the system was short of memory, and killed somebody."""
-    number = _signal(code)
+    number = signalled(code)
     found = _MEMORY.search(words)
     if found or code == _MEMORY_EXIT:
         return _short(found.group(1).strip() if found else "", memory, ours=ours)
@@ -198,7 +168,7 @@ def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> 
     )
 
 
-def _signal(code: int) -> int:
+def signalled(code: int) -> int:
     """The signal that an exit code tells of; 0 where it tells of none."""
     number = -code if code < 0 else code - _SIGNALLED
     return number if number in set(signal.Signals) else 0
@@ -210,7 +180,7 @@ def _short(kind: str, memory: str, *, ours: bool) -> Death:
     return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
 
 
-def _stopped(words: str, memory: str, *, ours: bool) -> Death:
+def stopped(words: str, memory: str, *, ours: bool) -> Death:
     """Of a context that is stopped in a JVM that lives: Spark does so where one of its own threads meets what it cannot go on from."""
     found = _MEMORY.search(words)
     if found:

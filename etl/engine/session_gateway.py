@@ -6,13 +6,25 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from etl.engine.session_death import kills_by_the_system, of_ours, of_start
+from etl.engine.session_death import (
+    Death,
+    ended,
+    fate,
+    is_lost,
+    is_memory,
+    kills_by_the_system,
+    of_code,
+    of_theirs,
+    signalled,
+    stopped,
+)
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -92,6 +104,21 @@ class Gateway:
         now = kills_by_the_system()
         return now is not None and self.kills is not None and now > self.kills
 
+    def death(self, cause: BaseException | None = None) -> Death | None:
+        """How the JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
+        code, words = ended(self.process, cause), self.last_words(lines=200)
+        if code is not None:
+            return of_code(code, words, self.memory, killed=self.was_short(), ours=True)
+        return stopped(words, self.memory, ours=True) if cause is not None and fate() == "stopped" else None
+
+    def death_at_start(self) -> Death | None:
+        """What the JVM died of before it could be asked anything; None where it ended by itself, and its last words say why."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        death = of_code(code, self.last_words(lines=200), self.memory, killed=self.was_short(), ours=True)
+        return death if death.memory or signalled(code) else None
+
     def end(self) -> int:
         """Close the JVM's standard input, which is its sign to go, and wait for it; its exit code."""
         from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
@@ -120,6 +147,18 @@ _LAUNCHED: list[Gateway] = []
 def launched() -> list[Gateway]:
     """The JVMs that this process started and has not ended: those that live, and those that died."""
     return list(_LAUNCHED)
+
+
+def death_behind(cause: BaseException) -> Death | None:
+    """The death that an exception comes of, of whichever JVM it was that this process works with; None where that lives."""
+    if "pyspark" not in sys.modules:
+        return None
+    if not is_lost(cause) and not is_memory(cause) and fate() == "lives":
+        return None
+    ours = launched()
+    if not ours:
+        return of_theirs(cause)
+    return next(filter(None, (gateway.death(cause) for gateway in reversed(ours))), None)
 
 
 def forget(session: SparkSession) -> None:
@@ -164,7 +203,7 @@ def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSessio
             client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
         for process in [known for known, thread in _STARTING.values() if thread == threading.get_ident()]:
-            death = of_start(Gateway(process, said, conf.get("spark.driver.memory", ""), kills))
+            death = Gateway(process, said, conf.get("spark.driver.memory", ""), kills).death_at_start()
             if death is not None:
                 raise death.error() from cause
         raise _failed(_words(said) or str(cause)) from cause
@@ -181,7 +220,7 @@ def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSessio
         gateway.end()
         raise _failed(words) from cause
     except BaseException as cause:
-        death = of_ours(gateway, cause)
+        death = gateway.death(cause)
         gateway.end()
         if death is not None:
             raise death.error() from cause

@@ -18,7 +18,7 @@ from etl.engine.clock import NEWEST, with_clock, without_clock
 from etl.engine.names import columns, quoted
 from etl.engine.places import place
 from etl.engine.sources.files import CORRUPT, ORIGIN
-from etl.planning.events import Counts
+from etl.planning.results import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from etl.config.spec import Mode, PipelineSpec
     from etl.planning.backfill import BackfillResult
-    from etl.planning.events import RunResult
     from etl.planning.plan import Plan
     from etl.planning.preview import PreviewResult
     from etl.planning.replay import ReplayResult
+    from etl.planning.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from etl.errors import ConfigurationError, EtlError, FlowFailed
 from etl.operations.plan import located
 from etl.operations.standing import flow_of, job_at, readable, standing, strategy_of
 from etl.planning.backfill import BackfillResult, windows
-from etl.planning.events import Counts
 from etl.planning.fingerprint import fingerprint
+from etl.planning.results import Counts
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 

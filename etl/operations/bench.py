@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from etl.config.types import Column
     from etl.engine.session import SessionHandle
     from etl.engine.table_rows import TableReader, TableRows
-    from etl.planning.events import Failure, RunResult
+    from etl.planning.results import Failure, RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from etl.config.grammar_values import seconds
 from etl.engine.graph_run import run_graph
-from etl.planning.events import Counts, FlowFinished
+from etl.planning.events import FlowFinished
+from etl.planning.results import Counts
 
 if TYPE_CHECKING:
     import threading
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
     from etl.engine.flow_run import Order
     from etl.engine.sessions import Sessions
-    from etl.planning.events import Event, FlowResult
+    from etl.planning.events import Event
     from etl.planning.plan import Plan
+    from etl.planning.results import FlowResult
 
 
 def run_rounds(

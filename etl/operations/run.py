@@ -21,17 +21,8 @@ from etl.engine.storage import root_of
 from etl.errors import EnvironmentProblem
 from etl.operations.plan import plan
 from etl.operations.rounds import run_rounds
-from etl.planning.events import (
-    Counts,
-    EpochCommitted,
-    Failure,
-    FlowFinished,
-    FlowResult,
-    FlowStarted,
-    RunFinished,
-    RunResult,
-    RunStarted,
-)
+from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, RunFinished, RunStarted
+from etl.planning.results import Counts, Failure, FlowResult, RunResult
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 
@@ -39,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from etl.config.spec import Mode, PipelineSpec
-    from etl.planning.events import Event, Status
+    from etl.planning.events import Event
     from etl.planning.plan import FlowPlan
+    from etl.planning.results import Status
 
 _SHORT_BYTES = 8 * 1024 * 1024
 

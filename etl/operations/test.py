@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from etl.config.rows import Written
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, TestSpec
     from etl.engine.table_rows import TableRows
-    from etl.planning.events import Failure
+    from etl.planning.results import Failure
 
 TestStatus: TypeAlias = Literal["passed", "failed", "error"]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from etl.config.spec import FlowSpec, Mode, SourceSpec
     from etl.engine.table_difference import TableComparer
-    from etl.planning.events import Failure, FlowResult
+    from etl.planning.results import Failure, FlowResult
 
 Ended: TypeAlias = Literal[
     "equal", "differs", "failed", "not judged"

@@ -18,7 +18,7 @@ from etl.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from etl.planning.events import Counts
+    from etl.planning.results import Counts
 
 Bound: TypeAlias = date | datetime | int | float | Decimal | str
 

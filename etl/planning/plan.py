@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from etl.config.secrets import redact
+from etl.markup import Markup, card, code, element, folded, quiet, status, table, warnings
+from etl.planning.position import Position
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
@@ -20,7 +22,6 @@ STRATEGIES: Mapping[Kind, Strategy] = {
 }
 """Where a kind's rows go when nobody says otherwise."""
 
-Position: TypeAlias = Mapping[str, Any]  # input → how far it has been read; JSON all the way down
 Action = Literal["unchanged", "resume", "new generation", "after upstream"]
 
 
@@ -69,11 +70,37 @@ class Plan:
     problems: tuple[str, ...] = ()  # why flows cannot be told of: what the environment lacks; among the warnings, too
 
     def __repr__(self) -> str:
-        from etl.planning.render import plan_text  # noqa: PLC0415  # only who looks at it pays
-
-        return redact(plan_text(self))
+        return _text(self)
 
     def _repr_html_(self) -> str:
-        from etl.planning.render import plan_html  # noqa: PLC0415  # only who looks at it pays
+        return redact(_html(self))
 
-        return redact(plan_html(self))
+
+def _text(plan: Plan) -> str:
+    """The plan in one line, and one for each flow."""
+    lines = [f"  {item.flow.name}: {item.action}" + (f" ({item.reason})" if item.reason else "") for item in plan.flows]
+    return redact("\n".join([f"Plan of {plan.spec.name}, {plan.mode} in environment {plan.spec.environment}", *lines]))
+
+
+def _html(plan: Plan) -> Markup:
+    """The plan: what would be done with each flow, and why."""
+    rows = [
+        (
+            element("b", item.flow.name),
+            status(item.action),
+            item.generation,
+            item.kind or "auto",
+            quiet(item.decided_by),
+            item.strategy or "append or overwrite",
+            item.reason,
+        )
+        for item in plan.flows
+    ]
+    title = ("Plan of", element("b", plan.spec.name), quiet(f"{plan.mode}, environment {plan.spec.environment}"))
+    places = table(("flow", "target"), [(item.flow.name, code(item.target)) for item in plan.flows])
+    return card(
+        title,
+        table(("flow", "action", "generation", "kind", "decided by", "writes", "reason"), rows),
+        warnings(plan.warnings),
+        folded("tables", places),
+    )

@@ -8,15 +8,27 @@ rate limit stopped inside version w.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _MODULUS = 1 << 128
 
+Position: TypeAlias = Mapping[str, Any]
+"""Input → how far it has been read; JSON all the way down."""
+
 Moved = Literal["same", "more", "rewritten", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A moment of an input, held fast: how far it goes, and for files the list behind its digest (absolute path → modification time in ms)."""
+
+    position: Mapping[str, Any]
+    files: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

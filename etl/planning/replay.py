@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from etl.planning.events import Counts
+    from etl.planning.results import Counts
 
 
 @dataclass(frozen=True, slots=True)

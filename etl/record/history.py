@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from etl.config.spec import PipelineSpec
     from etl.engine.places import Place
     from etl.planning.backfill import BackfillResult
-    from etl.planning.events import RunResult
     from etl.planning.replay import ReplayResult
+    from etl.planning.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from etl.planning.backfill import BackfillResult
-    from etl.planning.events import RunResult
     from etl.planning.replay import ReplayResult
+    from etl.planning.results import RunResult
 
 _WAIT_S = 3.0  # for a store that does not answer now
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.config.spec import Mode, PipelineSpec
-    from etl.planning.events import RunResult
+    from etl.planning.results import RunResult
     from etl.testing.modes import Given
 
 

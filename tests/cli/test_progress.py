@@ -7,7 +7,8 @@ import io
 import pytest
 
 from etl.cli.progress import LiveProgress
-from etl.planning.events import Counts, EpochCommitted, FlowStarted, FlowWarned, RunStarted
+from etl.planning.events import EpochCommitted, FlowStarted, FlowWarned, RunStarted
+from etl.planning.results import Counts
 
 
 @pytest.mark.parametrize("columns", ["80", "160"])

@@ -173,7 +173,7 @@ def test_the_tests_of_a_pipeline_show_what_they_say_at_every_terminal(
 
 def test_a_table_of_a_run_fits_into_a_narrow_terminal_and_tells_of_each_flow() -> None:
     from etl.cli.summary import table
-    from etl.planning.events import Counts, FlowResult
+    from etl.planning.results import Counts, FlowResult
 
     flows = [
         FlowResult(flow="a_flow_with_a_rather_long_name_indeed", status="succeeded", mode="batch", target="t", counts=Counts(read=1_234_567, written=1_234_567), epochs=3),

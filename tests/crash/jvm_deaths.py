@@ -29,7 +29,7 @@ from tests.leftovers import left_behind
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode
-    from etl.planning.events import RunResult
+    from etl.planning.results import RunResult
 
 # Where each point is met: by flows that come there in both modes.
 _BOTH = {

@@ -173,7 +173,7 @@ def test_a_jvm_that_dies_as_it_starts_is_named_and_one_that_will_not_start_says_
     process = subprocess.Popen(["/bin/sh", "-c", ends])
     process.wait()
     with tempfile.TemporaryFile() as said:
-        death = session_death.of_start(Gateway(process, said, "1g"))
+        death = Gateway(process, said, "1g").death_at_start()
     assert (told is None) == (death is None)
     assert death is None or told in death.what
     if death is not None and not death.memory:

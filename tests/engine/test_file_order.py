@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 from tests.independent import rows
 
 pytestmark = pytest.mark.spark

@@ -10,8 +10,8 @@ import pytest
 from etl.engine.checkpoints import SourceLog
 from etl.engine.generations import record_counts
 from etl.engine.lost import with_rows
-from etl.planning.events import Counts
 from etl.planning.position import Drift
+from etl.planning.results import Counts
 
 FILES = [["/in/a.csv"], ["/in/b.csv", "/in/c.csv"], ["/in/d.csv"]]
 READ = [100, 20, 3]

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.config.spec import Mode
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 from tests.independent import rows
 
 pytestmark = pytest.mark.spark

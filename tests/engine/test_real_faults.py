@@ -14,7 +14,7 @@ import pytest
 from deltalake import write_deltalake
 
 import etl
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 
 pytestmark = pytest.mark.spark
 

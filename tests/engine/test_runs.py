@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.config.spec import Mode
-from etl.planning.events import FlowResult, RunResult
+from etl.planning.results import FlowResult, RunResult
 from tests.engine_cases import actual, land, model, write_project
 from tests.independent import rows, stamps
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.errors import ConfigurationError, EnvironmentProblem
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 from tests.independent import rows
 
 pytestmark = pytest.mark.spark

@@ -16,7 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.planning.events import RunResult
+from etl.planning.results import RunResult
 from etl.testing import assert_equal_modes
 from tests.independent import rows
 

@@ -16,18 +16,8 @@ import pytest
 import etl
 from etl.notebook.progress import NotebookProgress, progress
 from etl.operations.audit import AuditResult, Finding, FlowAudit
-from etl.planning.events import (
-    Counts,
-    EpochCommitted,
-    Failure,
-    FlowFinished,
-    FlowResult,
-    FlowStarted,
-    FlowWarned,
-    RunFinished,
-    RunResult,
-    RunStarted,
-)
+from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, FlowWarned, RunFinished, RunStarted
+from etl.planning.results import Counts, Failure, FlowResult, RunResult
 from etl.record.history import History, HistoryEntry
 
 EVIL = "<script>alert('&')</script>"

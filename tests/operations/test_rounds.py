@@ -13,7 +13,7 @@ from etl.config.load import load
 from etl.engine.flow_run import Order
 from etl.operations import rounds
 from etl.operations.plan import plan
-from etl.planning.events import FlowResult
+from etl.planning.results import FlowResult
 
 Write = Callable[[Mapping[str, str]], Path]
 

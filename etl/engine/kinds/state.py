@@ -14,9 +14,10 @@ from etl.engine.arrivals import arrive
 from etl.engine.held import held
 from etl.engine.names import columns
 from etl.engine.output import Groups, Output
-from etl.engine.sources import Pin, open_source
+from etl.engine.sources import open_source
 from etl.engine.stateful import open_state
 from etl.errors import FlowFailed
+from etl.planning.position import Pin
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.plugins import PluginProblem, find_format, opened
-from etl.engine.sources.pin import Pin
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
 
     from etl.config.spec import SourceSpec
     from etl.engine.checkpoints import SourceLog
-    from etl.planning.position import Drift
-
-__all__ = ["Pin", "Source", "open_source"]
+    from etl.planning.position import Drift, Pin
 
 
 class Source(Protocol):

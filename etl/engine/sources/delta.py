@@ -11,10 +11,9 @@ from etl.engine.checkpoints import decode
 from etl.engine.commit import FEED
 from etl.engine.places import place
 from etl.engine.provenance import log_versions, read_commit
-from etl.engine.sources.pin import Pin
 from etl.engine.storage import read_json
 from etl.errors import EnvironmentProblem, FlowFailed
-from etl.planning.position import Drift
+from etl.planning.position import Drift, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,9 +17,8 @@ from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
-from etl.engine.sources.pin import Pin
 from etl.errors import EnvironmentProblem, ExpectationFailed, FlowFailed
-from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
+from etl.planning.position import Drift, Pin, advance_files, file_drift, files_position, unlisted_drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

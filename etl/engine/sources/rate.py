@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.sources.pin import Pin
-from etl.planning.position import Drift
+from etl.planning.position import Drift, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

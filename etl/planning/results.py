@@ -1,0 +1,146 @@
+"""What a run did, as values that show themselves: in a line each for a plain `repr`, as a card for a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from etl.config.secrets import redact
+from etl.markup import Markup, card, code, element, folded, preformatted, quiet, status, table, warnings
+
+Status = Literal["succeeded", "failed", "skipped", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of one epoch, or summed over a flow's epochs in one run.
+
+    read: rows of the `changes` inputs, malformed ones among them. written: rows that reached the target (for merge: that
+    won). merged: rows of a merge that lost to a greater row of their key. late: rows of a state flow that came later than its
+    watermark, and were left out. `read` = parsed + malformed at the source, and late ones among the parsed; the transform's
+    rows = written + merged + its dropped + its quarantined.
+    """
+
+    read: int = 0
+    written: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    merged: int = 0
+    late: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.read + other.read,
+            self.written + other.written,
+            self.dropped + other.dropped,
+            self.quarantined + other.quarantined,
+            self.merged + other.merged,
+            self.late + other.late,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next."""
+
+    kind: Literal["configuration", "environment", "expectation", "run"]
+    message: str
+    where: str = ""
+    hint: str = ""
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowResult:
+    """What a flow did in one run."""
+
+    flow: str
+    status: Status
+    mode: Literal["batch", "stream"]
+    counts: Counts = Counts()
+    epochs: int = 0
+    generation: int | None = None
+    target: str = ""
+    quarantine: str | None = None  # the quarantine table's path, where the flow has one
+    duration_s: float = 0.0
+    attempts: int = 0
+    reason: str = ""  # why it ran, or did not
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did, flow by flow, in the order of the graph."""
+
+    run_id: str
+    pipeline: str
+    mode: Literal["batch", "stream"]
+    status: Status
+    started_at: str  # ISO 8601, UTC
+    duration_s: float
+    flows: tuple[FlowResult, ...]
+    storage: str = ""
+
+    def __repr__(self) -> str:
+        return _text(self)
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+def _text(result: RunResult) -> str:
+    """The result in one line, and one for each flow."""
+    lines = [
+        f"Run {result.run_id} of {result.pipeline}, {result.mode}: {result.status} in {result.duration_s:.1f} s",
+        *(
+            f"  {flow.flow}: {flow.status}, {flow.counts.read:,} read, {flow.counts.written:,} written"
+            for flow in result.flows
+        ),
+    ]
+    failed = [f"  {flow.flow}: {flow.failure.message}" for flow in result.flows if flow.failure is not None]
+    return redact("\n".join(lines + failed))
+
+
+def _html(result: RunResult) -> Markup:
+    """The result: counts, then whatever went wrong, whole."""
+    head = ("flow", "status", "epochs", "read", "written", "dropped", "quarantined", "merged", "late", "seconds", "")
+    rows = [
+        (
+            element("b", flow.flow),
+            status(flow.status),
+            flow.epochs,
+            flow.counts.read,
+            flow.counts.written,
+            flow.counts.dropped,
+            flow.counts.quarantined,
+            flow.counts.merged,
+            flow.counts.late,
+            round(flow.duration_s, 1),
+            quiet(flow.reason if flow.status in ("unchanged", "skipped") else ""),
+        )
+        for flow in result.flows
+    ]
+    title = (
+        status(result.status),
+        element("b", result.pipeline),
+        quiet(f"{result.mode}, {result.duration_s:.1f} s, run {result.run_id}"),
+    )
+    said = [f"{flow.flow}: {message}" for flow in result.flows for message in flow.warnings]
+    failures = [part for flow in result.flows for part in _failure(flow)]
+    places = table(("flow", "table", "set aside"), [_place(flow) for flow in result.flows])
+    return card(title, table(head, rows), *failures, warnings(said), folded("tables", places))
+
+
+def _failure(flow: FlowResult) -> list[Markup]:
+    if flow.failure is None:
+        return []
+    where = f"{flow.failure.where} " if flow.failure.where else ""
+    hint = f"\n  {flow.failure.hint}" if flow.failure.hint else ""
+    heading = element("div", status("failed"), f" {flow.flow}")
+    return [heading, preformatted(f"{where}{flow.failure.message}{hint}")]
+
+
+def _place(flow: FlowResult) -> tuple[object, ...]:
+    aside = code(flow.quarantine) if flow.quarantine is not None and flow.counts.quarantined else None
+    return (flow.flow, code(flow.target), aside)
