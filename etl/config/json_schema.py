@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from etl.config import grammar
-from etl.config.reader_options import READER_OPTIONS
-from etl.config.sources import OWNED_OPTIONS
+from etl.config.reader_options import OWNED_OPTIONS, READER_OPTIONS
 
 if TYPE_CHECKING:
     from pydantic_core import core_schema

@@ -93,3 +93,33 @@ READER_OPTIONS: dict[str, dict[str, ReaderOption]] = {
         "lineSep": _text("What ends a line (default: any of \\n, \\r, \\r\\n)."),
     },
 }  # fmt: skip
+
+OWNED_OPTIONS = {
+    "mode": "on_malformed",
+    "columnnameofcorruptrecord": "on_malformed",
+    "badrecordspath": "on_malformed",
+    "ignorecorruptfiles": "on_malformed",
+    "ignoremissingfiles": "nothing: a file that goes missing is never passed over",
+    "maxfilespertrigger": "rate_limit: {files: …}",
+    "maxbytespertrigger": "rate_limit: {bytes: …}",
+    "maxfileage": "nothing: files are never too old",
+    "latestfirst": "nothing: the order of files never decides",
+    "filenameonly": "nothing: a file is its whole path",
+    "cleansource": "nothing: files are never deleted",
+    "inferschema": "schema",
+    "path": "path",
+    "basepath": "path",
+    "recursivefilelookup": "path, with a glob",
+    "pathglobfilter": "path, with a glob",
+    "modifiedbefore": "nothing: every file counts",
+    "modifiedafter": "nothing: every file counts",
+    "versionasof": "nothing: the framework pins versions",
+    "timestampasof": "nothing: the framework pins versions",
+    "startingversion": "nothing: the framework knows where to start",
+    "startingtimestamp": "nothing: the framework knows where to start",
+    "readchangefeed": "nothing: a flow that needs the change feed reads it",
+    "ignorechanges": "nothing: changes are never ignored",
+    "ignoredeletes": "nothing: deletes are never ignored",
+    "skipchangecommits": "nothing: commits are never skipped",
+}
+"""Options of a reader that the framework sets itself, in small letters: what says the same instead."""

@@ -12,6 +12,7 @@ from etl.config.diagnostics import Diagnostic, Location, did_you_mean
 from etl.config.formats import FORMATS, Format, option_names, wrong_options
 from etl.config.links import open_link
 from etl.config.plugins import PluginProblem, find_format
+from etl.config.reader_options import OWNED_OPTIONS
 from etl.config.spec import RateLimitSpec, SourceSpec
 from etl.config.starts import start_of
 from etl.config.stores import fault_of, is_object
@@ -23,35 +24,6 @@ if TYPE_CHECKING:
     from etl.config import grammar
     from etl.config.document import Document
     from etl.config.given import Given
-
-OWNED_OPTIONS = {
-    "mode": "on_malformed",
-    "columnnameofcorruptrecord": "on_malformed",
-    "badrecordspath": "on_malformed",
-    "ignorecorruptfiles": "on_malformed",
-    "ignoremissingfiles": "nothing: a file that goes missing is never passed over",
-    "maxfilespertrigger": "rate_limit: {files: …}",
-    "maxbytespertrigger": "rate_limit: {bytes: …}",
-    "maxfileage": "nothing: files are never too old",
-    "latestfirst": "nothing: the order of files never decides",
-    "filenameonly": "nothing: a file is its whole path",
-    "cleansource": "nothing: files are never deleted",
-    "inferschema": "schema",
-    "path": "path",
-    "basepath": "path",
-    "recursivefilelookup": "path, with a glob",
-    "pathglobfilter": "path, with a glob",
-    "modifiedbefore": "nothing: every file counts",
-    "modifiedafter": "nothing: every file counts",
-    "versionasof": "nothing: the framework pins versions",
-    "timestampasof": "nothing: the framework pins versions",
-    "startingversion": "nothing: the framework knows where to start",
-    "startingtimestamp": "nothing: the framework knows where to start",
-    "readchangefeed": "nothing: a flow that needs the change feed reads it",
-    "ignorechanges": "nothing: changes are never ignored",
-    "ignoredeletes": "nothing: deletes are never ignored",
-    "skipchangecommits": "nothing: commits are never skipped",
-}
 
 
 def build_source(parts: Given, name: str, model: grammar.Source, zone: str, found: list[Diagnostic]) -> SourceSpec:

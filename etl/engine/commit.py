@@ -9,6 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.names import quoted
 from etl.engine.provenance import Provenance, last_stamp
+from etl.engine.table_properties import COLUMN_MAPPING, GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
-FEED = "delta.enableChangeDataFeed"
-"""The property of a table that makes it tell which rows came and went."""
-
-COLUMN_MAPPING = "delta.columnMapping.mode"
-"""The property of a table whose columns may have any name."""
-
-GENERATION = "etl.generation"
-"""The key, in the metadata of a table's first column, of the generation that made the table what it is."""
-
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 
 

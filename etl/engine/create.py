@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.commit import FEED, fenced, stamped, with_properties
+from etl.engine.commit import fenced, stamped, with_properties
 from etl.engine.contract import described
+from etl.engine.table_properties import FEED
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

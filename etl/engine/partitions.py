@@ -28,10 +28,10 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.masking import MASK, sensitive
 from etl.config.stores import is_object
 from etl.engine import markers
-from etl.engine.commit import COLUMN_MAPPING
 from etl.engine.contract import masked
 from etl.engine.expectations import DROPPED, REASON
 from etl.engine.names import quoted
+from etl.engine.table_properties import COLUMN_MAPPING
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

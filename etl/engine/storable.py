@@ -20,7 +20,7 @@ from pyspark.sql.types import (
 from etl.config.columns import FEED_COLUMNS, instead, not_held, reserved
 from etl.config.diagnostics import Diagnostic
 from etl.config.types import Column, Type
-from etl.engine.commit import COLUMN_MAPPING
+from etl.engine.table_properties import COLUMN_MAPPING
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

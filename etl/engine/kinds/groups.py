@@ -10,10 +10,10 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.arrivals import arrive, malformed
 from etl.engine.compile import apply
+from etl.engine.kinds.group_streams import INPUT, groups_of, with_groups
 from etl.engine.output import Arrival, Output, Span
 from etl.engine.sources import open_source
 from etl.engine.sources.files import CORRUPT
-from etl.engine.streams import INPUT, groups_of, with_groups
 from etl.engine.tally import Tally
 from etl.engine.touched import touched
 

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from etl.config.starts import starts
 from etl.engine.checkpoints import decode
-from etl.engine.commit import FEED
 from etl.engine.places import place
 from etl.engine.provenance import log_versions, read_commit
 from etl.engine.storage import read_json
+from etl.engine.table_properties import FEED
 from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, Pin
 
