@@ -12,29 +12,29 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from etl.cli import main as command_line
-from etl.config import grammar, grammar_values
 from etl.config.codes import CODES
-from etl.config.formats import FORMATS
-from etl.config.json_schema import SCHEMAS
-from etl.config.strategies import STRATEGIES
+from etl.config.grammar import models, values
+from etl.config.grammar.formats import FORMATS
+from etl.config.grammar.json_schema import SCHEMAS
+from etl.config.grammar.strategies import STRATEGIES
 
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/generate.py (`make docs`); edit the code it reads, not this file. -->"
 _ALIASES = {
-    grammar_values.Name: "name",
-    grammar_values.Text: "text",
-    grammar_values.Texts: "text, or list of texts",
-    grammar_values.Duration: "duration",
-    grammar_values.Option: "text, number or boolean",
-    grammar_values.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
-    grammar_values.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
-    grammar_values.Trigger: "`available_now`, or a duration",
-    grammar_values.ForEach: "name → list of values",
-    grammar_values.Flag: "boolean",
-    grammar_values.Rows: "list of rows",
-    grammar_values.GivenRows: "list of rows, list of lists of rows, or a file",
-    grammar_values.ExpectedRows: "list of rows, or a mapping",
-    grammar_values.Positive: "whole number above 0",
+    values.Name: "name",
+    values.Text: "text",
+    values.Texts: "text, or list of texts",
+    values.Duration: "duration",
+    values.Option: "text, number or boolean",
+    values.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
+    values.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
+    values.Trigger: "`available_now`, or a duration",
+    values.ForEach: "name → list of values",
+    values.Flag: "boolean",
+    values.Rows: "list of rows",
+    values.GivenRows: "list of rows, list of lists of rows, or a file",
+    values.ExpectedRows: "list of rows, or a mapping",
+    values.Positive: "whole number above 0",
 }
 _BAR = r"\|"  # a bar that ends no cell
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "boolean"}
@@ -60,8 +60,8 @@ def pipeline() -> str:
         "source and every flow that does not say otherwise; keys of the form `x-*` are for YAML anchors, and ignored.",
         "",
     ]
-    for title, models in (("pipeline.yml", grammar.MODELS), ("conf/<env>.yml", grammar.ENVIRONMENT_MODELS)):
-        for path, model in models.items():
+    for title, by_path in (("pipeline.yml", models.MODELS), ("conf/<env>.yml", models.ENVIRONMENT_MODELS)):
+        for path, model in by_path.items():
             at = ".".join("<name>" if part == "*" else part for part in path)
             lines += [f"### `{at}`", "", _sentence(model), ""] if path else [f"## `{title}`", ""]
             lines += ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *_rows(model), ""]
@@ -72,7 +72,7 @@ def pipeline() -> str:
         "",
     ]
     lines += ["| where | what |", "| --- | --- |"]
-    for path, words in (*grammar.UNSUPPORTED_KEYS.items(), *grammar.UNSUPPORTED_VALUES.items()):
+    for path, words in (*models.UNSUPPORTED_KEYS.items(), *models.UNSUPPORTED_VALUES.items()):
         at = ".".join("<name>" if part == "*" else part for part in path) or "pipeline.yml"
         lines.append(f"| `{at}` | {', '.join(f'`{word}`' for word in sorted(words))} |")
     return "\n".join(lines) + "\n"

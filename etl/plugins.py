@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config.formats import Format
-from etl.config.strategies import SinkStrategy
+from etl.config.grammar.formats import Format
+from etl.config.grammar.strategies import SinkStrategy
 from etl.lazy import lazily
 
 if TYPE_CHECKING:
-    from etl.config.ddl import parse as parse_ddl
+    from etl.config.schema.ddl import parse as parse_ddl
     from etl.config.spec import SourceSpec
     from etl.engine.checkpoints import SourceLog
     from etl.engine.commit import stamped
@@ -67,7 +67,7 @@ if not TYPE_CHECKING:  # else any name would do for a type checker
             "SourceSpec": "etl.config.spec",
             "TargetCommit": "etl.engine.epoch_commits",
             "create": "etl.engine.create",
-            "parse_ddl": "etl.config.ddl:parse",
+            "parse_ddl": "etl.config.schema.ddl:parse",
             "stamped": "etl.engine.commit",
         },
     )

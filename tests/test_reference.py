@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etl.config.codes import CODES
-from etl.config.grammar import ENVIRONMENT_MODELS, MODELS
+from etl.config.grammar.models import ENVIRONMENT_MODELS, MODELS
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

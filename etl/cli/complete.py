@@ -50,7 +50,7 @@ def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
     reference = ctx.params.get("pipeline") or next(iter(ctx.args), None)
     if not reference:
         return [], []
-    from etl.config.composer import read_document  # noqa: PLC0415  # only after TAB
+    from etl.config.document.reader import read_document  # noqa: PLC0415  # only after TAB
     from etl.config.project import find  # noqa: PLC0415
 
     try:

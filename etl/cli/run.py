@@ -96,7 +96,7 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
     if trigger == "continuous":
         not_yet("etl run --trigger continuous")
     if trigger != "available_now":
-        from etl.config.grammar_values import seconds  # noqa: PLC0415  # only where there is one to check
+        from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
 
         try:
             if seconds(trigger) <= 0:

@@ -15,6 +15,6 @@ def schema(which: str, *, as_json: bool) -> None:  # noqa: ARG001  # every comma
 
     Editors with a YAML language server use it where a file's first line is `# yaml-language-server: $schema=<path>`.
     """
-    from etl.config.json_schema import SCHEMAS  # noqa: PLC0415  # --help need not pay for it
+    from etl.config.grammar.json_schema import SCHEMAS  # noqa: PLC0415  # --help need not pay for it
 
     print_json(SCHEMAS[which]())

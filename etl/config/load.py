@@ -7,28 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config.build import build
-from etl.config.check import check
-from etl.config.composer import read_document
+from etl.config.build.given import Given
+from etl.config.build.links import Others, link
+from etl.config.build.pipeline import build
+from etl.config.checks.pinned_settings import refused
+from etl.config.checks.pipeline import check
+from etl.config.checks.secrets import in_plans, literals, short
 from etl.config.diagnostics import NOWHERE, Diagnostic, did_you_mean
-from etl.config.document import Document
-from etl.config.expand import Expanded, expand
-from etl.config.given import Given
-from etl.config.grammar import ENVIRONMENT_MODELS, MODELS, UNSUPPORTED_KEYS, Environment, Pipeline
-from etl.config.links import Others, link
-from etl.config.literals import in_plans, literals, short
-from etl.config.params import Interpolation, Params, declared_params, kind_of, resolve_params
-from etl.config.pinned import refused
+from etl.config.document.document import Document
+from etl.config.document.reader import read_document
+from etl.config.grammar.models import ENVIRONMENT_MODELS, MODELS, UNSUPPORTED_KEYS, Environment, Pipeline
+from etl.config.grammar.validate import not_yet, validate, without
 from etl.config.project import Place, environment_files, find
-from etl.config.schema_file import read_schema_files
-from etl.config.validate import not_yet, validate, without
+from etl.config.resolve.for_each import Expanded, expand
+from etl.config.resolve.params import Interpolation, Params, declared_params, kind_of, resolve_params
+from etl.config.resolve.schema_files import read_schema_files
 from etl.config.views import inlined
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etl.config.document import Path_
+    from etl.config.document.document import Path_
     from etl.config.spec import PipelineSpec
 
 # Mistakes that stand on their own, whatever else a file should have said.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.config.diagnostics import Diagnostic, Location, did_you_mean
-from etl.config.document import shown
+from etl.config.document.document import shown
 from etl.errors import ConfigurationError
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
-from etl.config.rows import Written
+from etl.config.schema.rows import Written
 
 Scalar: TypeAlias = (
     str | int | float | bool | date | None

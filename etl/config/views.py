@@ -14,7 +14,7 @@ from etl.config.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from etl.config.document import Document
+    from etl.config.document.document import Document
     from etl.config.spec import FlowSpec, InputSpec, OnChange, PipelineSpec
 
 

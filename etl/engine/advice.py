@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from etl.config.pinned import DELTA, PINNED, UNSET
+from etl.config.checks.pinned_settings import DELTA, PINNED, UNSET
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"\[(])")
 _OWN = re.compile("|".join(re.escape(name) for name in (*PINNED, *UNSET, *DELTA)) + r"|\bANSI mode\b|\bmergeSchema\b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.config.tables import quoted
+from etl.config.build.table_names import quoted
 from etl.engine.checkpoints import decode
 from etl.errors import EnvironmentProblem
 

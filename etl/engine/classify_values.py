@@ -10,10 +10,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from etl.config import run_ts
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import SqlTransform
-from etl.config.volatile import IN_COLUMN, found_in
+from etl.config.sql import run_ts
+from etl.config.sql.volatile import IN_COLUMN, found_in
 from etl.engine.ignored import volatile_but
 from etl.engine.lineage import Made, expressions, output_columns
 from etl.engine.sql_places import place_of

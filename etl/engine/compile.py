@@ -12,9 +12,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from etl.config import file_columns, run_ts
+from etl.config.checks import file_columns
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
+from etl.config.sql import run_ts
 from etl.engine.session_views import name_frame
 from etl.errors import ConfigurationError, FlowFailed
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from pyspark.sql.types import BooleanType, NullType
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.volatile import FROM_DATA
+from etl.config.sql.volatile import FROM_DATA
 from etl.engine.advice import followable
 from etl.engine.classify_deciding import deciding_in
 from etl.engine.classify_values import volatile_names

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.build.equality import unknown_names
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.equality import unknown_names
 from etl.config.masking import MASK
 from etl.errors import ConfigurationError
 

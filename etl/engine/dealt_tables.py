@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.config.types import quoted
+from etl.config.schema.types import quoted
 from etl.engine.provenance import log_versions
 from etl.engine.table_rows import columns_of
 from etl.errors import EnvironmentProblem
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+    from etl.config.schema.types import Column
     from etl.config.spec import SourceSpec
-    from etl.config.types import Column
     from etl.engine.session import SessionHandle
 
 _PORTION, _ORDER = "_etl_portion", "_etl_order"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from etl.config import run_ts
 from etl.config.masking import sensitive
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
+from etl.config.sql import run_ts
 from etl.engine import expectations, generations, partitions, quarantine
 from etl.engine.caches import Caches
 from etl.engine.crash_points import Crash, Point, reach

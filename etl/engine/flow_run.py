@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
 from etl.engine import generations, registration, verified
 from etl.engine.beside import sets_aside
 from etl.engine.crash_points import Point, reach

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.config.check_sinks import replaces_rows
-from etl.config.file_columns import telling
+from etl.config.checks.file_columns import telling
+from etl.config.checks.sinks import replaces_rows
 from etl.config.spec import SourceSpec
 from etl.engine.beside import interrupted, missing, unfinished
 from etl.engine.checkpoints import SourceLog

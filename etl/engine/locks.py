@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
 from etl.engine import leftovers
 from etl.engine.holder import Holder, patience, wait_for_jvm
 from etl.errors import LockHeld

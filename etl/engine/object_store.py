@@ -16,7 +16,7 @@ from fnmatch import translate as pattern_of
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from etl.config.stores import bucket_of, key_of
+from etl.config.object_uris import bucket_of, key_of
 from etl.errors import EnvironmentProblem, StoreSilent
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.masking import MASK, sensitive
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
 from etl.engine import markers
 from etl.engine.contract import masked
 from etl.engine.expectations import DROPPED, REASON

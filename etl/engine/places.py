@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

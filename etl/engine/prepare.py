@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from etl.config.build.starts import starts
+from etl.config.build.state import not_a_time
 from etl.config.diagnostics import Diagnostic
-from etl.config.starts import starts
-from etl.config.state import not_a_time
 from etl.engine import classify, classify_groups, conditions, contract, partitions, storable, verified
 from etl.engine.compile import apply, with_views
 from etl.engine.crash_points import Point, reach

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config.tables import quoted
+from etl.config.build.table_names import quoted
 from etl.engine.checkpoints import decode
 from etl.engine.places import place
 from etl.engine.provenance import log_versions

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.config.object_uris import is_object
 from etl.config.spec import SparkSpec
-from etl.config.stores import is_object
 from etl.engine import session_archive, session_death, session_loan, session_profile
 from etl.engine.scratch import remove, scratch_folder
 from etl.engine.session_jars import JARS, LOG_STORE, class_path, readers

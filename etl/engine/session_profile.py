@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from etl.config.pinned import DELTA, LOG_STORE, PINNED, TIMEZONE, UNSET
+from etl.config.checks.pinned_settings import DELTA, LOG_STORE, PINNED, TIMEZONE, UNSET
 
 __all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned.py: also what `validate` refuses
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from etl.config.lexical import scan
 from etl.config.spec import SqlTransform
+from etl.config.sql.lexical import scan
 
 if TYPE_CHECKING:
     from etl.config.diagnostics import Location

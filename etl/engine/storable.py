@@ -17,9 +17,9 @@ from pyspark.sql.types import (
     TimeType,
 )
 
-from etl.config.columns import FEED_COLUMNS, instead, not_held, reserved
+from etl.config.checks.columns import FEED_COLUMNS, instead, not_held, reserved
 from etl.config.diagnostics import Diagnostic
-from etl.config.types import Column, Type
+from etl.config.schema.types import Column, Type
 from etl.engine.table_properties import COLUMN_MAPPING
 from etl.errors import ConfigurationError
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config.stores import below, is_object
+from etl.config.object_uris import below, is_object
 from etl.engine.places import place
 from etl.errors import EnvironmentProblem
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 from pyspark.sql.types import MapType
 
-from etl.config.types import quoted
+from etl.config.schema.types import quoted
 from etl.engine.places import place
 from etl.engine.table_rows import as_text, columns_of, of_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from etl.config.types import Column
+    from etl.config.schema.types import Column
     from etl.engine.session import SessionHandle
 
 _MOST = 100_000

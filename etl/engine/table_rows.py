@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.config.rows import Reading, Unfit
-from etl.config.types import of_json, quoted, schema
+from etl.config.schema.rows import Reading, Unfit
+from etl.config.schema.types import of_json, quoted, schema
 from etl.engine.places import lines_of, place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from etl.config.types import Column
+    from etl.config.schema.types import Column
     from etl.engine.session import SessionHandle
 
 _STORED = Reading(dt.UTC, stored=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from etl.config.spec import PythonTransform, SqlTransform
-from etl.config.volatile import found_in, is_clock
+from etl.config.sql.volatile import found_in, is_clock
 from etl.engine.lineage import expressions
 from etl.engine.session_plan import constant_texts, jvm_timezone
 

@@ -11,7 +11,7 @@ from os import PathLike
 from typing import Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.grammar_values import seconds
+from etl.config.grammar.values import seconds
 from etl.config.spec import PipelineSpec
 from etl.errors import ConfigurationError
 

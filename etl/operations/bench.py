@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config import ddl
+from etl.config.build.tests import FILES, checked, reading, unwritable
+from etl.config.checks.file_columns import has_files
 from etl.config.diagnostics import Diagnostic
-from etl.config.file_columns import has_files
-from etl.config.rows import as_json, guessed
+from etl.config.schema import ddl
+from etl.config.schema.rows import as_json, guessed
+from etl.config.schema.types import schema
 from etl.config.spec import GivenSpec, RateLimitSpec, RetrySpec, SinkSpec, SourceSpec
-from etl.config.tests import FILES, checked, reading, unwritable
-from etl.config.types import schema
 from etl.engine.places import place
 from etl.engine.scratch import remove, scratch_folder
 from etl.engine.sessions import Sessions
@@ -31,9 +31,9 @@ from etl.planning.graph import Graph
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from etl.config.rows import Written
+    from etl.config.schema.rows import Written
+    from etl.config.schema.types import Column
     from etl.config.spec import FlowSpec, InputSpec, Mode, PipelineSpec, SparkSpec
-    from etl.config.types import Column
     from etl.engine.session import SessionHandle
     from etl.engine.table_rows import TableReader, TableRows
     from etl.planning.results import Failure, RunResult

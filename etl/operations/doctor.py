@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from etl.config.stores import is_object
+from etl.config.object_uris import is_object
 from etl.engine import session_archive
 from etl.engine.session_jars import JARS, cache_root, class_path, damaged
 from etl.engine.session_java import find_java

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot.dialects.spark import Spark
 
-from etl.config.document import shown
+from etl.config.document.document import shown
 from etl.operations import guess_csv, guess_json
 from etl.operations.guess_files import beginning, common, look, partitions, path_for, refuse
 from etl.operations.guess_json import quoted

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.document import shown
+from etl.config.document.document import shown
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

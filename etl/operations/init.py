@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.document import shown
-from etl.config.json_schema import SCHEMAS
+from etl.config.document.document import shown
+from etl.config.grammar.json_schema import SCHEMAS
 from etl.errors import ConfigurationError
 from etl.operations.guess import NO_TEXT, guess, identifier, plain
 from etl.operations.project_files import is_there, write_all

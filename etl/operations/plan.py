@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config.check_sources import no_batch
+from etl.config.checks.sources import no_batch
 from etl.config.views import readers
 from etl.engine import verified
 from etl.engine.flow_state import read_state

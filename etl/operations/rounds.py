@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.config.grammar_values import seconds
+from etl.config.grammar.values import seconds
 from etl.engine.graph_run import run_graph
 from etl.planning.events import FlowFinished
 from etl.planning.results import Counts

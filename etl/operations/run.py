@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.config.object_uris import is_object
 from etl.config.secrets import redacted
-from etl.config.stores import is_object
 from etl.engine.crash_points import Point, reach
 from etl.engine.flow_run import Order
 from etl.engine.places import place

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from etl.config.build.tests import checked, reading
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, did_you_mean
 from etl.config.load import load
 from etl.config.masking import sensitive
-from etl.config.tests import checked, reading
 from etl.errors import ConfigurationError, EnvironmentProblem
 from etl.operations.bench import Bench, by_itself
 from etl.operations.difference import Difference, compare
@@ -19,7 +19,7 @@ from etl.operations.difference import Difference, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from etl.config.rows import Written
+    from etl.config.schema.rows import Written
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, TestSpec
     from etl.engine.table_rows import TableRows
     from etl.planning.results import Failure

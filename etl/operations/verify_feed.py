@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config import ddl, file_columns
+from etl.config.build.starts import starts
+from etl.config.checks import file_columns
 from etl.config.diagnostics import Diagnostic
-from etl.config.formats import FORMATS
+from etl.config.grammar.formats import FORMATS
+from etl.config.schema import ddl
 from etl.config.spec import PythonTransform, SourceSpec, SqlTransform
-from etl.config.starts import starts
 from etl.engine.storage import FlowPaths
 from etl.errors import ConfigurationError
 from etl.operations.verify_generated import ROWS, generated, never_null, without_fail

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.rows import Unfit, as_json
+from etl.config.schema.rows import Unfit, as_json
+from etl.config.schema.types import schema
 from etl.config.spec import RateLimitSpec, SourceSpec
-from etl.config.types import schema
 from etl.errors import ConfigurationError
 from etl.operations.verify_inputs import FileStock
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from etl.config.schema.types import Column, Type
     from etl.config.spec import FlowSpec
-    from etl.config.types import Column, Type
 
 ROWS = 200
 _FILES = 12

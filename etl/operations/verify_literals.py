@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from etl.config.query import understood
 from etl.config.spec import SqlTransform
+from etl.config.sql.query import understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

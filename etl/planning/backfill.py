@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import PydanticCustomError
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.grammar_values import seconds
+from etl.config.grammar.values import seconds
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

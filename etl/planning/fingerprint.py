@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.config import ddl
-from etl.config.query import markers, normal
+from etl.config.build.starts import starts
+from etl.config.schema import ddl
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
-from etl.config.starts import starts
+from etl.config.sql.query import markers, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

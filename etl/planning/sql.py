@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etl.config import run_ts
-from etl.config.query import understood
 from etl.config.spec import PythonTransform, SqlTransform
+from etl.config.sql import run_ts
+from etl.config.sql.query import understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

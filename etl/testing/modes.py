@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.load import load
 from etl.config.masking import sensitive
-from etl.config.rows import Written, plain
+from etl.config.schema.rows import Written, plain
 from etl.config.spec import GivenSpec
 from etl.errors import ConfigurationError, RunError
 from etl.operations import arguments

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.config.composer import read_document
 from etl.config.diagnostics import Diagnostic
+from etl.config.document.reader import read_document
 from etl.config.load import load
 from etl.errors import ConfigurationError
 from tests.config.catalogue.cases import PROJECT
@@ -139,7 +139,7 @@ def test_both_readers_of_pyyaml_give_the_same_places(monkeypatch: pytest.MonkeyP
 
     file = PROJECT / "pipelines/shop/pipeline.yml"
     quick = read_document(file)
-    monkeypatch.setattr("etl.config.composer._LOADER", yaml.SafeLoader)
+    monkeypatch.setattr("etl.config.document.reader._LOADER", yaml.SafeLoader)
     slow = read_document(file)
     assert (quick.values, quick.keys, quick.blocks) == (slow.values, slow.keys, slow.blocks)
     assert {path: (at.line, at.column) for path, at in quick.places.items()} == {

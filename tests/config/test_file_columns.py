@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.config.file_columns import Shown, hiding
+from etl.config.checks.file_columns import Shown, hiding
 from etl.config.load import load
 from etl.errors import ConfigurationError
 

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from etl.config.composer import read_document
-from etl.config.json_schema import environment_schema, pipeline_schema
+from etl.config.document.reader import read_document
+from etl.config.grammar.json_schema import environment_schema, pipeline_schema
 from tests.config.test_mistakes import VALID
 from tests.engine_cases import PIPELINE
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.config.checks.pinned_settings import PINNED, UNSET
 from etl.config.load import check_environments, load
-from etl.config.pinned import PINNED, UNSET
 from etl.errors import ConfigurationError
 from tests.config.test_mistakes import PYTHON, VALID
 

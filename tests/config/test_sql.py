@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from etl.config.ddl import DdlError, parse
 from etl.config.diagnostics import in_file
-from etl.config.lexical import FILLER, scan
-from etl.config.query import check_expression, check_sql, markers, normal
-from etl.config.volatile import found_in
+from etl.config.schema.ddl import DdlError, parse
+from etl.config.sql.lexical import FILLER, scan
+from etl.config.sql.query import check_expression, check_sql, markers, normal
+from etl.config.sql.volatile import found_in
 
 QUERIES = [
     text for text in Path(__file__).with_name("queries.sql").read_text(encoding="utf-8").split("\n\n") if text.strip()

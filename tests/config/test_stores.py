@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.config.load import load
-from etl.config.stores import below, bucket_of, fault_of, is_object, key_of
+from etl.config.object_uris import below, bucket_of, fault_of, is_object, key_of
 from etl.errors import ConfigurationError
 
 PIPELINE = """

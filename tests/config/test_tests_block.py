@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from etl.config import ddl
 from etl.config.diagnostics import Location
 from etl.config.load import load
-from etl.config.rows import Reading, Unfit, Written, as_json, guessed, plain
-from etl.config.types import Type, schema
+from etl.config.schema import ddl
+from etl.config.schema.rows import Reading, Unfit, Written, as_json, guessed, plain
+from etl.config.schema.types import Type, schema
 from etl.errors import ConfigurationError
 
 Write = Callable[[Mapping[str, str]], Path]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from etl.config import delta_properties
-from etl.config.delta_properties import wrong, wrong_together
+from etl.config.grammar import delta_properties
+from etl.config.grammar.delta_properties import wrong, wrong_together
 
 pytestmark = pytest.mark.spark
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl.config.spec import FlowSpec, InputSpec, SqlTransform
-from etl.config.volatile import BARE, DRAWN, found_in
+from etl.config.sql.volatile import BARE, DRAWN, found_in
 from etl.engine import classify
 from etl.errors import ConfigurationError
 

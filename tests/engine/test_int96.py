@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.config import pinned
+from etl.config.checks import pinned_settings
 from etl.engine import prepare
 from etl.engine.parquet_footer import INT96, physical_types
 from tests.independent import rows
@@ -49,7 +49,7 @@ def test_a_table_of_an_older_build_is_named_and_resumes_and_only_a_batch_rebuild
     root = project({"pipelines/until.yml": PIPELINE, "landing/1.json": LANDING})
     pipeline = etl.load("until")
     with monkeypatch.context() as older:  # what builds up to f0fa0e3 left to Spark, and did not record
-        older.delitem(pinned.PINNED, "spark.sql.parquet.outputTimestampType")
+        older.delitem(pinned_settings.PINNED, "spark.sql.parquet.outputTimestampType")
         older.setattr(prepare, "MICROS", "")
         assert pipeline.run(mode="batch").status == "succeeded"
     assert int96(root) == {"prices_all", "newest"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import etl
-from etl.config import run_ts
+from etl.config.sql import run_ts
 from etl.engine.crash_points import Crash, Point, armed
 from etl.planning.sql import classify_flow
 from tests.independent import rows, stamps

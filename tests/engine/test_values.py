@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.config import run_ts
 from etl.config.diagnostics import Location
 from etl.config.spec import EqualitySpec, FlowSpec, InputSpec, PythonTransform, SinkSpec, SqlTransform
+from etl.config.sql import run_ts
 from etl.engine import classify
 from etl.errors import ConfigurationError
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.cli import main
-from etl.config.composer import read_document
+from etl.config.document.reader import read_document
 from etl.config.load import load
 from etl.errors import ConfigurationError
 from etl.operations.init import init

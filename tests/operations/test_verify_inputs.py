@@ -11,7 +11,7 @@ import pytest
 
 import etl
 from etl.cli.verify import command_of, document, text
-from etl.config import ddl
+from etl.config.schema import ddl
 from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
 from etl.operations.difference import compare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.plugins import PluginProblem, find_strategy, opened
+from etl.config.grammar.plugins import PluginProblem, find_strategy, opened
 from etl.engine.sinks import append, merge, overwrite, replace, scd2
 from etl.errors import ConfigurationError
 

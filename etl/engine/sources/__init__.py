@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from etl.config.diagnostics import Diagnostic
-from etl.config.plugins import PluginProblem, find_format, opened
+from etl.config.grammar.plugins import PluginProblem, find_format, opened
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

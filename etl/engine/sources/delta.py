@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from etl.config.starts import starts
+from etl.config.build.starts import starts
 from etl.engine.checkpoints import decode
 from etl.engine.places import place
 from etl.engine.provenance import log_versions, read_commit

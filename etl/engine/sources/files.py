@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from etl.config import ddl
-from etl.config.file_columns import COLUMN, FIELDS
-from etl.config.formats import FORMATS
+from etl.config.checks.file_columns import COLUMN, FIELDS
+from etl.config.grammar.formats import FORMATS
+from etl.config.schema import ddl
 from etl.engine.checkpoints import decode
 from etl.engine.generations import recorded_files
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of

@@ -1,0 +1,1 @@
+"""The grammar's values made into the frozen spec, part by part."""

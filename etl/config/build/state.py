@@ -1,0 +1,128 @@
+"""What a flow over Spark's state says of time: the column of each changes input, how late its rows may come, what is written when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.grammar import models
+from etl.config.schema import ddl
+from etl.config.spec import SqlTransform, StateSpec, WatermarkSpec
+from etl.config.sql.run_ts import NAME, first, found_in, says
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from etl.config.diagnostics import Location
+    from etl.config.document.document import Document
+    from etl.config.spec import FlowSpec, InputSpec, OutputMode, PipelineSpec
+
+_LEFT = ("sequence_by", "insert_only", "delete_when", "except_columns")
+
+
+def build(
+    document: Document, flow: str, model: models.Flow, inputs: Sequence[InputSpec], found: list[Diagnostic]
+) -> StateSpec | None:
+    """What `incremental: {state: …}` says; None for the other kinds. What is wrong with it is added to `found`."""
+    if not isinstance(model.incremental, models.State):
+        return None
+    given = model.incremental.state
+    changes = [item.name for item in inputs if item.read == "changes"]
+    base = ("flows", flow, "incremental", "state")
+    columns = dict.fromkeys(changes, given.watermark) if isinstance(given.watermark, str) else given.watermark
+    delays = given.delay if isinstance(given.delay, dict) else dict.fromkeys(changes, given.delay)
+    for key, known in (("watermark", columns), ("delay", delays)):
+        for name in known:
+            if name not in changes:
+                message = f"the {key} of flow '{flow}' is given for '{name}', which is no changes input"
+                hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
+                found.append(Diagnostic("E243", message, document.place((*base, key, name), key=True), hint))
+        for name in changes:
+            if name not in known:
+                message = f"the {key} of flow '{flow}' says nothing of the changes input '{name}'"
+                hint = f"add {name}: and its {'column' if key == 'watermark' else 'delay'}, or read it as a snapshot"
+                found.append(Diagnostic("E243", message, document.place((*base, key), key=True), hint))
+    watermarks = tuple(
+        WatermarkSpec(
+            name,
+            columns[name],
+            round(delays[name] * 1000),
+            document.place((*base, "watermark") if isinstance(given.watermark, str) else (*base, "watermark", name)),
+        )
+        for name in changes
+        if name in columns and name in delays
+    )
+    mode: OutputMode = given.output_mode or ("update" if model.sink.strategy == "merge" else "append")
+    return StateSpec(watermarks, mode)
+
+
+def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterator[Diagnostic]:
+    """What its sink cannot be told, and what it cannot do."""
+    sink, path = flow.sink, ("flows", flow.name, "sink")
+    if not any(item.read == "changes" for item in flow.inputs):
+        yield Diagnostic(
+            "E243",
+            f"flow '{flow.name}' keeps state over changes, and reads the changes of nothing",
+            document.place(("flows", flow.name, "incremental")),
+            "read an input as changes, or use incremental: full",
+        )
+    if says(flow):
+        yield Diagnostic(
+            "E262",
+            f"flow '{flow.name}' uses run_ts(), but the query of a state flow is one for many epochs",
+            _call(flow),
+            "take the value from the data, or pass it as a param",
+        )
+    if state.output_mode == "update" and sink.strategy in (None, "append"):
+        yield Diagnostic(
+            "E244",
+            f"flow '{flow.name}' writes results again when they change, so it cannot append them",
+            document.place(("flows", flow.name, "incremental", "state", "output_mode")),
+            "say strategy: merge with the columns that tell a result, or output_mode: append",
+        )
+    for key in _LEFT if sink.strategy == "merge" else ():
+        if getattr(sink, key):
+            yield Diagnostic(
+                "E204",
+                f"flow '{flow.name}': '{key}' is not for state: the newest result of a key replaces the one before",
+                document.place((*path, key), key=True),
+                "leave it out",
+            )
+
+
+def _call(flow: FlowSpec) -> Location:
+    """Where the flow's own SQL, or that of a view in it, says run_ts()."""
+    for part in (flow, *flow.views):
+        if isinstance(part.transform, SqlTransform) and found_in(part.transform.text):
+            return part.transform.place(first(part.transform.text), len(NAME))
+    return flow.at
+
+
+def check_watermarks(spec: PipelineSpec) -> Iterator[Diagnostic]:
+    """No watermark over what is no time, as far as schemas tell; of tables Spark tells, before anything is written."""
+    for flow in spec.flows:
+        for item in flow.state.watermarks if flow.state is not None else ():
+            known = next((known for known in flow.inputs if known.name == item.input), None)
+            source = spec.source(known.dataset) if known is not None else None
+            if source is None or source.schema is None:
+                continue
+            try:
+                types = {column.name.lower(): column.type.upper() for column in ddl.parse(source.schema)}
+            except ddl.DdlError:  # told at the schema itself
+                continue
+            diagnostic = not_a_time(flow, item, types)
+            if diagnostic is not None:
+                yield diagnostic
+
+
+def not_a_time(flow: FlowSpec, watermark: WatermarkSpec, types: Mapping[str, str]) -> Diagnostic | None:
+    """What is wrong with a watermark, by the types of its input's columns (names in small letters, types in capitals)."""
+    found = types.get(watermark.column.lower())
+    if found == "TIMESTAMP":
+        return None
+    times = [name for name, kind in types.items() if kind == "TIMESTAMP"]
+    hint = f"name one of: {', '.join(times)}" if times else "make it a TIMESTAMP in a flow before this one"
+    if found is None:
+        hint = did_you_mean(watermark.column, times) or hint
+    what = f"is of type {found}, no TIMESTAMP" if found else f"is no column of '{watermark.input}'"
+    return Diagnostic("E243", f"the watermark '{watermark.column}' of flow '{flow.name}' {what}", watermark.at, hint)

@@ -1,0 +1,1 @@
+"""The parts of a spec held against each other."""

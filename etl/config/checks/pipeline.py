@@ -1,0 +1,274 @@
+"""What a pipeline's parts must be to each other."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from etl.config.build.equality import check_equality
+from etl.config.build.starts import check_starts
+from etl.config.build.state import check_watermarks
+from etl.config.checks import file_columns
+from etl.config.checks.columns import check_columns
+from etl.config.checks.sinks import check_sink, replaces_rows
+from etl.config.checks.sources import check_replays
+from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.object_uris import below, fault_of, is_object
+from etl.config.sql.volatile import check_volatile
+from etl.config.views import check_view, inlined, is_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etl.config.document.document import Document
+    from etl.config.spec import FlowSpec, InputSpec, PipelineSpec
+
+
+_PAUSES = ("max_retry_interval", "min_retry_interval")
+
+
+def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
+    """Inputs that exist, no circles, kinds that fit their sinks, targets that do not meet."""
+    taken = list(_names(spec, document))
+    if taken:  # of two things with one name, nothing else can be said
+        return taken
+    found = [
+        *_run(spec, document),
+        *_existing(spec),
+        *_circles(spec),
+    ]
+    if any(not item.is_warning for item in found):
+        return [*found, *_flows(spec, document)]
+    whole, wrong = inlined(spec)
+    return [
+        *found,
+        *(item for flow in whole.views for item in _view(whole, spec, flow, document)),
+        *wrong,
+        *_flows(whole, document),
+        *check_replays(whole, document),
+        *check_starts(whole),
+        *check_watermarks(whole),
+        *file_columns.check(whole),
+        *check_volatile(whole),
+        *_own_files(whole, document),
+        *_targets(whole, document),
+    ]
+
+
+def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    flows = {item.name for item in (*spec.flows, *spec.disabled)}
+    for name in sorted({item.name for item in spec.sources} & flows):
+        yield Diagnostic(
+            "E119",
+            f"'{name}' is both a source and a flow",
+            document.place(("flows", name), key=True),
+            "rename one of them",
+        )
+    if spec.flow("params") or spec.source("params"):
+        yield Diagnostic(
+            "E119",
+            "'params' is the name that Python transforms know the parameters by",
+            document.place(()),
+            "rename it",
+        )
+
+
+def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    zones: list[tuple[tuple[str, ...], str]] = [(("run",), spec.run.timezone)]
+    zones += [(("flows", item.name, "run"), item.timezone) for item in spec.flows if item.timezone != spec.run.timezone]
+    for path, zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            yield Diagnostic(
+                "E143",
+                f"there is no time zone '{zone}'",
+                document.place((*path, "timezone")),
+                "a name such as UTC or Europe/Berlin",
+            )
+    for retry, path in (
+        (spec.run.retry, ("run", "retry")),
+        *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows),
+    ):
+        if retry.min_retry_interval > retry.max_retry_interval:
+            said = next((key for key in _PAUSES if (*path, key) in document.places), "")
+            yield Diagnostic(
+                "E144",
+                "min_retry_interval is longer than max_retry_interval",
+                document.place((*path, said)),
+                "the first pause is the shortest",
+            )
+            return
+
+
+def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    for flow in spec.flows:
+        if is_view(flow):
+            continue
+        if not any(item.read == "changes" for item in flow.inputs):
+            yield Diagnostic(
+                "E202",
+                f"flow '{flow.name}' reads no changes, so nothing would ever make it run",
+                document.place(("flows", flow.name, "inputs"), key=True),
+                "read at least one input as changes",
+            )
+        for item in flow.inputs:
+            if item.dataset != flow.name:  # that is a circle
+                yield from _input(spec, flow, item)
+        for item in flow.reads if flow.state is not None else ():
+            if item.read == "changes" and any(view.name == item.dataset for view in flow.views):
+                yield Diagnostic(
+                    "E243",
+                    f"flow '{flow.name}' watches the time of '{item.dataset}', which is a view and has no rows of its own",
+                    item.at,
+                    "read what the view reads, or let it be a flow that stores its rows",
+                )
+        yield from check_sink(flow, document)
+        yield from _primary_key(flow, document)
+        yield from check_equality(spec, flow, document)
+        yield from check_columns(spec, flow, document)
+
+
+def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:
+    for flow in spec.flows:
+        for item in flow.inputs:
+            if any(other.name == item.dataset for other in spec.disabled):
+                message = f"flow '{flow.name}' is enabled and reads '{item.dataset}', which is not"
+                yield Diagnostic("E210", message, item.at, f"disable '{flow.name}', or enable '{item.dataset}'")
+            elif spec.flow(item.dataset) is None and spec.source(item.dataset) is None:
+                known = [*(item.name for item in spec.sources), *(item.name for item in spec.flows if item is not flow)]
+                hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
+                message = f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow"
+                yield Diagnostic("E200", message, item.at, hint)
+
+
+def _view(whole: PipelineSpec, written: PipelineSpec, view: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+    yield from check_view(view, document)
+    for item in view.inputs:
+        if written.flow(item.dataset) is None or whole.flow(item.dataset) is not None:
+            yield from _input(whole, view, item)
+
+
+def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
+    upstream = spec.flow(item.dataset)
+    if item.read == "changes" and item.on_change is not None:
+        yield Diagnostic(
+            "E221",
+            f"input '{item.dataset}' of flow '{flow.name}': on_change is for snapshots",
+            item.at,
+            "leave on_change out",
+        )
+    if item.read == "snapshot" and upstream is not None and item.on_change is None:
+        yield Diagnostic(
+            "E222",
+            f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
+            item.at,
+            "{read: snapshot, on_change: keep} or on_change: recompute",
+        )
+    source = spec.source(item.dataset)
+    behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's
+    if item.read == "changes" and behind is not None and replaces_rows(behind):
+        if flow.state is not None:
+            yield Diagnostic(
+                "E241",
+                f"flow '{flow.name}' keeps state over '{item.dataset}', whose rows also change and go; Spark's state takes none of them back",
+                item.at,
+                "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}",
+            )
+            return
+        strategy = flow.sink.strategy or ("append" if flow.incremental == "rows" else None)
+        if strategy == "append":
+            yield Diagnostic(
+                "E241",
+                f"flow '{flow.name}' appends, but '{item.dataset}', whose changes it reads, also changes and deletes rows",
+                item.at,
+                "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}",
+            )
+
+
+def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+    path = ("flows", flow.name, "primary_key")
+    if flow.primary_key and any(item.name == "primary_key" for item in flow.expectations):
+        at = document.place(("flows", flow.name, "expectations", "primary_key"), key=True)
+        message = f"flow '{flow.name}': 'primary_key' is the expectation that its primary_key is"
+        yield Diagnostic("E119", message, at, "rename the expectation")
+    if not flow.primary_key or flow.sink.strategy != "merge":
+        return
+    key = {name.lower() for name in flow.primary_key}
+    for name in flow.sink.keys:
+        if name.lower() not in key:
+            whole = ", ".join(flow.primary_key)
+            message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({whole}) need not be told apart by primary_key"
+            yield Diagnostic("E238", message, document.place(path), f"add '{name}' to primary_key")
+    told = {name.lower() for name in flow.sink.keys}  # of those it is told anyway
+    for name in flow.sink.except_columns:
+        if name.lower() in key - told:
+            message = f"flow '{flow.name}': '{name}' of the primary_key is not stored"
+            yield Diagnostic("E234", message, document.place(path), "take it out of except_columns")
+
+
+def _own_files(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    """What the framework writes is read through inputs, which know how far they have read it."""
+    for source in spec.sources:
+        inside = source.path and source.flow is None
+        if inside and Path(os.path.normpath(source.path)).is_relative_to(os.path.normpath(spec.storage)):
+            yield Diagnostic(
+                "E248",
+                f"source '{source.name}' lies inside of storage, where the framework writes",
+                document.place(("sources", source.name, "path")),
+                "to read a flow's target, name the flow under inputs, or say {pipeline: …, flow: …}",
+            )
+
+
+def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
+    after = {flow.name: [item.dataset for item in flow.inputs if spec.flow(item.dataset)] for flow in spec.flows}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> tuple[str, ...]:
+        if name in trail:
+            return (*trail[trail.index(name) :], name)
+        if name in done:
+            return ()
+        for upstream in after[name]:
+            circle = visit(upstream, (*trail, name))
+            if circle:
+                return circle
+        done.add(name)
+        return ()
+
+    for flow in spec.flows:
+        circle = visit(flow.name, ())
+        if circle:
+            yield Diagnostic(
+                "E201",
+                f"flows depend on each other in a circle: {' reads '.join(circle)}",
+                next(item.at for item in spec.flow(circle[0]).inputs if item.dataset == circle[1]),  # type: ignore[union-attr]  # circles are of flows
+                "break it by reading a source instead",
+            )
+            return
+
+
+def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    reserved = ("quarantine", "state", "checkpoints", "history")
+    places: dict[str, str] = {}
+    for flow in spec.flows:
+        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.name}"))
+        at = document.place(("flows", flow.name, "sink", "path"))
+        wrong = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
+        if wrong and not fault_of(spec.storage):
+            yield Diagnostic("E136", f"flow '{flow.name}': {wrong}", at, "a path such as gold/orders")
+        if target.split("/", maxsplit=1)[0] in reserved:
+            yield Diagnostic(
+                "E247", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"
+            )
+        for other, name in places.items():
+            if target == other or target.startswith(other + "/") or other.startswith(target + "/"):
+                yield Diagnostic(
+                    "E246",
+                    f"flows '{name}' and '{flow.name}' would write into each other: {other} and {target}",
+                    at,
+                    "give each its own path",
+                )
+        places[target] = flow.name

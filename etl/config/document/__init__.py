@@ -1,0 +1,1 @@
+"""YAML as values, each with the place where it stands."""

@@ -1,0 +1,1 @@
+"""What may stand where, and what each format, strategy and option means."""

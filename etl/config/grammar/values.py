@@ -1,0 +1,92 @@
+"""The single values of the grammar: names, texts, durations, options, rows."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from etl.config.grammar.formats import FORMATS
+from etl.config.grammar.plugins import one_of
+from etl.config.grammar.strategies import STRATEGIES
+
+_LONGEST = 100 * 366 * 86400.0
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+def seconds(value: Any) -> float:
+    """`5 seconds`, `2 hours`, `1 day`, or a number of seconds."""
+    hint = "write it as '10 seconds', '5 minutes', '2 hours' or '1 day', or as a number of seconds"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        found = float(value)
+    else:
+        parts = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(second|minute|hour|day)s?\s*", str(value))
+        if parts is None or not isinstance(value, str):
+            raise PydanticCustomError("duration", "{said} is no duration", {"said": _said(value), "hint": hint})
+        found = float(parts.group(1)) * _UNITS[parts.group(2)]
+    if not 0 <= found <= _LONGEST:
+        raise PydanticCustomError("duration", "a duration is never negative, and ends within a century", {"hint": hint})
+    return found
+
+
+def _said(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str | int | float | bool) else "this"
+
+
+def _texts(value: Any) -> Any:
+    """One text counts as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _option(value: Any) -> Any:
+    """Options reach Spark as text: true → "true", 5 → "5"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _trigger(value: Any) -> Any:
+    if isinstance(value, str) and value != "available_now" and seconds(value) <= 0:
+        raise PydanticCustomError(
+            "duration", "the interval of a trigger is longer than nothing", {"hint": "such as '10 seconds'"}
+        )
+    return value
+
+
+def _strategy(value: str) -> str:
+    return one_of(value, STRATEGIES, "etl.sinks")
+
+
+def _format(value: str) -> str:
+    return one_of(value, FORMATS, "etl.sources")
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
+Duration = Annotated[float, BeforeValidator(seconds)]
+Option = Annotated[str, BeforeValidator(_option)]
+Trigger = Annotated[str, BeforeValidator(_trigger)]
+ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]
+Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})]
+Flag = Annotated[bool, Field(strict=True)]  # `yes` and "true" are text
+Strategy = Annotated[str, AfterValidator(_strategy), WithJsonSchema({"enum": list(STRATEGIES), "type": "string"})]
+_ROWS: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
+_ARRIVALS = {"type": "array", "items": _ROWS}
+# Their shape is judged row by row, where each stands: see `tests`.
+Rows = Annotated[Any, WithJsonSchema(_ROWS)]
+GivenRows = Annotated[Any, WithJsonSchema({"anyOf": [_ROWS, _ARRIVALS, {"type": "string"}]})]
+ExpectedRows = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _ROWS,
+                {"type": "object", "properties": {"rows": _ROWS, "quarantine": _ROWS}, "additionalProperties": False},
+            ]
+        }
+    ),
+]
+Positive = Annotated[int, Field(gt=0, strict=True)]

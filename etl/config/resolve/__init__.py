@@ -1,0 +1,1 @@
+"""Values made whole before the grammar sees them: parameters, for_each, schemas in files."""

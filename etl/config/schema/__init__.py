@@ -1,0 +1,1 @@
+"""Types, the DDL of schemas, and rows that are written in YAML."""
