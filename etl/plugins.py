@@ -15,15 +15,15 @@ from etl.lazy import lazily
 if TYPE_CHECKING:
     from etl.config.schema.ddl import parse as parse_ddl
     from etl.config.spec import SourceSpec
-    from etl.engine.checkpoints import SourceLog
-    from etl.engine.commit import stamped
-    from etl.engine.create import create
-    from etl.engine.epoch_commits import EpochCommits, TargetCommit
+    from etl.engine.commits.commit import stamped
+    from etl.engine.commits.create import create
+    from etl.engine.commits.epoch_commits import EpochCommits, TargetCommit
     from etl.engine.job import Job
+    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Groups, Replaces, Rows
-    from etl.engine.provenance import Provenance
-    from etl.engine.sources import Source
     from etl.engine.sources.files import CORRUPT, FileSource
+    from etl.engine.sources.source import Source
     from etl.planning.position import Drift, Pin
 
 __all__ = [
@@ -54,20 +54,20 @@ if not TYPE_CHECKING:  # else any name would do for a type checker
         {
             "CORRUPT": "etl.engine.sources.files",
             "Drift": "etl.planning.position",
-            "EpochCommits": "etl.engine.epoch_commits",
+            "EpochCommits": "etl.engine.commits.epoch_commits",
             "FileSource": "etl.engine.sources.files",
             "Groups": "etl.engine.output",
             "Job": "etl.engine.job",
             "Pin": "etl.planning.position",
-            "Provenance": "etl.engine.provenance",
+            "Provenance": "etl.engine.metadata.provenance",
             "Replaces": "etl.engine.output",
             "Rows": "etl.engine.output",
-            "Source": "etl.engine.sources",
-            "SourceLog": "etl.engine.checkpoints",
+            "Source": "etl.engine.sources.source",
+            "SourceLog": "etl.engine.metadata.offset_log",
             "SourceSpec": "etl.config.spec",
-            "TargetCommit": "etl.engine.epoch_commits",
-            "create": "etl.engine.create",
+            "TargetCommit": "etl.engine.commits.epoch_commits",
+            "create": "etl.engine.commits.create",
             "parse_ddl": "etl.config.schema.ddl:parse",
-            "stamped": "etl.engine.commit",
+            "stamped": "etl.engine.commits.commit",
         },
     )

@@ -21,7 +21,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from etl.config.spec import SparkSpec
-from etl.engine.session import SessionHandle, open_session
+from etl.engine.session.start import SessionHandle, open_session
 from tests.conftest import LITTLE_DATA
 from tests.generated.flows import Cell, histogram, legal_cells
 from tests.generated.trial import Trial, trial

@@ -93,7 +93,7 @@ def _left_out(reporter: pytest.TerminalReporter) -> bool:
 def spark() -> Iterator[SparkSession]:
     """One local session for every test that needs Spark."""
     from etl.config.spec import SparkSpec  # a run of pure tests alone never imports pyspark
-    from etl.engine.session import open_session
+    from etl.engine.session.start import open_session
 
     handle = open_session(SparkSpec(conf=LITTLE_DATA), app_name="tests", short=False)
     yield handle.spark
@@ -115,7 +115,7 @@ def _shared_session(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("spark"):
         yield
         return
-    from etl.engine.session_loan import _LOANS  # a run of pure tests alone imports no engine
+    from etl.engine.session.process_state import _LOANS  # a run of pure tests alone imports no engine
 
     spark: SparkSession = request.getfixturevalue("spark")
     lent = _LOANS.guests

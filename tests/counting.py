@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config.load import load
-from etl.engine.sessions import Sessions
+from etl.engine.session.shared import Sessions
 from etl.operations.run import run
 from tests.conftest import LITTLE_DATA
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pyspark
 
-from etl.engine.session_jars import FILES, LOG_STORE, Jar, cache_root, jars
-from etl.engine.session_java import find_java
+from etl.engine.session.jars import FILES, LOG_STORE, Jar, cache_root, jars
+from etl.engine.session.java import find_java
 
 SOURCE = LOG_STORE.with_name("ConditionalLogStore.java")
 READERS = sorted(FILES.with_name("files").glob("*.java"))

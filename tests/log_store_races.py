@@ -17,9 +17,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql.functions import lit
 
 from etl.config.spec import SparkSpec
-from etl.engine.holder import Holder
-from etl.engine.session import open_session
-from etl.engine.session_profile import GUARD_LOCK, GUARD_RUN
+from etl.engine.session.profile import GUARD_LOCK, GUARD_RUN
+from etl.engine.session.start import open_session
+from etl.engine.storage.holder import Holder
 from tests.conftest import LITTLE_DATA
 from tests.s3 import S3
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import pyspark
 from obstore.store import S3Store
 
-from etl.engine.session_jars import cache_root
-from etl.engine.session_java import find_java
+from etl.engine.session.jars import cache_root
+from etl.engine.session.java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

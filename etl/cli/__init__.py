@@ -117,7 +117,7 @@ class _Lazy(click.Group):
             if isinstance(cause, OSError) and cause.errno in _MACHINES:
                 ctx.exit(_of_the_machine(cause, as_json=ctx.meta[_JSON]))
             from etl.config.secrets import redact  # noqa: PLC0415  # --help need not pay for it
-            from etl.engine.session_gateway import death_behind  # noqa: PLC0415  # likewise
+            from etl.engine.session.gateway import death_behind  # noqa: PLC0415  # likewise
 
             death = death_behind(cause)
             if death is not None:

@@ -34,8 +34,8 @@ def backfill(
     target has not read. Each window is one commit; a backfill that died goes on with the first window that is not done.
     """
     leaves("its committed windows stay; the same command goes on with the rest")
-    from etl.operations.backfill import Range  # noqa: PLC0415  # --help need not pay for it
-    from etl.operations.backfill import backfill as carry_out  # noqa: PLC0415
+    from etl.operations.recompute.backfill import Range  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.recompute.backfill import backfill as carry_out  # noqa: PLC0415
 
     spec = load(pipeline, environment, params)
     result = carry_out(spec, flow, Range(column, start, end, window), tell=lambda line: click.echo(line, err=True))

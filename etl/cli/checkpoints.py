@@ -13,7 +13,7 @@ from etl.cli.complete import flows as complete_flows
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
 
 if TYPE_CHECKING:
-    from etl.operations.checkpoints import FlowCheckpoints, GenerationState
+    from etl.operations.maintenance.checkpoints import FlowCheckpoints, GenerationState
 
 
 @click.group()
@@ -30,7 +30,7 @@ checkpoints.add_command(repair)
 @click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
 def show(pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], *, as_json: bool) -> None:
     """Show each flow's generations: who opened them, how far each came, and which is the current one. Starts no JVM."""
-    from etl.operations.checkpoints import checkpoints as look  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.maintenance.checkpoints import checkpoints as look  # noqa: PLC0415  # --help need not pay for it
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)

@@ -23,7 +23,7 @@ def rollback(
     One commit a table. The generation that is left is superseded for ever, and its versions stay until they are vacuumed.
     """
     leaves("tables taken back stay so; the same command ends the others")
-    from etl.operations.rollback import rollback as take_back  # noqa: PLC0415  # the command has its name
+    from etl.operations.maintenance.rollback import rollback as take_back  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, [flow])
@@ -59,7 +59,7 @@ def repair(
 ) -> None:
     """Examine checkpoints and targets, mend what needs no rebuild, and tell the rest (exit code 1). Starts no JVM."""
     leaves("what was mended stays; the same command goes on")
-    from etl.operations.repair import repair as mend  # noqa: PLC0415  # the command has its name
+    from etl.operations.maintenance.repair import repair as mend  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)

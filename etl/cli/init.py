@@ -12,7 +12,7 @@ import click
 from etl.cli.output import print_json
 
 if TYPE_CHECKING:
-    from etl.operations.guess import SourceGuess
+    from etl.operations.inference.sources import SourceGuess
     from etl.operations.init import InitResult
 
 

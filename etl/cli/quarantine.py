@@ -65,7 +65,7 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
     row anew. Rows that did not parse stay. The target is written in one commit; a replay that died is ended by the next one.
     """
     leaves("the same command ends what was begun")
-    from etl.operations.replay import replay  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.recompute.replay import replay  # noqa: PLC0415  # --help need not pay for it
 
     spec = load(pipeline, environment, params)
     result = replay(spec, flow, tell=lambda line: click.echo(line, err=True))

@@ -24,9 +24,9 @@ _EXIT = 128
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 _AT_THE_END = (
     ("record.unfinished", "record_all"),
-    ("engine.session_archive", "end_training"),
-    ("engine.session_gateway", "end_all"),
-    ("engine.scratch", "remove_all"),
+    ("engine.session.class_data", "end_training"),
+    ("engine.session.gateway", "end_all"),
+    ("engine.storage.scratch", "remove_all"),
 )
 """What is done where it was imported: what was not has nothing to end."""
 _NOTHING = "nothing was written; the same command begins anew"
@@ -81,7 +81,7 @@ class Signals:
         self.caught.append(number)
         if len(self.caught) == 1 and self._settled:
             return
-        gateway = sys.modules.get("etl.engine.session_gateway")
+        gateway = sys.modules.get("etl.engine.session.gateway")
         if len(self.caught) == 1 and self._stop is not None:
             with contextlib.suppress(
                 OSError, RuntimeError

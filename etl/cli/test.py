@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.errors import Mistake
-    from etl.operations.difference import Difference
-    from etl.operations.test import TestResult
+    from etl.operations.harness.difference import Difference
+    from etl.operations.harness.pipeline_tests import TestResult
 
 
 @click.command()
@@ -37,7 +37,7 @@ def test(
     tests; 1 a test failed; 2 a pipeline or a test is wrong; 4 the environment lacks something.
     """
     specs = _loaded(names or all_pipelines(), environment)
-    from etl.operations.test import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.harness.pipeline_tests import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
 
     tests = selected(specs, words)
     done = run_tests(tests, told=(lambda _: None) if as_json else _tell)
@@ -65,7 +65,7 @@ def _loaded(names: Sequence[str], environment: str) -> list[Any]:
 
 
 def _tell(result: TestResult) -> None:
-    from etl.operations.difference_table import difference_text  # noqa: PLC0415  # see test
+    from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see test
 
     mark, colour = {"passed": ("ok    ", "green"), "failed": ("FAILED", "red"), "error": ("ERROR ", "red")}[
         result.status
@@ -112,7 +112,7 @@ def _difference(result: TestResult) -> dict[str, Any] | None:
 
 def table_document(found: Difference) -> dict[str, Any]:
     """A difference as JSON; masked columns show nothing."""
-    from etl.operations.difference_table import difference_text, value_text  # noqa: PLC0415  # see test
+    from etl.operations.harness.difference_table import difference_text, value_text  # noqa: PLC0415  # see test
 
     def row(given: Any) -> dict[str, str] | None:
         if given is None:

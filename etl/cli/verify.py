@@ -13,7 +13,7 @@ from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
 from etl.cli.test import table_document
 
 if TYPE_CHECKING:
-    from etl.operations.verify import FlowVerdict, VerifyResult
+    from etl.operations.verification.verify import FlowVerdict, VerifyResult
 
 _EXITS = {"environment": 4, "configuration": 2}
 _MARKS = {
@@ -64,8 +64,8 @@ def verify(
     above the selected ones are verified, too. Snapshots are held fixed. The same seed brings the same trials. Exit codes: 0 equal, 1
     a flow differs or fails, 2 wrong usage or configuration, 4 the environment lacks something.
     """
-    from etl.operations.verify import Asked  # noqa: PLC0415  # --help need not pay for it
-    from etl.operations.verify import verify as carry_out  # noqa: PLC0415
+    from etl.operations.verification.verify import Asked  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.verification.verify import verify as carry_out  # noqa: PLC0415
 
     spec = load(pipeline, environment, params)
     asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
@@ -119,7 +119,7 @@ def _exit(result: VerifyResult) -> int:
 
 def text(result: VerifyResult, again: Command, *, coloured: bool = False) -> str:
     """What was found, for a person."""
-    from etl.operations.difference_table import difference_text  # noqa: PLC0415  # see verify
+    from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see verify
 
     told = [f"input {note}" for note in result.notes]
     for item in result.flows:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.engine.checkpoints import SourceLog
+from etl.engine.metadata.offset_log import SourceLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, StateSpec, Strategy
-    from etl.engine.generations import Generation
-    from etl.engine.storage import FlowPaths
+    from etl.engine.metadata.generations import Generation
+    from etl.engine.storage.layout import FlowPaths
     from etl.planning.plan import Committed, Kind
     from etl.planning.position import Pin
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from etl.engine.tally import Tally
+    from etl.engine.frames.tally import Tally
     from etl.planning.position import Pin, Position
 
 

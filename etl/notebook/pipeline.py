@@ -11,12 +11,12 @@ from etl.markup import card, code, element, folded, quiet, table
 from etl.notebook.progress import progress
 from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
-from etl.operations.backfill import Range, backfill
 from etl.operations.plan import plan
 from etl.operations.preview import preview
-from etl.operations.replay import replay
+from etl.operations.recompute.backfill import Range, backfill
+from etl.operations.recompute.replay import replay
 from etl.operations.run import run
-from etl.operations.verify import Asked, VerifyResult, verify
+from etl.operations.verification.verify import Asked, VerifyResult, verify
 from etl.record.history import History, history
 
 if TYPE_CHECKING:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
-from etl.engine.int96 import tables_with_int96
-from etl.engine.provenance import Commit, last_committed, log_versions, read_commit
-from etl.engine.storage import FlowPaths, must_be_readable
+from etl.engine.inspection.int96 import tables_with_int96
+from etl.engine.metadata.provenance import Commit, last_committed, log_versions, read_commit
+from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.errors import EtlError
 from etl.markup import Markup, card, code, element, folded, quiet, status
 from etl.markup import table as drawn
-from etl.planning.strategy import told_as_int96
+from etl.planning.decision import told_as_int96
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
-    from etl.engine.provenance import Provenance
+    from etl.engine.metadata.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)

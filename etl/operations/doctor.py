@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from etl.config.object_uris import is_object
-from etl.engine import session_archive
-from etl.engine.session_jars import JARS, cache_root, class_path, damaged
-from etl.engine.session_java import find_java
-from etl.engine.storage import root_of
+from etl.engine.session import class_data
+from etl.engine.session.jars import JARS, cache_root, class_path, damaged
+from etl.engine.session.java import find_java
+from etl.engine.storage.layout import root_of
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ def _java_and_jars() -> Iterator[Check]:
         return
     mended = f"; fetched again: {', '.join(bad)}" if bad else ""
     yield Check("jars", "ok", f"{len(JARS)} verified in {cache_root() / 'jars'}{mended}")
-    archive = session_archive.archive(java.program, java.version, paths)
+    archive = class_data.archive(java.program, java.version, paths)
     if archive.path.exists():
         yield Check("class-data archive", "ok", str(archive.path))
         return
     started = time.monotonic()
     try:
-        session_archive.prepare()
+        class_data.prepare()
     except EnvironmentProblem as cause:
         yield Check("class-data archive", "warn", cause.what, "sessions start without it, some seconds later")
         return
@@ -137,7 +137,7 @@ def _storage(spec: PipelineSpec) -> Iterator[Check]:
 
 
 def _bucket(spec: PipelineSpec) -> Iterator[Check]:
-    from etl.engine.object_store import ObjectPlace, unheeded  # noqa: PLC0415  # only who stores in one needs its library
+    from etl.engine.storage.object_store import ObjectPlace, unheeded  # noqa: PLC0415  # only who stores in one needs its library
 
     file = ObjectPlace.of(root_of(spec)) / f".doctor-{uuid.uuid4().hex}"
     try:
@@ -171,7 +171,7 @@ def _room(name: str, folder: str, least: int, why: str) -> Check:
 
 def _session(spec: PipelineSpec | None) -> Check:
     from etl.config.spec import SparkSpec  # noqa: PLC0415  # only a deep look needs a session
-    from etl.engine.session import open_session  # noqa: PLC0415
+    from etl.engine.session.start import open_session  # noqa: PLC0415
 
     started = time.monotonic()
     try:

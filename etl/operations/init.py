@@ -13,11 +13,11 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.document.document import shown
 from etl.config.grammar.json_schema import SCHEMAS
 from etl.errors import ConfigurationError
-from etl.operations.guess import NO_TEXT, guess, identifier, plain
+from etl.operations.inference.sources import NO_TEXT, guess, identifier, plain
 from etl.operations.project_files import is_there, write_all
 
 if TYPE_CHECKING:
-    from etl.operations.guess import ColumnGuess, SourceGuess
+    from etl.operations.inference.sources import ColumnGuess, SourceGuess
 
 _MOST_TESTED = 6  # columns
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

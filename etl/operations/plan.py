@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING
 
 from etl.config.checks.sources import no_batch
 from etl.config.views import readers
-from etl.engine import verified
-from etl.engine.flow_state import read_state
-from etl.engine.int96 import tables_with_int96
-from etl.engine.provenance import last_committed
-from etl.engine.sessions import Sessions
-from etl.engine.storage import FlowPaths, must_be_readable
+from etl.engine.inspection import verification_record
+from etl.engine.inspection.flow_state import read_state
+from etl.engine.inspection.int96 import tables_with_int96
+from etl.engine.metadata.provenance import last_committed
+from etl.engine.session.shared import Sessions
+from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSilent
+from etl.planning.decision import decide, told_as_int96
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import STRATEGIES, FlowPlan, Plan
 from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
-from etl.planning.strategy import decide, told_as_int96
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.planning.decision import Opened
     from etl.planning.plan import Action, Committed, Kind
-    from etl.planning.strategy import Opened
 
 
 def plan(
@@ -75,7 +75,7 @@ def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> Pi
     """The spec with the places of the sources that are tables of a catalog, for those that are read."""
     if not any(source.table and source.name in read for source in spec.sources):
         return spec
-    from etl.engine.catalog import located as find  # noqa: PLC0415  # only such a plan needs Spark
+    from etl.engine.sources.catalog import located as find  # noqa: PLC0415  # only such a plan needs Spark
 
     used = sessions or Sessions(spec.spark, storage=spec.storage, app_name=f"etl plan {spec.name}", short=True)
     try:
@@ -92,7 +92,7 @@ def _flow(
     committed, opened, generation = None, None, None
     action: Action = "after upstream"
     reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
-    doubt = verified.doubt(spec, flow, digest)
+    doubt = verification_record.doubt(spec, flow, digest)
     warnings = [f"{flow.name}: {doubt}"] if doubt else []
     problems = []
     if not moving:

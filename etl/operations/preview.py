@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.views import readers
-from etl.engine.sessions import Sessions
-from etl.engine.storage import must_be_readable
+from etl.engine.session.shared import Sessions
+from etl.engine.storage.layout import must_be_readable
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
     wanted = _flow(spec, flow)
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl preview {spec.name}", short=True)
     try:
-        from etl.engine.failures import translated  # noqa: PLC0415  # pyspark only where there is a flow to look at
-        from etl.engine.preview import Preview  # noqa: PLC0415
+        from etl.engine.faults.translation import translated  # noqa: PLC0415  # pyspark only where there is a flow to look at
+        from etl.engine.run.preview import Preview  # noqa: PLC0415
 
         session = sessions.get().flow_session(wanted.timezone, secret_options=spec.secret_options)
         with translated(wanted):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.engine.scratch import remove, scratch_folder
+from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:

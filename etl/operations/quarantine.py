@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.config.masking import masked, sensitive
-from etl.engine import quarantined
-from etl.engine.sessions import Sessions
-from etl.engine.storage import FlowPaths, must_be_readable
+from etl.engine.session.shared import Sessions
+from etl.engine.storage.layout import FlowPaths, must_be_readable
+from etl.engine.tables import quarantine_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +46,11 @@ def quarantine(
             if flows and flow.name not in flows:
                 continue
             table = FlowPaths.of(spec, flow).quarantine
-            if quarantined.is_empty(table):
+            if quarantine_rows.is_empty(table):
                 found.append(FlowQuarantine(flow.name, table, {}, ()))
                 continue
             session = sessions.get().flow_session(flow.timezone)
-            aside = quarantined.read(session, table, reason=reason, limit=limit)
+            aside = quarantine_rows.read(session, table, reason=reason, limit=limit)
             hidden = sensitive(flow)
             # The text of a malformed row may hold what its columns would.
             hidden = hidden | {"_etl_record"} if hidden else hidden

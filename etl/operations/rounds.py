@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.config.grammar.values import seconds
-from etl.engine.graph_run import run_graph
+from etl.engine.run.graph import run_graph
 from etl.planning.events import FlowFinished
 from etl.planning.results import Counts
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection
 
-    from etl.engine.flow_run import Order
-    from etl.engine.sessions import Sessions
+    from etl.engine.run.flow import Order
+    from etl.engine.session.shared import Sessions
     from etl.planning.events import Event
     from etl.planning.plan import Plan
     from etl.planning.results import FlowResult

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from etl.config.object_uris import is_object
 from etl.config.secrets import redacted
 from etl.engine.crash_points import Point, reach
-from etl.engine.flow_run import Order
-from etl.engine.places import place
-from etl.engine.sessions import Sessions
-from etl.engine.storage import root_of
+from etl.engine.run.flow import Order
+from etl.engine.session.shared import Sessions
+from etl.engine.storage.layout import root_of
+from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem
 from etl.operations.plan import plan
 from etl.operations.rounds import run_rounds

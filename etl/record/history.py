@@ -6,16 +6,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.places import place
-from etl.engine.provenance import read_log
-from etl.engine.storage import FlowPaths, must_be_readable, read_json, sweep_drafts, write_json
+from etl.engine.metadata.provenance import read_log
+from etl.engine.storage.layout import FlowPaths, must_be_readable, read_json, sweep_drafts, write_json
+from etl.engine.storage.places import place
 from etl.markup import card, element, quiet, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.config.spec import PipelineSpec
-    from etl.engine.places import Place
+    from etl.engine.storage.places import Place
     from etl.planning.backfill import BackfillResult
     from etl.planning.replay import ReplayResult
     from etl.planning.results import RunResult

@@ -13,10 +13,10 @@ from etl.config.schema.rows import Written, plain
 from etl.config.spec import GivenSpec
 from etl.errors import ConfigurationError, RunError
 from etl.operations import arguments
-from etl.operations.bench import by_itself
-from etl.operations.difference import Difference, compare
-from etl.operations.difference_table import difference_text
-from etl.operations.test import OURS
+from etl.operations.harness.difference import Difference, compare
+from etl.operations.harness.difference_table import difference_text
+from etl.operations.harness.pipeline_tests import OURS
+from etl.operations.harness.sandbox import by_itself
 from etl.testing.shared import bench
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.config.spec import FlowSpec, PipelineSpec
-    from etl.engine.table_rows import TableRows
-    from etl.operations.bench import Tried
+    from etl.engine.tables.rows import TableRows
+    from etl.operations.harness.sandbox import Tried
 
     Rows = Sequence[Mapping[str, Any]]
     Given = Mapping[str, Rows | Sequence[Rows]]

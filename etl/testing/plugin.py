@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.config.spec import Mode, PipelineSpec, TestSpec
-    from etl.operations.test import TestResult
+    from etl.operations.harness.pipeline_tests import TestResult
 
 _MODES: tuple[Mode, Mode] = ("batch", "stream")
 
@@ -86,7 +86,7 @@ class PipelineItem(pytest.Item):
 
     def runtest(self) -> None:
         """Raise NotAsExpected where rows differ, or the flow fails."""
-        from etl.operations.test import run_test  # noqa: PLC0415  # see above
+        from etl.operations.harness.pipeline_tests import run_test  # noqa: PLC0415  # see above
         from etl.testing.shared import bench  # noqa: PLC0415
 
         with bench(self._spec.spark) as place:
@@ -116,7 +116,7 @@ class NotAsExpected(AssertionError):
 
     def text(self, *, colour: bool) -> str:
         """Where, what, and how it differs."""
-        from etl.operations.difference_table import difference_text  # noqa: PLC0415  # see above
+        from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see above
 
         found = self._result
         head = f"{found.at.file}:{found.at.line}: {found.pipeline}.{found.flow}: {found.name} [{found.mode}]"

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from etl.operations.bench import Bench
+from etl.operations.harness.sandbox import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

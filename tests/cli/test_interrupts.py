@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from etl.config.load import load
-from etl.engine.locks import flow_lock
-from etl.engine.session_jars import cache_root
-from etl.engine.storage import FlowPaths
+from etl.engine.session.jars import cache_root
+from etl.engine.storage.layout import FlowPaths
+from etl.engine.storage.locks import flow_lock
 from tests.conftest import tune
 from tests.crash.killing import environment
 from tests.crash.killing import run as etl

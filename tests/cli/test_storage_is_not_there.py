@@ -54,7 +54,7 @@ def test_storage_below_a_file(shop: Path) -> None:
 def test_storage_that_may_not_be_read(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shop / "store").mkdir()
     # Whoever runs the tests may be root, who may read everything.
-    monkeypatch.setattr("etl.engine.storage.os.access", lambda path, _: Path(path).name != "store")
+    monkeypatch.setattr("etl.engine.storage.layout.os.access", lambda path, _: Path(path).name != "store")
     refused(shop, {"storage": "store"}, "store may not be read")
 
 
@@ -70,7 +70,8 @@ def test_a_store_that_does_not_answer(shop: Path, deaf_port: int, monkeypatch: p
     from datetime import timedelta
 
     monkeypatch.setattr(
-        "etl.engine.object_store._RETRIES", {"max_retries": 0, "retry_timeout": timedelta(seconds=1), "backoff": {}}
+        "etl.engine.storage.object_store._RETRIES",
+        {"max_retries": 0, "retry_timeout": timedelta(seconds=1), "backoff": {}},
     )
     conf = {
         "spark.hadoop.fs.s3a.endpoint": f"http://127.0.0.1:{deaf_port}",

@@ -10,7 +10,7 @@ import pytest
 
 from etl.config.load import load
 from etl.config.spec import SqlTransform
-from etl.engine.sql_places import place_in_error, place_of
+from etl.config.sql.locations import place_in_error, place_of
 from etl.errors import ConfigurationError
 from etl.planning.sql import classify_flow
 

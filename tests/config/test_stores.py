@@ -22,7 +22,7 @@ flows:
 
 def storing(root: Path, storage: str, path: str) -> tuple[str, str]:
     """The root of storage, and where a flow's target lies below it, as the spec has them."""
-    from etl.engine.storage import FlowPaths
+    from etl.engine.storage.layout import FlowPaths
 
     (root / "pipelines").mkdir()
     (root / "conf").mkdir()

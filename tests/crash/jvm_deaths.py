@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from etl.config.load import load
 from etl.engine.crash_points import Point, armed
-from etl.engine.session_gateway import launched
-from etl.engine.sessions import Sessions
+from etl.engine.session.gateway import launched
+from etl.engine.session.shared import Sessions
 from etl.errors import FlowFailed
 from etl.operations.audit import audit
 from etl.operations.run import run

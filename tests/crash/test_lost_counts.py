@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 from etl.config.load import load
 from etl.config.spec import Mode
-from etl.engine import epoch
 from etl.engine.crash_points import Point
+from etl.engine.run import epoch
 from etl.errors import FlowFailed
 from etl.operations.run import run
 from tests.crash.death_cases import PIPELINES, Landed

@@ -13,8 +13,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.engine import epoch
 from etl.engine.crash_points import Crash, Point, armed, reach
+from etl.engine.run import epoch
 from tests.crash_cases import FLOWS, actual, arrive, model, write_project
 from tests.leftovers import left_behind
 

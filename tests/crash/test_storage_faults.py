@@ -20,8 +20,8 @@ import pytest
 from deltalake import write_deltalake
 
 import etl
-from etl.engine import epoch
 from etl.engine.crash_points import Point
+from etl.engine.run import epoch
 from tests.independent import rows, stamps
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl.engine.object_store import ObjectPlace, use
+from etl.engine.storage.object_store import ObjectPlace, use
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import ETL, environment, run
 from tests.independent import connection, differences, register

@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from etl.config.spec import FlowSpec
-from etl.engine.advice import followable
-from etl.engine.failures import translate
+from etl.engine.faults.advice import followable
+from etl.engine.faults.translation import translate
 
 FAILING = (
     ("SELECT 1 / (id - id) FROM range(1)", "try_divide"),

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 import etl
 from etl.config.diagnostics import Location
 from etl.config.spec import EqualitySpec, ExpectationSpec, FlowSpec, GroupSpec, InputSpec, SinkSpec
-from etl.engine import conditions
+from etl.engine.analysis import conditions
 from etl.errors import ConfigurationError
 
 pytestmark = pytest.mark.spark

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 import etl
-from etl.engine.session_views import name_frame
-from etl.engine.tally import Tally
+from etl.engine.frames.tally import Tally
+from etl.engine.session.views import name_frame
 from tests.counting import MINUTES, RUNS, count, told, write_project
 
 pytestmark = pytest.mark.spark

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from etl.config.spec import FlowSpec
-from etl.engine.failures import translate
+from etl.engine.faults.translation import translate
 
 pytestmark = pytest.mark.pure
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from etl.config.spec import FlowSpec
-from etl.engine.evidence import Evidence, Fact, evidence, plain
-from etl.engine.failures import translate
-from etl.engine.fault import Rule
-from etl.engine.faults import RULES, UNKNOWN, judged, verdict
-from etl.engine.session_jars import jars as cached
-from etl.engine.session_java import find_java
+from etl.engine.faults.evidence import Evidence, Fact, evidence, plain
+from etl.engine.faults.rule import Rule
+from etl.engine.faults.table import RULES, UNKNOWN, judged, verdict
+from etl.engine.faults.translation import translate
+from etl.engine.session.jars import jars as cached
+from etl.engine.session.java import find_java
 
 pytestmark = pytest.mark.pure
 

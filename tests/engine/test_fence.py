@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 import etl
-from etl.engine.commit import stamped
-from etl.engine.provenance import last_stamp
+from etl.engine.commits.commit import stamped
+from etl.engine.metadata.provenance import last_stamp
 from tests.independent import rows
 
 PIPELINE = """

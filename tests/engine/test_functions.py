@@ -11,7 +11,7 @@ import pytest
 
 from etl.config.spec import FlowSpec, InputSpec, SqlTransform
 from etl.config.sql.volatile import BARE, DRAWN, found_in
-from etl.engine import classify
+from etl.engine.analysis import classify
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from etl.config.spec import FlowSpec, GroupSpec, InputSpec
-from etl.engine import classify, classify_groups
+from etl.engine.analysis import classify, groups
 from etl.errors import ConfigurationError
 
 HOUR = "date_trunc('HOUR', t)"
@@ -64,7 +64,7 @@ def judge(spark: SparkSession, query: str) -> None:
         "s": session.createDataFrame([], "id INT, name STRING"),
     }
     for name, frame in frames.items():
-        mark = classify.marked(name, frame) if name == "s" else classify_groups.marked(name, frame, GROUPS)
+        mark = classify.marked(name, frame) if name == "s" else groups.marked(name, frame, GROUPS)
         mark.createOrReplaceTempView(name)
     classify.check(FLOW, session.sql(query), frozenset({"a", "b"}), {})
 
@@ -87,12 +87,12 @@ def test_a_plan_that_mixes_groups_is_refused_and_its_operator_named(
 @pytest.mark.parametrize(("by", "apart"), [("s.a", True), ("s.b", False), ("l[1].a", False), ("m['x']", False)])
 def test_two_fields_of_one_column_are_two_values(spark: SparkSession, by: str, apart: bool) -> None:
     session = spark.newSession()
-    groups = (GroupSpec("k", (("a", "s.a"),)),)
+    by_k = (GroupSpec("k", (("a", "s.a"),)),)
     frame = session.createDataFrame(
         [], "s STRUCT<a: STRING, b: STRING>, l ARRAY<STRUCT<a: STRING>>, m MAP<STRING, STRING>, v INT"
     )
-    classify_groups.marked("a", frame, groups).createOrReplaceTempView("a")
-    flow = FlowSpec("f", (InputSpec("a"),), incremental="groups", groups=groups)
+    groups.marked("a", frame, by_k).createOrReplaceTempView("a")
+    flow = FlowSpec("f", (InputSpec("a"),), incremental="groups", groups=by_k)
     query = f"SELECT s.a AS k, sum(v) OVER (PARTITION BY {by}) AS t FROM a"
     refused = (
         nullcontext() if apart else pytest.raises(ConfigurationError, match="a window over rows of several groups")

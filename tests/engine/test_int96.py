@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.config.checks import pinned_settings
-from etl.engine import prepare
-from etl.engine.parquet_footer import INT96, physical_types
+from etl.engine.metadata.parquet_footer import INT96, physical_types
+from etl.engine.run import prepare
 from tests.independent import rows
 
 PIPELINE = """

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl.engine import holder, lease, object_store
-from etl.engine.locks import flow_lock, must_hold, settle, taken_in_turns
-from etl.engine.object_store import ObjectPlace
-from etl.engine.storage import FlowPaths
+from etl.engine.storage import holder, lease, object_store
+from etl.engine.storage.layout import FlowPaths
+from etl.engine.storage.locks import flow_lock, must_hold, settle, taken_in_turns
+from etl.engine.storage.object_store import ObjectPlace
 from etl.errors import EnvironmentProblem, FlowFailed, LockHeld
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.system
 
 HOLD = """
 import json, sys, time
-from etl.engine import lease, object_store
-from etl.engine.locks import flow_lock
+from etl.engine.storage import lease, object_store
+from etl.engine.storage.locks import flow_lock
 from etl.engine.storage import FlowPaths
 root, conf, lease.BEAT_S, lease.LEASE_S = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 object_store.use(root, conf)

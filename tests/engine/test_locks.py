@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from etl.engine import holder as holders
-from etl.engine import locks
-from etl.engine.locks import flow_lock, settle
-from etl.engine.storage import FlowPaths
+from etl.engine.storage import holder as holders
+from etl.engine.storage import locks
+from etl.engine.storage.layout import FlowPaths
+from etl.engine.storage.locks import flow_lock, settle
 from etl.errors import LockHeld
 
 HOLD = """
 import os, sys, time
-from etl.engine.locks import flow_lock
+from etl.engine.storage.locks import flow_lock
 from etl.engine.storage import FlowPaths
 root = sys.argv[1]
 with flow_lock(FlowPaths(f"{root}/t", f"{root}/q", f"{root}/s", root), flow="f", run_id="theirs"):

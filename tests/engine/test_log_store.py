@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl.config.spec import SparkSpec
-from etl.engine import session_profile
-from etl.engine.session import _must_reach_objects, open_session
-from etl.engine.session_jars import FILES, LOG_STORE
+from etl.engine.session import profile
+from etl.engine.session.jars import FILES, LOG_STORE
+from etl.engine.session.start import _must_reach_objects, open_session
 from etl.errors import EnvironmentProblem
 from tests.independent import arrow
 from tests.log_store import READERS, SOURCE, made_of
@@ -158,7 +158,7 @@ def test_a_lock_that_is_renewed_while_it_is_read_refuses_nothing(tried: dict[str
 def test_a_user_s_session_without_the_log_store_is_told_what_to_start_it_with(spark: SparkSession) -> None:
     with pytest.raises(EnvironmentProblem, match="commits to s3a") as refused:
         open_session(SparkSpec(), storage="s3a://lake/x", app_name="guest", short=True)
-    ((setting, ours),) = session_profile.LOG_STORE.items()
+    ((setting, ours),) = profile.LOG_STORE.items()
     assert f"--conf {setting}={ours}" in refused.value.hint
     assert f"--jars {LOG_STORE}" in refused.value.hint
     assert spark.range(3).count() == 3

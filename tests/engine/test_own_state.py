@@ -139,7 +139,7 @@ def test_timers_by_the_machine_s_clock_and_a_missing_package_are_told_before_any
     (clock,) = etl.load("shop").run(mode="stream", select=["totals"]).flows
     assert clock.failure is not None
     assert "flow 'totals' sets timers by the machine's clock" in clock.failure.message
-    monkeypatch.setattr("etl.engine.stateful.find_spec", lambda _: None)
+    monkeypatch.setattr("etl.engine.state.query.find_spec", lambda _: None)
     (lacking,) = etl.load("shop").run(mode="stream", select=["silent"]).flows
     assert lacking.failure is not None
     assert (lacking.failure.kind, lacking.failure.hint) == ("environment", "pip install 'twilight-etl[state]'")

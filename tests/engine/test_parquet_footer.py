@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl.engine.parquet_footer import INT96, physical_types
+from etl.engine.metadata.parquet_footer import INT96, physical_types
 
 MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
 

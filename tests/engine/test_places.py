@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl.engine import object_store
-from etl.engine.leftovers import clear_checkpoints
-from etl.engine.object_store import ObjectPlace, Taken
-from etl.engine.places import Place, files_below, lines_of, place, remove_tree, tail_of
-from etl.engine.storage import FlowPaths, read_json, write_json
+from etl.engine.storage import object_store
+from etl.engine.storage.layout import FlowPaths, read_json, write_json
+from etl.engine.storage.leftovers import clear_checkpoints
+from etl.engine.storage.object_store import ObjectPlace, Taken
+from etl.engine.storage.places import Place, files_below, lines_of, place, remove_tree, tail_of
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from etl.engine.lineage import output_columns
-from etl.engine.session_plan import analysed_plan
+from etl.engine.analysis.lineage import output_columns
+from etl.engine.session.analysed_plan import analysed_plan
 
 pytestmark = pytest.mark.spark
 

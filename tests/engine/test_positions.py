@@ -11,8 +11,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from etl.config.spec import SourceSpec
-from etl.engine.checkpoints import SourceLog
-from etl.engine.sources import open_source
+from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.sources.source import open_source
 from etl.planning.position import Drift
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.engine.rollback import missing_files
+from etl.engine.commits.restore import missing_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

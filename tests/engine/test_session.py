@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.config.spec import SparkSpec
-from etl.engine.session import open_session
+from etl.engine.session.start import open_session
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.session_archive import Archive, alone, archive, is_being_made
+from etl.engine.session.class_data import Archive, alone, archive, is_being_made
 from etl.errors import EnvironmentProblem
 
 

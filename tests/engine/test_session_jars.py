@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine import session_jars
-from etl.engine.session_jars import JARS, cache_root, damaged, jars
-from etl.engine.session_java import find_java
+from etl.engine.session.jars import JARS, cache_root, damaged, jars
+from etl.engine.session.java import find_java
 from etl.errors import EnvironmentProblem
 
 # A stand-in for `java -jar ivy.jar …`: leaves files where `-retrieve` asks for them.
@@ -98,7 +97,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
 
 def test_two_processes_may_fill_one_cache_at_once(published: Path, cache: Path, tmp_path: Path) -> None:
     java = _ivy(tmp_path / "bin", f'cp {published}/*.jar "$folder"; sleep 1')
-    program = f"from etl.engine.session_jars import jars; jars({java!r})"
+    program = f"from etl.engine.session.jars import jars; jars({java!r})"
     both = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
     assert [one.wait(60) for one in both] == [0, 0]
     assert damaged() == ()
@@ -107,4 +106,4 @@ def test_two_processes_may_fill_one_cache_at_once(published: Path, cache: Path, 
 
 
 def test_every_jar_has_a_whole_digest() -> None:
-    assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in session_jars.JARS)
+    assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in JARS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.session_java import Java, find_java
+from etl.engine.session.java import Java, find_java
 from etl.errors import EnvironmentProblem
 
 

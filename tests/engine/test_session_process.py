@@ -118,7 +118,7 @@ except EtlError as cause:
 def test_a_session_without_deltas_jars_is_told_so(tmp_path: Path) -> None:
     program = """
 from pyspark.sql import SparkSession
-from etl.engine.session_profile import DELTA
+from etl.engine.session.profile import DELTA
 building = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
 for name, value in DELTA.items():
     building = building.config(name, value)

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from etl.config.spec import FlowSpec, InputSpec, SinkSpec, StateSpec
-from etl.engine import classify
+from etl.engine.analysis import classify
 
 pytestmark = pytest.mark.spark
 

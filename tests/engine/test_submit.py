@@ -20,8 +20,8 @@ from typing import Any
 import pyspark
 import pytest
 
-from etl.engine.session_jars import JARS, jars
-from etl.engine.session_java import find_java
+from etl.engine.session.jars import JARS, jars
+from etl.engine.session.java import find_java
 from tests.independent import rows, stamps
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from etl.operations.rollback import rollback
+from etl.operations.maintenance.rollback import rollback
 from tests.place import THINGS, Place
 
 pytestmark = pytest.mark.spark

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.config.diagnostics import Location
 from etl.config.spec import EqualitySpec, FlowSpec, InputSpec, PythonTransform, SinkSpec, SqlTransform
 from etl.config.sql import run_ts
-from etl.engine import classify
+from etl.engine.analysis import classify
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

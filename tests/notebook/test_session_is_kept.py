@@ -192,9 +192,9 @@ PROGRAM = """
 import json, os, sys
 from pyspark.sql import SparkSession
 import etl
-from etl.engine.session_jars import jars
-from etl.engine.session_java import find_java
-from etl.engine.session_profile import DELTA
+from etl.engine.session.jars import jars
+from etl.engine.session.java import find_java
+from etl.engine.session.profile import DELTA
 
 folder, settings = sys.argv[1], json.loads(sys.argv[2])
 ours = {**DELTA, "spark.driver.extraClassPath": os.pathsep.join(map(str, jars(find_java().program)))}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from etl.config.spec import FlowSpec, InputSpec, PipelineSpec, SourceSpec
-from etl.engine.provenance import Provenance
+from etl.engine.metadata.provenance import Provenance
 from etl.operations.audit import audit
 
 FLOW = FlowSpec("f", (InputSpec("s"),))

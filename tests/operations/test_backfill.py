@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from etl.engine import epoch
+from etl.engine.run import epoch
 from etl.errors import ConfigurationError, EtlError, FlowFailed, HistoryLost
 from etl.notebook.pipeline import Pipeline
 from etl.operations.run import run

@@ -11,8 +11,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 import etl
-from etl.engine import epoch
 from etl.engine.crash_points import Point
+from etl.engine.run import epoch
 from etl.errors import EtlError
 from etl.notebook.pipeline import Pipeline
 from tests.independent import rows

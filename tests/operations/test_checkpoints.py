@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from etl.engine.generations import Generation, open_generation
-from etl.engine.storage import FlowPaths
-from etl.operations.checkpoints import checkpoints
+from etl.engine.metadata.generations import Generation, open_generation
+from etl.engine.storage.layout import FlowPaths
+from etl.operations.maintenance.checkpoints import checkpoints
 from tests.engine_cases import land, write_project
 
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}

@@ -6,8 +6,8 @@ import math
 from decimal import Decimal
 
 from etl.config.spec import EqualitySpec, Near
-from etl.operations.difference import compare
-from etl.operations.difference_table import difference_text, value_text
+from etl.operations.harness.difference import compare
+from etl.operations.harness.difference_table import difference_text, value_text
 
 
 def test_rows_are_equal_in_any_order_with_nan_null_maps_and_nearly_equal_floats() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.config.spec import PipelineSpec, SparkSpec
-from etl.engine.session_jars import JARS, jars
-from etl.engine.session_java import find_java
+from etl.engine.session.jars import JARS, jars
+from etl.engine.session.java import find_java
 from etl.operations.doctor import Check, diagnose
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_a_damaged_jar_is_told_and_fetched_again(tmp_path: Path, monkeypatch: py
     kept = jars(str(program))[0]
     kept.write_bytes(b"not a jar")
     monkeypatch.setattr(
-        "etl.engine.session_archive.prepare", lambda: None
+        "etl.engine.session.class_data.prepare", lambda: None
     )  # a minute's work, and not what is looked at
     found = _found(diagnose(None), "jars")
     assert (found.status, JARS[0].file in found.detail) == ("ok", True)

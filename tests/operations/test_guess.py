@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from etl.errors import ConfigurationError
-from etl.operations.guess import SourceGuess, guess
-from etl.operations.guess_types import form
+from etl.operations.inference.sources import SourceGuess, guess
+from etl.operations.inference.types import form
 
 
 def learn(tmp_path: Path, text: str, name: str = "rows.csv", *, header: bool | None = None) -> SourceGuess:

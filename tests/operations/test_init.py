@@ -22,9 +22,9 @@ from etl.cli import main
 from etl.config.document.reader import read_document
 from etl.config.load import load
 from etl.errors import ConfigurationError
+from etl.operations.harness.pipeline_tests import run_tests, selected
 from etl.operations.init import init
 from etl.operations.run import run
-from etl.operations.test import run_tests, selected
 from tests.independent import rows
 
 

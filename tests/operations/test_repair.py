@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from etl.config.spec import FlowSpec, InputSpec, PipelineSpec, SourceSpec
-from etl.engine.generations import Generation, newest_opened, open_generation
-from etl.engine.provenance import Provenance
-from etl.engine.storage import FlowPaths
-from etl.operations.repair import FlowRepair, repair
+from etl.engine.metadata.generations import Generation, newest_opened, open_generation
+from etl.engine.metadata.provenance import Provenance
+from etl.engine.storage.layout import FlowPaths
+from etl.operations.maintenance.repair import FlowRepair, repair
 
 FLOW = FlowSpec("f", (InputSpec("s"),))
 

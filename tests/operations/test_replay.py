@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from etl.engine import epoch
+from etl.engine.run import epoch
 from etl.errors import ConfigurationError, EtlError, FlowFailed
 from etl.notebook.pipeline import Pipeline
 from tests.backfill_cases import COLUMNS, FLOWS, People, actual, batch, land, malformed, move, write_project

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 import etl
 from etl.cli import main
-from etl.engine import rollback
+from etl.engine.commits import restore
 from etl.errors import FlowFailed
 from tests.independent import rows
 
@@ -103,19 +103,19 @@ def test_a_flow_goes_back_to_an_earlier_generation_and_on_from_there(  # noqa: P
     assert "is at generation 2, and cannot be taken back to generation 1: its log tells of g0" in said
 
     # A rollback that dies after the target is found by the next run, and ended by the next rollback.
-    whole = rollback.restore
+    whole = restore.restore
 
     def dies(session: Any, path: str, version: int, stamp: Any) -> None:
         if "/tables/" not in path:
             raise FlowFailed("killed")
         whole(session, path, version, stamp)
 
-    monkeypatch.setattr(rollback, "restore", dies)
+    monkeypatch.setattr(restore, "restore", dies)
     assert told(tmp_path)[0] == 1
     (failed,) = kept.run(mode="stream").flows
     assert failed.failure is not None
     assert "a rollback to generation 0 was interrupted before it reached" in failed.failure.message
-    monkeypatch.setattr(rollback, "restore", whole)
+    monkeypatch.setattr(restore, "restore", whole)
     code, said = told(tmp_path)
     assert (code, "the tables hold generation 0, epoch 2, again" in said) == (0, True), said
     assert held(tmp_path) == streamed

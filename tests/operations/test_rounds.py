@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from etl.config.load import load
-from etl.engine.flow_run import Order
+from etl.engine.run.flow import Order
 from etl.operations import rounds
 from etl.operations.plan import plan
 from etl.planning.results import FlowResult

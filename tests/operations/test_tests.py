@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from etl.cli import main
 from etl.config.load import load
-from etl.operations.difference_table import difference_text
-from etl.operations.test import TestResult, run_tests, selected
+from etl.operations.harness.difference_table import difference_text
+from etl.operations.harness.pipeline_tests import TestResult, run_tests, selected
 
 pytestmark = pytest.mark.spark
 Write = Callable[[Mapping[str, str]], Path]

@@ -14,12 +14,12 @@ from etl.cli.verify import command_of, document, text
 from etl.config.schema import ddl
 from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
-from etl.operations.difference import compare
-from etl.operations.verify import FlowVerdict, VerifyResult
-from etl.operations.verify_generated import generated, never_null
-from etl.operations.verify_inputs import Deal, of_files, sampled
-from etl.operations.verify_lines import can_cut, pieces
-from etl.operations.verify_literals import compared
+from etl.operations.harness.difference import compare
+from etl.operations.verification.generated import generated, never_null
+from etl.operations.verification.inputs import Deal, of_files, sampled
+from etl.operations.verification.lines import can_cut, pieces
+from etl.operations.verification.literals import compared
+from etl.operations.verification.verify import FlowVerdict, VerifyResult
 
 CSV = SourceSpec("orders", "csv", "", "id BIGINT", options=(("Header", "TRUE"),))
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_brought_again_is_refused_before_any_session_with_what_to
         "version: 1\nname: ticks\nsources: {beat: {format: rate}}\nrun: {mode: stream}\nflows: {kept: {inputs: [beat], incremental: rows}}\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("etl.engine.session.open_session", lambda *_, **__: pytest.fail("a session was opened"))
+    monkeypatch.setattr("etl.engine.session.start.open_session", lambda *_, **__: pytest.fail("a session was opened"))
     with pytest.raises(ConfigurationError) as told:
         etl.load("ticks").verify()
     assert [item.code for item in told.value.diagnostics] == ["E274"]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.config.spec import InputSpec
+from etl.planning.decision import Fault, FlowState, Opened, decide
 from etl.planning.plan import Committed
 from etl.planning.position import Drift, advance_files, file_drift, files_position, unlisted_drift
-from etl.planning.strategy import Fault, FlowState, Opened, decide
 
 INPUTS = (InputSpec("a"), InputSpec("b", "snapshot", "recompute"), InputSpec("c", "snapshot"))
 

@@ -20,7 +20,7 @@ Options: TypeAlias = "Mapping[str, str] | type[BaseModel] | None"
 class Format:
     """A format of sources: what its YAML may say, and the class that reads it.
 
-    opens: `module:Class`; called with the SourceSpec it gives an `etl.engine.sources.Source`.
+    opens: `module:Class`; called with the SourceSpec it gives an `etl.engine.sources.source.Source`.
     options: name → meaning, or a pydantic model, of all that `options:` may hold; None: whatever Spark's reader takes.
     """
 

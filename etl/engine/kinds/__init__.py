@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.caches import Caches
+    from etl.engine.frames.caches import Caches
     from etl.engine.job import Job
     from etl.engine.output import Output, Span
     from etl.planning.plan import Kind

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.arrivals import arrive
-from etl.engine.compile import apply
 from etl.engine.output import Output, Span
-from etl.engine.sources import open_source
+from etl.engine.sources.source import open_source
+from etl.engine.transform.apply import apply
+from etl.engine.transform.arrivals import arrive
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.caches import Caches
+    from etl.engine.frames.caches import Caches
     from etl.engine.job import Job
 
 

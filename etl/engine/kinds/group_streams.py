@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.compile import with_views
-from etl.engine.names import columns
+from etl.engine.frames.identifiers import columns
 from etl.engine.sources.files import CORRUPT, ORIGIN
+from etl.engine.transform.apply import with_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

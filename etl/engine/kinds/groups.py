@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.arrivals import arrive, malformed
-from etl.engine.compile import apply
+from etl.engine.frames.tally import Tally
 from etl.engine.kinds.group_streams import INPUT, groups_of, with_groups
 from etl.engine.output import Arrival, Output, Span
-from etl.engine.sources import open_source
 from etl.engine.sources.files import CORRUPT
-from etl.engine.tally import Tally
-from etl.engine.touched import touched
+from etl.engine.sources.source import open_source
+from etl.engine.transform.apply import apply
+from etl.engine.transform.arrivals import arrive, malformed
+from etl.engine.transform.touched import touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.config.spec import InputSpec
-    from etl.engine.caches import Caches
+    from etl.engine.frames.caches import Caches
     from etl.engine.job import Input, Job
 
 

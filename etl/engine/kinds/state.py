@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.arrivals import arrive
-from etl.engine.held import held
-from etl.engine.names import columns
+from etl.engine.frames.identifiers import columns
 from etl.engine.output import Groups, Output
-from etl.engine.sources import open_source
-from etl.engine.stateful import open_state
+from etl.engine.sources.source import open_source
+from etl.engine.state.query import open_state
+from etl.engine.state.staged import held
+from etl.engine.transform.arrivals import arrive
 from etl.errors import FlowFailed
 from etl.planning.position import Pin
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.caches import Caches
+    from etl.engine.frames.caches import Caches
     from etl.engine.job import Input, Job
     from etl.engine.output import Arrival, Span
 

@@ -10,7 +10,7 @@ from etl.engine.sinks import append, merge, overwrite, replace, scd2
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from etl.engine.epoch_commits import Sink
+    from etl.engine.commits.epoch_commits import Sink
 
 
 class _Sinks(dict[str, "Sink"]):

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
-from etl.engine.create import create
-from etl.engine.epoch_commits import TargetCommit
-from etl.engine.names import assigned, listed, quoted, table
-from etl.engine.names import columns as columns_of
+from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
+from etl.engine.commits.create import create
+from etl.engine.commits.epoch_commits import TargetCommit
+from etl.engine.commits.replacement import replace_groups
+from etl.engine.frames.identifiers import assigned, listed, quoted, table
+from etl.engine.frames.identifiers import columns as columns_of
+from etl.engine.frames.latest import winners, zeros_apart
+from etl.engine.frames.tally import Tally
 from etl.engine.output import Groups
-from etl.engine.replacement import replace_groups
-from etl.engine.session_views import name_frame
-from etl.engine.tally import Tally
-from etl.engine.winners import winners, zeros_apart
+from etl.engine.session.views import name_frame
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from etl.config.spec import SinkSpec
-    from etl.engine.epoch_commits import EpochCommits
+    from etl.engine.commits.epoch_commits import EpochCommits
     from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Replaces
-    from etl.engine.provenance import Provenance
 
 _DELETED = "_etl_deleted"
 _SOURCE, _STATE = "_etl_winners", "_etl_state"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from etl.engine.create import create
-from etl.engine.epoch_commits import TargetCommit
+from etl.engine.commits.create import create
+from etl.engine.commits.epoch_commits import TargetCommit
+from etl.engine.commits.replacement import replace_groups
 from etl.engine.output import Groups
-from etl.engine.replacement import replace_groups
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from etl.engine.epoch_commits import EpochCommits
+    from etl.engine.commits.epoch_commits import EpochCommits
     from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Replaces
-    from etl.engine.provenance import Provenance
 
 
 def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces, stamp: Provenance) -> EpochCommits:

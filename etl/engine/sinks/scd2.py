@@ -13,24 +13,24 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commit import committed_epoch, fenced, mapping, stamped, with_properties
-from etl.engine.create import create
-from etl.engine.names import VERSION_COLUMNS, assigned, columns, listed, quoted, table
+from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
+from etl.engine.commits.create import create
+from etl.engine.commits.replacement import replace_groups
+from etl.engine.frames.identifiers import VERSION_COLUMNS, assigned, columns, listed, quoted, table
+from etl.engine.frames.latest import winners, zeros_apart
 from etl.engine.output import Groups
-from etl.engine.replacement import replace_groups
-from etl.engine.session_views import name_frame
+from etl.engine.session.views import name_frame
 from etl.engine.sinks.merge import refuse_unknown_columns
-from etl.engine.winners import winners, zeros_apart
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SinkSpec
-    from etl.engine.epoch_commits import EpochCommits
+    from etl.engine.commits.epoch_commits import EpochCommits
     from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Replaces
-    from etl.engine.provenance import Provenance
 
 _NEW = "_etl_observations"
 _START, _END = "_etl_start", "_etl_end"

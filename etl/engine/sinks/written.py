@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.engine.frames.latest import winners
 from etl.engine.output import Groups
-from etl.engine.winners import winners
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Commit
     from etl.engine.output import Replaces
-    from etl.engine.provenance import Commit
 
 _TOUCHED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etl.config.build.starts import starts
-from etl.engine.checkpoints import decode
-from etl.engine.places import place
-from etl.engine.provenance import log_versions, read_commit
-from etl.engine.storage import read_json
-from etl.engine.table_properties import FEED
+from etl.engine.metadata.offset_log import decode
+from etl.engine.metadata.provenance import log_versions, read_commit
+from etl.engine.metadata.table_properties import FEED
+from etl.engine.storage.layout import read_json
+from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, Pin
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.checkpoints import SourceLog
-    from etl.engine.provenance import Commit
+    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.provenance import Commit
 
 _ALL = str(2**31 - 1)
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
-from etl.engine.checkpoints import decode
-from etl.engine.generations import recorded_files
+from etl.engine.metadata.generations import recorded_files
+from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
 from etl.errors import EnvironmentProblem, ExpectationFailed, FlowFailed
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.checkpoints import SourceLog
+    from etl.engine.metadata.offset_log import SourceLog
 
 _READERS = {
     "csv": "twilight.files.CsvFiles",

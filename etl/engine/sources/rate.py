@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.checkpoints import SourceLog
+    from etl.engine.metadata.offset_log import SourceLog
 
 
 class RateSource:

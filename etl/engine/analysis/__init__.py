@@ -1,0 +1,1 @@
+"""Spark's analysed plan judged: what a transform is and what it allows."""

@@ -1,0 +1,88 @@
+"""Which columns of a plan end in columns that `equality: {ignore: …}` names, and nowhere else: what stands in them may differ from run to run.
+
+They are followed from the output's columns downwards, through projections, filters, joins, unions, aggregates and WITH. A column that
+anything else reads (a filter, a key, another column) is not among them from there on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.analysis.lineage import expressions, output_columns
+from etl.engine.analysis.volatile import volatile_in, volatile_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from etl.engine.analysis.lineage import Expression
+    from etl.engine.analysis.volatile import Clocks
+    from etl.engine.session.analysed_plan import PlanNode
+
+_LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions", "Window": "windowExpressions"}
+_DECIDING = {
+    "Aggregate": ("groupingExpressions",), "Window": ("partitionSpec", "orderSpec"), "Filter": ("condition",), "Join": ("condition",),
+    "Sort": ("order",), "Generate": ("generator",), "SubqueryAlias": (), "View": (), "ResolvedHint": (), "UnresolvedHint": (),
+    "Repartition": (), "RepartitionByExpression": ("partitionExpressions",), "Project": (), "CollectMetrics": ("metrics",),
+    "GlobalLimit": (), "LocalLimit": (), "Offset": (),
+}  # fmt: skip
+"""Operators below which ignored columns are followed → what of them decides about rows."""
+
+
+def volatile_but(plan: PlanNode, ignored: set[int], clocks: Clocks) -> Iterator[str]:
+    """What differs from run to run anywhere in a plan, without what only the output's columns `ignored` are made of."""
+    yield from _Look(clocks).below(plan, ignored)
+
+
+class _Look:
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._named: dict[
+            str, list[set[int]]
+        ] = {}  # a name that WITH gives → the places of what is free at each of its readings
+
+    def below(self, node: PlanNode, free: set[int]) -> Iterator[str]:
+        if node.name == "WithCTE":
+            yield from self._with(node, free)
+            return
+        if node.name == "CTERelationRef":
+            columns = output_columns(node)
+            places = {place for place, (identity, _) in enumerate(columns) if identity in free}
+            self._named.setdefault(str(node.fields.get("cteId")), []).append(places)
+            return
+        if node.name == "Union":
+            places = {place for place, (identity, _) in enumerate(output_columns(node)) if identity in free}
+            for child in node.children:
+                yield from self.below(child, _at(child, places))
+            return
+        if not free or node.name not in _DECIDING:
+            yield from volatile_in(node, self._clocks)
+            kept: set[int] = set()
+        else:
+            made = expressions(node.fields.get(_LISTS.get(node.name, "")))
+            deciding = [item for field in _DECIDING[node.name] for item in expressions(node.fields.get(field))]
+            others = [*(item for item in made if item.identity not in free), *deciding]
+            yield from (name for item in others for name in volatile_of(item, self._clocks))
+            whole = node.name in ("Project", "Aggregate")  # the columns of the others pass what is below on
+            read = _attributes(item for item in made if item.identity in free)
+            kept = (read if whole else free | read) - _attributes(others)
+        for child in node.children:
+            yield from self.below(child, kept)
+        for nested in node.subplans:
+            yield from self.below(nested, set())
+
+    def _with(self, node: PlanNode, free: set[int]) -> Iterator[str]:
+        parts = (*node.children, *node.subplans)
+        definitions = [item for item in parts if item.name == "CTERelationDef"]
+        yield from self.below(next(item for item in parts if item.name != "CTERelationDef"), free)
+        for definition in reversed(definitions):  # one may read those before it
+            readings = self._named.get(str(definition.fields.get("id")), [])
+            places = set.intersection(*readings) if readings else set()
+            yield from self.below(definition.children[0], _at(definition.children[0], places))
+
+
+def _at(node: PlanNode, places: set[int]) -> set[int]:
+    return {identity for place, (identity, _) in enumerate(output_columns(node)) if place in places}
+
+
+def _attributes(items: Iterable[Expression]) -> set[int]:
+    return {part.identity for item in items for part in item.walk() if part.name == "AttributeReference"}

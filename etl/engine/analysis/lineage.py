@@ -1,0 +1,151 @@
+"""Which values of a plan are known by what they are of an input's row: the lineage of each column of each operator.
+
+Every value has a canonical text: `flights.origin`, `TruncTimestamp(HOUR,flights.time_hour)`. Values that an operator makes anew out of
+several rows have one of their own, equal to nothing else. `?` before a text: or NULL, where an outer join found no partner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.session.analysed_plan import plan_in, simple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from etl.engine.session.analysed_plan import PlanNode
+
+_SILENT = {
+    "class", "num-children", "exprId", "qualifier", "metadata", "nullable", "name", "resultId", "nonInheritableMetadataKeys",
+    "explicitMetadata", "prettyNames", "timeZoneId",
+}  # fmt: skip
+_TOLD_BY_NAME = ("NamedLambdaVariable", "PythonUDF")  # nothing else that is the same each time tells one from another
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One expression of a plan: its class's simple name, its own fields, its children."""
+
+    name: str
+    fields: Mapping[str, Any]
+    children: tuple[Expression, ...]
+
+    @property
+    def identity(self) -> int:
+        """The number by which other operators refer to an attribute or an alias; -1 where it has none."""
+        return int(self.fields.get("exprId", {}).get("id", -1))
+
+    def canonical(self, known: Mapping[int, str]) -> str:
+        """What the value is, in terms of what the attributes below are known to be."""
+        if self.name == "Alias":
+            return self.children[0].canonical(known)
+        if self.name == "AttributeReference":
+            return known.get(self.identity, f"#{self.identity}")
+        silent = _SILENT - {"name"} if self.name in _TOLD_BY_NAME else _SILENT
+        own = [str(value) for key, value in sorted(self.fields.items()) if key not in silent and _plain(value)]
+        return f"{self.name}({','.join([*own, *(child.canonical(known) for child in self.children)])})"
+
+    def outcome(self) -> list[int]:
+        """Of a subquery expression the identities of the columns that its query gives; empty of all others."""
+        plan = plan_in(self.fields)
+        return [identity for identity, _ in output_columns(plan)] if plan is not None else []
+
+    def walk(self) -> Iterator[Expression]:
+        """This expression and everything below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+class Made:
+    """How each column anywhere in a plan is made: of which expression in which operator, or as the same as other columns."""
+
+    def __init__(self, plan: PlanNode) -> None:
+        self._of: dict[int, list[tuple[str, Expression]]] = {}
+        self._same: dict[int, list[int]] = {}
+        defined = {
+            str(node.fields.get("id")): output_columns(node.children[0])
+            for node in plan.walk()
+            if node.name == "CTERelationDef"
+        }
+        for node in plan.walk():
+            for field in ("projectList", "aggregateExpressions", "windowExpressions"):
+                for item in expressions(node.fields.get(field)):
+                    if item.name != "AttributeReference":
+                        self._of.setdefault(item.identity, []).append((node.name, item))
+            self._by_place(node, defined)
+
+    def of(self, identity: int) -> list[tuple[str, Expression]]:
+        """The operator and the expression that make a column, once for each branch of a union; none where an input gives it."""
+        found, waiting, seen = [], [identity], set()
+        while waiting:
+            looked = waiting.pop()
+            if looked not in seen:
+                seen.add(looked)
+                found += self._of.get(looked, [])
+                waiting += self._same.get(looked, [])
+        return found
+
+    def _by_place(self, node: PlanNode, defined: Mapping[str, list[tuple[int, str]]]) -> None:
+        """Columns that are those of other operators in the same places."""
+        if node.name == "Union":
+            own = output_columns(node)
+            for child in node.children:
+                for (identity, _), (other, _) in zip(own, output_columns(child), strict=False):
+                    self._same.setdefault(identity, []).append(other)
+        elif node.name == "CTERelationRef":
+            for (identity, _), (other, _) in zip(
+                output_columns(node), defined.get(str(node.fields.get("cteId")), []), strict=False
+            ):
+                self._same.setdefault(identity, []).append(other)
+        elif node.name == "Expand":
+            for row in node.fields["projections"]:
+                for (identity, _), item in zip(output_columns(node), expressions(row), strict=False):
+                    self._of.setdefault(identity, []).append((node.name, item))
+        elif node.name == "Generate":
+            for item in expressions(node.fields.get("generatorOutput")):
+                self._of[item.identity] = [(node.name, made) for made in expressions(node.fields.get("generator"))]
+
+
+def expressions(value: Any) -> list[Expression]:
+    """The expressions in a field of an operator: one (a list of nodes in pre-order), or a list of such."""
+    if not isinstance(value, list) or not value:
+        return []
+    if isinstance(value[0], dict):
+        return [_build(value, 0)[0]] if "num-children" in value[0] else []
+    return [found for item in value for found in expressions(item)]
+
+
+def output_columns(node: PlanNode) -> list[tuple[int, str]]:
+    """The identity and the name of each column that an operator puts out."""
+    if node.name == "WithCTE":
+        return output_columns(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
+    for field in ("projectList", "aggregateExpressions", "output"):
+        if field in node.fields:
+            return [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields[field])]
+    found = output_columns(node.children[0]) if node.children else []
+    if (
+        node.name == "Join"
+        and not str(node.fields.get("joinType")).count("Semi")
+        and not str(node.fields.get("joinType")).count("Anti")
+    ):
+        found = found + output_columns(node.children[1])
+    if node.name == "LateralJoin":
+        found = found + output_columns(node.subplans[0])  # its right side is a subquery
+    for field in ("windowExpressions", "generatorOutput"):
+        found = found + [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields.get(field))]
+    return found
+
+
+def _build(nodes: list[dict[str, Any]], index: int) -> tuple[Expression, int]:
+    own, children, following = nodes[index], [], index + 1
+    for _ in range(int(own["num-children"])):
+        child, following = _build(nodes, following)
+        children.append(child)
+    return Expression(simple(str(own["class"])), own, tuple(children)), following
+
+
+def _plain(value: Any) -> bool:
+    """Whether a field is a setting of its expression, or the place of a child, which is the same in an equal expression."""
+    return value is None or isinstance(value, str | int | float | dict)

@@ -1,0 +1,1 @@
+"""All that makes commits of Delta, each once and under its stamp."""

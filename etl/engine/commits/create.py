@@ -1,0 +1,31 @@
+"""The commit that makes a target: its first one, or one that replaces all of its rows and its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.commits.commit import fenced, stamped, with_properties
+from etl.engine.metadata.table_properties import FEED
+from etl.engine.transform.contract import described
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Provenance
+
+
+def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
+    """Create the target, or replace its rows and its schema, in one commit."""
+    wanted = job.flow.sink
+    rows = fenced(described(rows, job.flow), stamp.generation)
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), wanted.properties)
+    writing = writing.option("overwriteSchema", "true")
+    if job.followed and job.strategy != "append":
+        writing = writing.option(FEED, "true")  # from the first commit on: switching it on later is a commit of its own
+    if wanted.partition_by:
+        writing = writing.partitionBy(*wanted.partition_by)
+    if wanted.cluster_by:
+        writing = writing.clusterBy(*wanted.cluster_by)
+    with stamped(session, stamp):
+        writing.save(job.paths.target)

@@ -1,0 +1,201 @@
+"""Errors of Spark, Delta and user code translated: what happened, where in the user's files, what next, and whether to retry.
+
+Whether another try may help is told by the table of rules in `faults`. What no rule speaks of is tried again, and its advice says so.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from etl.config.masking import sensitive
+from etl.config.secrets import redacted
+from etl.config.spec import PythonTransform, SqlTransform
+from etl.config.sql.locations import place_in_error
+from etl.engine.faults.advice import followable
+from etl.engine.faults.evidence import evidence, is_spark, plain
+from etl.engine.faults.table import judged
+from etl.engine.session.gateway import death_behind
+from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
+from etl.planning.results import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etl.config.spec import FlowSpec
+    from etl.engine.faults.evidence import Evidence
+    from etl.engine.faults.table import Judgement
+
+_WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
+_FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.])")
+_RECORD = re.compile(r"record parsing: ([^\n]*)")
+_TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
+_TOLD = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
+_LONGEST = 1200
+
+# Conditions that only say that something below them failed.
+_WRAPPERS = ("STREAM_FAILED", "TASK_WRITE_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FAILED_EXECUTE_UDF", "_LEGACY")
+
+
+class StopRequested(Exception):  # not an error: the run was asked to end
+    """Raised at the start of an epoch that the run was asked not to begin."""
+
+
+def translate(cause: BaseException, flow: FlowSpec) -> Failure:
+    """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it, and nothing of py4j."""
+    failure = redacted(_translate(cause, flow))
+    return replace(failure, message=plain(failure.message))
+
+
+@contextmanager
+def translated(flow: FlowSpec) -> Iterator[None]:
+    """Whatever the body raises, raised as an error that a person can read."""
+    try:
+        yield
+    except EtlError:
+        raise
+    except Exception as cause:
+        failure = translate(cause, flow)
+        if failure.kind == "environment":
+            raise EnvironmentProblem(failure.message, where=failure.where, hint=failure.hint) from cause
+        kind = ExpectationFailed if failure.kind == "expectation" else FlowFailed
+        raise kind(failure.message, where=failure.where, hint=failure.hint) from cause
+
+
+def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
+    if isinstance(cause, EtlError):
+        return _own(cause)
+    where = str(_place(flow)) if flow.at.line else ""
+    death = death_behind(cause)  # first: the text of what a JVM threw is asked of that JVM
+    if death is not None:
+        return death.failure(flow.name, where)
+    said = evidence(cause)
+    judgement = judged(said, spark=is_spark(cause))
+    rule = judgement.rule
+    where = str(place_in_error(flow, said.text) or where) if where else ""
+    if rule.message:
+        words = _words(said, judgement, flow)
+        message = f"flow '{flow.name}': {rule.message.format(**words)}"
+        return Failure(rule.kind, message, words["place"] or where, rule.advice, transient=bool(rule.passes))
+    raised, user = _raised_in_worker(said.text, flow)
+    if not raised:
+        raised, user = _one_line(cause), _user_line(cause, flow)
+    if user:
+        hint = "correct the function; its exception is the user's own"
+        return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
+    hint = _of_groups(flow, said) or rule.advice.replace("{flow}", flow.name)
+    transient = rule.passes is not False
+    return Failure(rule.kind, f"flow '{flow.name}': {_cause(said, judgement)}", where, hint, transient=transient)
+
+
+def _of_groups(flow: FlowSpec, said: Evidence) -> str:
+    """What to do about a value of which a group may not be computable: its expression meets rows that the transform leaves out, too."""
+    computed = [told for group in flow.groups for _, told in group.expressions if "(" in told or " " in told]
+    if not computed or not any(fact.state.startswith("22") for fact in said.facts):
+        return ""
+    return (
+        f"correct the data or the expression that fails; a group's ({', '.join(dict.fromkeys(computed))}) is computed for every row,"
+        " also for those that the transform leaves out: where it can fail, write try_cast there and in the transform"
+    )
+
+
+def _own(cause: EtlError) -> Failure:
+    hint = cause.hint
+    if isinstance(cause, ConfigurationError):
+        return Failure("configuration", cause.what, hint=hint)
+    if isinstance(cause, EnvironmentProblem):
+        return Failure("environment", cause.what, cause.where, hint, transient=isinstance(cause, StoreSilent))
+    if isinstance(cause, ExpectationFailed):
+        return Failure("expectation", cause.what, cause.where, hint)
+    transient = isinstance(cause, FlowFailed) and cause.transient
+    return Failure("run", cause.what, cause.where, hint, transient=transient)
+
+
+def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, str]:
+    """What stands in a rule's message: the groups of its pattern, and what the flow knows of them."""
+    words = {key: value or "" for key, value in (judgement.match.groupdict() if judgement.match else {}).items()}
+    # The target, to which a task was writing, is named first; the damaged file is the one that was read.
+    file = _FILE.search(_WRITING.sub("", said.text))
+    record = _RECORD.search(said.text)
+    expectation = next((item for item in flow.rules if item.name == words.get("name")), None)
+    return words | {
+        "in_file": f" (in {file.group(1)})" if file else "",
+        "record": f": {record.group(1)[:300]}" if record and not sensitive(flow) else "",
+        "part": words.get("what", "").lower(),
+        "rule": f" ({expectation.expr})" if expectation else "",
+        "place": str(expectation.at) if expectation and expectation.at.line else "",
+        **(_malformed(words, flow) if "malformed_file" in words else {}),
+    }
+
+
+def _malformed(words: dict[str, str], flow: FlowSpec) -> dict[str, str]:
+    """Where a record is no row, and why; the reason and the record hold values, which may be sensitive."""
+    file, line, why, record = (words.get(f"malformed_{part}", "") for part in ("file", "line", "why", "record"))
+    path = unquote(urlsplit(file).path)
+    hidden = bool(sensitive(flow))
+    return {
+        "malformed_file": path,
+        "malformed_at": path if line == "0" else f"{path}, {line}" if line.startswith("row") else f"{path}:{line}",
+        "malformed_because": "" if hidden else f" ({why})",
+        "malformed_shown": "" if hidden or not record else f": {record}",
+    }
+
+
+def _user_line(cause: BaseException, flow: FlowSpec) -> str:
+    """`file:line` of the innermost frame in the flow's own module, for an exception raised by Python code of the user's."""
+    if not isinstance(flow.transform, PythonTransform) or is_spark(cause):
+        return ""
+    frames = traceback.extract_tb(cause.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == flow.transform.file]
+    return f"{flow.transform.file}:{lines[-1]}:1" if lines else ""
+
+
+def _raised_in_worker(text: str, flow: FlowSpec) -> tuple[str, str]:
+    """The exception of a function that Spark called in a worker, and its `file:line` or the flow's place; empty where there is none."""
+    _, divider, trace = text.rpartition(_TRACEBACK)
+    if not divider or "PYTHON_EXCEPTION" not in text:
+        return "", ""
+    frames, raised = [], ""
+    for line in trace.splitlines()[1:]:
+        if line.strip() and not line.startswith(" "):
+            raised = line.strip()
+            break
+        frames += _PYTHON_FRAME.findall(line)
+    own = flow.transform.file if isinstance(flow.transform, PythonTransform) else ""
+    lines = [number for file, number in frames if file == own]
+    if sensitive(flow):  # what a function says of a row may hold any of its values
+        raised = raised.split(":")[0]
+    return raised, f"{own}:{lines[-1]}:1" if lines else str(_place(flow))
+
+
+def _place(flow: FlowSpec) -> object:
+    transform = flow.transform
+    if isinstance(transform, SqlTransform | PythonTransform) and transform.at.line:
+        return transform.at
+    return flow.at
+
+
+def _one_line(cause: BaseException) -> str:
+    first = str(cause).strip().split("\n")[0]
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
+
+
+def _cause(said: Evidence, judgement: Judgement) -> str:
+    """The part of a Spark error that says something: its condition and message, without stack traces."""
+    text = plain(said.text)
+    roots = re.findall(r"Caused by: ([^\n]+)", text)
+    told = [item for item in _TOLD.finditer(text) if not item.group(1).startswith(_WRAPPERS)]
+    decided = [item for item in told if judgement.fact and item.group(1) == judgement.fact.name]
+    if decided or told:
+        condition = (decided or told)[0]
+        message = f"[{condition.group(1)}] {condition.group(2)}".strip()
+    elif judgement.fact and judgement.fact.of == "class" and judgement.rule.passes is not None:
+        message = f"{judgement.fact.name}: {judgement.fact.saying}".removesuffix(": ")
+    else:
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        message = roots[-1] if roots else lines[0]
+    return followable(re.sub(r"\s*\n\s*", " ", message))[:_LONGEST]

@@ -1,0 +1,1 @@
+"""Small tools over DataFrames that know nothing of pipelines."""

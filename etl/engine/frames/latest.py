@@ -1,0 +1,49 @@
+"""Of several rows of one key, the one that wins."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+from pyspark.sql.types import ArrayType, DoubleType, FloatType, StructType
+
+from etl.engine.faults import markers
+from etl.engine.frames.identifiers import columns as columns_of
+from etl.engine.frames.identifiers import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import Column, DataFrame
+
+    from etl.config.spec import SinkSpec
+
+_ROW = "_etl_row"
+
+
+def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
+    """The winning row of each combination of `keys`: the greatest sequence, of equal ones the greater whole row."""
+    sequence = [_never_null(name) for name in sink.sequence_by]
+    zeros = [F.expr(text).alias(f"_etl_zero_{i}") for i, text in enumerate(zeros_apart(rows.schema))]
+    whole = F.struct(*sequence, F.struct(*columns_of(rows.columns)).alias(_ROW), *zeros)
+    greatest = rows.groupBy(*columns_of(keys)).agg(F.max(whole).alias("_etl_best"))
+    return greatest.select(f"_etl_best.{_ROW}.*")
+
+
+def zeros_apart(schema: StructType, prefix: str = "") -> list[str]:
+    """As SQL, what puts rows in order that differ by nothing but the sign of a zero: to Spark -0.0 and 0.0 are equal, and any of them could win."""
+    found = []
+    for field in schema.fields:
+        name, kind = prefix + quoted(field.name), field.dataType
+        if isinstance(kind, FloatType | DoubleType):
+            found.append(f"CASE WHEN {name} = 0 THEN CAST({name} AS STRING) END")
+        elif isinstance(kind, ArrayType | StructType) and re.search(r"\b(float|double)\b", kind.json()):
+            found.append(f"to_json(struct({name}))")
+    return found
+
+
+def _never_null(name: str) -> Column:
+    message = f"[{markers.NULL_SEQUENCE}] sequence_by column '{name}' is NULL"
+    column = columns_of([name])[0]
+    return F.when(column.isNull(), F.raise_error(message)).otherwise(column).alias(f"_etl_by_{name}")

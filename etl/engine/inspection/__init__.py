@@ -1,0 +1,1 @@
+"""What is there before anything is decided; no Spark."""

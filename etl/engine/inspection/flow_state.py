@@ -1,0 +1,153 @@
+"""What a decision needs to know of a flow, read from its tables' logs and its checkpoint. No JVM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from etl.config.checks.file_columns import telling
+from etl.config.checks.sinks import replaces_rows
+from etl.config.spec import SourceSpec
+from etl.engine.inspection.int96 import tables_with_int96
+from etl.engine.inspection.losses import with_rows
+from etl.engine.inspection.side_tables import interrupted, missing, unfinished
+from etl.engine.inspection.target_faults import committed_and_fault, greatest_number
+from etl.engine.job import Input, by_name
+from etl.engine.metadata.generations import as_opened, newest_opened
+from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.metadata.provenance import last_committed
+from etl.engine.sources.files import FileSource
+from etl.engine.sources.source import open_source
+from etl.engine.storage.layout import FlowPaths
+from etl.errors import FlowFailed
+from etl.planning.decision import FlowState
+from etl.planning.position import Drift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.engine.metadata.generations import Generation
+    from etl.engine.sources.source import Source
+    from etl.planning.decision import Opened
+
+
+def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
+    """The flow's inputs, with the targets of other flows as the Delta tables that they are."""
+    found = []
+    for item in flow.inputs:
+        source = spec.source(item.dataset)
+        upstream = spec.flow(item.dataset)
+        if source is None and upstream is not None:
+            source = SourceSpec(item.dataset, "delta", FlowPaths.of(spec, upstream).target, at=item.at)
+        if source is None:  # a checked spec has none such
+            raise KeyError(item.dataset)
+        behind = upstream or source.flow
+        feed = item.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
+        found.append(Input(item, replace(source, feed=True) if feed else telling(source, flow)))
+    return tuple(found)
+
+
+def _replaces_rows(flow: FlowSpec, target: str) -> bool:
+    """Whether the rows of the flow's target change or go; under `auto` its newest commit knows."""
+    committed = last_committed(target) if flow.incremental == "auto" else None
+    return replaces_rows(flow) or (committed is not None and committed.kind != "rows")
+
+
+def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
+    """The flow's target, its newest generation, and how its inputs have moved since the target's last epoch.
+
+    What only decides a batch is not looked for where a stream is to be decided.
+    """
+    paths = FlowPaths.of(spec, flow)
+    committed, fault = committed_and_fault(paths, spec.name, flow.name)
+    opened = newest_opened(paths, committed=committed)
+    newest = greatest_number(paths, committed)
+    inputs = inputs_of(spec, flow)
+    changes = by_name(item for item in inputs if item.spec.read == "changes")
+    if opened is not None and not opened.damage and opened.kind != "full":
+        before = committed.epoch if committed is not None and committed.generation == opened.number else -1
+        opened = replace(
+            opened, damage=_otherwise(changes, opened, paths) or _withdrawn(changes, opened, paths, before)
+        )
+    if committed is None and opened is None:
+        return FlowState(None, None, {}, fault, newest)
+    number = committed.generation if committed is not None else opened.number if opened is not None else newest
+    kind = committed.kind if committed is not None else opened.kind if opened is not None else "full"
+    epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
+    drifts: dict[str, Drift] = {}
+    record = as_opened(paths, number)
+    order, former = dict(record.sources), _former_names(inputs, record)
+    for item in inputs:
+        streamed = kind != "full" and item in changes
+        name = former.get(item.name, item.name)
+        log = SourceLog(paths.generation(number), order.get(name, changes.index(item)) if streamed else 0)
+        source = open_source(replace(item.source, name=name))
+        read = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
+        if read is not None:
+            found = _drift(source, read, log, epoch if streamed else None)
+            if item in changes and epoch is not None:
+                alone = len(record.sources or changes) == 1
+                path = paths.generation(number)
+                found = with_rows(found, path, log, epoch, streamed=streamed, alone=alone)
+            drifts[item.name] = found
+    died = None
+    if committed is not None and fault is None:
+        fault = missing(spec, flow, inputs, paths, committed)
+        died = unfinished(paths, committed)
+    dated = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
+    told = interrupted(died) if died is not None else None
+    return FlowState(committed, opened, drifts, fault, newest, dated, told)
+
+
+def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]:
+    """Input → what the generation knew it by: an input that is new to it and lies where another did, which is gone, was renamed."""
+    named, known = {item.name for item in inputs}, dict(record.sources)
+    gone = {place: name for name, place in record.places if place and name not in named}
+    return {item.name: gone[item.source.path] for item in inputs if item.name not in known and item.source.path in gone}
+
+
+def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> str:
+    """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
+    feeds = {item.name for item in changes if item.source.feed}
+    before = dict(as_opened(paths, opened.number).sources)
+    known = {item.name for item in changes if not before or item.name in before}
+    other = sorted((feeds ^ set(opened.feeds)) & known) if opened.feeds is not None else []
+    if not other:
+        return ""
+    return f"'{other[0]}' {'changes and deletes rows now' if other[0] in feeds else 'only adds rows now'}"
+
+
+def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, committed: int) -> str:
+    """What has become of the files of an epoch that was begun and not committed: Spark would read those of its list, and no others."""
+    if opened.offered is None or opened.offered <= committed:
+        return ""
+    order = dict(as_opened(paths, opened.number).sources)
+    for index, item in enumerate(changes):
+        source = open_source(item.source)
+        if isinstance(source, FileSource):
+            log = SourceLog(paths.generation(opened.number), order.get(item.name, index))
+            found = source.withdrawn(log, opened.offered)
+            if found:
+                return f"{item.name}: {found}"
+    return ""
+
+
+def _drift(source: Source, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+    try:
+        return source.drift(read, log, epoch)
+    except KeyError:
+        if read.keys() & source.latest().position.keys():
+            raise
+        # A position of another kind of source, which had the name before: what was read of that, nothing can tell any more.
+        return Drift("lost", "it is another kind of source now", new=True)
+
+
+def _last_read(source: Source, log: SourceLog, epoch: int | None) -> Mapping[str, Any] | None:
+    """How far an input was read, by the checkpoint alone: the target that would tell is gone."""
+    if epoch is None or not log.has(epoch):
+        return None
+    try:
+        return source.upto(log, epoch).position
+    except FlowFailed:  # the checkpoint is damaged as well: what it says of itself is in the decision's reason
+        return None

@@ -1,0 +1,279 @@
+"""The lives of a target: one folder `checkpoints/<pipeline>/<flow>/g<N>` each, opened once, superseded, never deleted.
+
+Beside Spark's own checkpoint a generation's folder holds `generation.json` (what it was opened for) and `etl/` (the counts
+of each epoch, the last failure, a request to stop). They travel by file because the function that commits an epoch may run in
+another process than the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from etl.engine.metadata import offset_log
+from etl.engine.metadata.state_store import state_damage
+from etl.engine.storage.layout import FlowPaths, read_json, write_json, write_new_json
+from etl.engine.storage.places import Place, place
+from etl.errors import FlowFailed
+from etl.planning.decision import Opened
+from etl.planning.plan import Committed, Kind
+from etl.planning.position import Pin
+from etl.planning.results import Counts, Failure
+
+MICROS = "micros"
+"""What a generation's files store a TIMESTAMP as, since flows' sessions say so: Parquet's own type for it, which every reader reads alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One life of a target: its number, its folder, and what it was opened for."""
+
+    number: int
+    path: str
+    fingerprint: str
+    kind: Kind
+    opened_by: str  # a run's id
+    feeds: tuple[str, ...] | None = (
+        None  # the inputs whose rows change and go, read by what came and went; None: not recorded
+    )
+    held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
+    sources: tuple[tuple[str, int], ...] = ()  # changes input → which source of the query it is
+    places: tuple[tuple[str, str], ...] = ()  # changes input → where it lies: it stays itself under another name
+    partitions: int = 0  # state: of a shuffle, as long as the state lives
+    behind_ms: int = 0  # state: by how much Spark's watermark stays behind ours
+    instants: str = ""  # how its files store a TIMESTAMP; empty: by a build that left this to Spark's settings
+
+    @property
+    def checkpoint(self) -> str:
+        """Where Spark keeps this generation's offsets and commits."""
+        return self.path
+
+
+def generation_numbers(paths: FlowPaths) -> list[int]:
+    """Every generation that was opened, ascending."""
+    root = place(paths.checkpoints)
+    if not root.is_dir():
+        return []
+    return sorted(int(item.name[1:]) for item in root.iterdir() if item.name[:1] == "g" and item.name[1:].isdigit())
+
+
+def open_generation(generation: Generation) -> None:
+    """Make a new generation known; from now on it is the one that decides. FlowFailed where another run has made it known."""
+    if not write_new_json(place(generation.path, "generation.json"), _record(generation)):
+        message = f"generation {generation.number} was opened by another run meanwhile"
+        raise FlowFailed(message, hint="this run lost its lock; run again to go on from there")
+
+
+def record_generation(generation: Generation) -> None:
+    """Write the record of a generation anew, which was damaged."""
+    write_json(place(generation.path, "generation.json"), _record(generation))
+
+
+def _record(generation: Generation) -> dict[str, Any]:
+    return {
+        "generation": generation.number,
+        "fingerprint": generation.fingerprint,
+        "kind": generation.kind,
+        "run": generation.opened_by,
+        **({"feeds": list(generation.feeds)} if generation.feeds is not None else {}),
+        "sources": dict(generation.sources),
+        "places": dict(generation.places),
+        **({"instants": generation.instants} if generation.instants else {}),
+        **(
+            {
+                "held": generation.held,
+                "partitions": generation.partitions,
+                "behind_ms": generation.behind_ms,
+            }
+            if generation.kind == "state"
+            else {}
+        ),
+    }
+
+
+def read_generation(paths: FlowPaths, number: int) -> Generation | None:
+    """A generation as it was opened; None where its record is not there."""
+    path = paths.generation(number)
+    record = place(path, "generation.json")
+    try:
+        found = read_json(record)
+        if found is None:
+            return None
+        return Generation(
+            number=number,
+            path=path,
+            fingerprint=str(found["fingerprint"]),
+            kind=found["kind"],
+            opened_by=str(found["run"]),
+            feeds=tuple(map(str, found["feeds"])) if "feeds" in found else None,
+            held=bool(found.get("held", False)),
+            sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
+            places=tuple((str(name), str(place)) for name, place in found.get("places", {}).items()),
+            partitions=int(found.get("partitions", 0)),
+            behind_ms=int(found.get("behind_ms", 0)),
+            instants=str(found.get("instants", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        message = f"the record of generation {number} cannot be read: {record}"
+        raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
+
+
+def as_opened(paths: FlowPaths, number: int) -> Generation:
+    """What a generation's record says of its inputs; nothing where it is gone or cannot be read, which the decision tells."""
+    unknown = Generation(number, paths.generation(number), "", "full", "")
+    try:
+        return read_generation(paths, number) or unknown
+    except FlowFailed:
+        return unknown
+
+
+def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Opened | None:
+    """The newest generation and how far Spark's checkpoint of it has come; None where none was opened.
+
+    One that was rolled back, as `committed` tells, counts no more.
+    """
+    for number in reversed(generation_numbers(paths)):
+        if committed is not None and committed.generation < number <= committed.retired:
+            continue
+        path = paths.generation(number)
+        offered, finished = reached(path)
+        try:
+            found = read_generation(paths, number)
+        except FlowFailed as cause:
+            return Opened(number, "", "rows", offered, finished, damage=cause.what)
+        if found is not None:
+            damage = "" if found.kind == "full" else offset_log.damage(found.checkpoint)
+            drained = found.kind != "state" or is_drained(path)
+            if found.kind == "state" and not damage and finished is not None:
+                # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
+                again = offered == finished and not drained
+                damage = state_damage(found.checkpoint, finished - 1 if again else finished)
+            late = has_left_out(path)
+            return Opened(
+                number,
+                found.fingerprint,
+                found.kind,
+                offered,
+                finished,
+                drained,
+                damage,
+                left_out=late,
+                feeds=found.feeds,
+            )
+        if offered is not None or place(path, "etl").exists():
+            lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"
+            return Opened(number, "", "rows", offered, finished, damage=lost)
+    return None
+
+
+def has_committed(paths: FlowPaths, number: int) -> bool:
+    """Whether a generation is known, from its own folder, to have reached the target."""
+    counts = place(paths.generation(number), "etl", "counts")
+    return reached(paths.generation(number))[1] is not None or (counts.is_dir() and any(counts.iterdir()))
+
+
+def reached(path: str) -> tuple[int | None, int | None]:
+    """The newest epoch that Spark's checkpoint in a generation's folder offered, and the newest that it finished."""
+    return _newest_entry(place(path, "offsets")), _newest_entry(place(path, "commits"))
+
+
+def _newest_entry(folder: Place) -> int | None:
+    return max(offset_log.entries(folder), default=None)
+
+
+def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:
+    """Leave an epoch's counts where the driver finds them."""
+    write_json(
+        place(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings}
+    )
+
+
+def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str, int]] | None:
+    """What `record_counts` left for an epoch, if it got so far."""
+    found = read_json(place(generation_path, "etl", "counts", f"{epoch}.json"))
+    return None if found is None else (Counts(**found["counts"]), dict(found["warnings"]))
+
+
+def record_files(generation_path: str, name: str, files: Mapping[str, int]) -> None:
+    """Remember which files an input was pinned at: its position tells only their number and digest."""
+    write_json(place(generation_path, "etl", "read", f"{name}.json"), dict(files))
+
+
+def recorded_files(generation_path: str, name: str) -> Mapping[str, int]:
+    """What `record_files` left of an input; empty where it left nothing."""
+    found = read_json(place(generation_path, "etl", "read", f"{name}.json"))
+    return found if isinstance(found, dict) else {}
+
+
+def record_drained(generation_path: str, epoch: int) -> None:
+    """Remember that after this epoch nothing was due any more."""
+    write_json(place(generation_path, "etl", "drained.json"), {"epoch": epoch})
+
+
+def recorded_drained(generation_path: str) -> int | None:
+    """What `record_drained` left; None where it left nothing."""
+    found = read_json(place(generation_path, "etl", "drained.json"))
+    return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
+
+
+def record_left_out(generation_path: str) -> None:
+    """Remember that an epoch after the first has left rows out, which came late: the first epoch of another generation would take them."""
+    write_json(place(generation_path, "etl", "left_out.json"), {})
+
+
+def has_left_out(generation_path: str) -> bool:
+    """Whether `record_left_out` was called."""
+    return place(generation_path, "etl", "left_out.json").exists()
+
+
+def is_drained(generation_path: str) -> bool:
+    """Whether nothing is due: no epoch was started, or the newest is finished and known to be the last that was called for."""
+    offered, finished = reached(generation_path)
+    return offered == finished == recorded_drained(generation_path)
+
+
+def record_pins(generation_path: str, pins: Mapping[str, Pin]) -> None:
+    """Remember what a query reads its snapshots at, before it starts."""
+    told = {name: {"position": dict(pin.position), "files": dict(pin.files)} for name, pin in pins.items()}
+    write_json(place(generation_path, "etl", "pins.json"), told)
+
+
+def recorded_pins(generation_path: str) -> Mapping[str, Pin]:
+    """What `record_pins` left."""
+    found = read_json(place(generation_path, "etl", "pins.json")) or {}
+    return {name: Pin(item["position"], item["files"]) for name, item in found.items()}
+
+
+def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:
+    """Leave the cause of a failed epoch where the driver finds it: Spark would hand on only its text."""
+    write_json(place(generation_path, "etl", f"failure-{run_id}.json"), asdict(failure))
+
+
+def take_failure(generation_path: str, run_id: str) -> Failure | None:
+    """What `record_failure` left, once."""
+    path = place(generation_path, "etl", f"failure-{run_id}.json")
+    found = read_json(path)
+    path.unlink(missing_ok=True)
+    return None if found is None else Failure(**found)
+
+
+def _stop_file(generation_path: str, run_id: str) -> Place:
+    return place(generation_path, "etl", f"stop-{run_id}")
+
+
+def request_stop(generation_path: str, run_id: str) -> None:
+    """Ask the epochs of this run to end after the one that is being committed."""
+    path = _stop_file(generation_path, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def stop_requested(generation_path: str, run_id: str) -> bool:
+    """Whether `request_stop` was called for this run."""
+    return _stop_file(generation_path, run_id).exists()
+
+
+def forget_stop(generation_path: str, run_id: str) -> None:
+    """Remove the request, when the stream that it asks has ended."""
+    _stop_file(generation_path, run_id).unlink(missing_ok=True)

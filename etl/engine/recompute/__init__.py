@@ -1,0 +1,1 @@
+"""A part of a target computed anew at the position it has."""

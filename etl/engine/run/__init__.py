@@ -1,0 +1,1 @@
+"""Flows carried through: the only wing that calls kinds and sinks."""

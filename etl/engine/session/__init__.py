@@ -1,0 +1,1 @@
+"""The driver's JVM and its Spark session: the only wing that touches the JVM."""

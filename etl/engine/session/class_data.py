@@ -1,0 +1,166 @@
+"""A class-data archive of the JVM: loading Spark's and Delta's classes from it saves seconds at each start.
+
+A process of its own makes it once, by running a small workload that uses what pipelines use (`session_training`), so that
+nobody waits for it; every later session maps it. Its name carries everything that must fit. It appears whole or not at all
+(a draft, renamed), one process makes it at a time, and the JVM itself ignores one that does not fit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.engine.session.jars import cache_root
+from etl.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_TRAIN = [sys.executable, "-m", "etl.engine.session.class_data_training"]
+_TRAIN_S = 600
+_ENDING_S = 10
+_TRAINING: list[subprocess.Popen[str]] = []
+_UNUSED_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The archive that fits one class path and Java; made or not."""
+
+    path: Path
+
+    @property
+    def draft(self) -> Path:
+        """Where a JVM leaves a new one, before it counts."""
+        return self.path.with_suffix(".draft")
+
+    def use(self) -> list[str]:
+        """The JVM's options that map the archive, where there is one; in doubt the JVM goes without it, and says nothing."""
+        if not self.path.exists():
+            return []
+        with contextlib.suppress(OSError):  # a cache that is shared may be another user's
+            os.utime(self.path)  # the sign that it is in use
+        return [f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto", *_QUIET]
+
+    def make(self) -> list[str]:
+        """The JVM's options that leave a draft behind when it ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.draft.unlink(missing_ok=True)  # of a JVM that was killed while it wrote
+        return [f"-XX:ArchiveClassesAtExit={self.draft}", *_QUIET]
+
+    def keep(self) -> None:
+        """Publish the draft of a JVM that has ended in good order; archives that nobody has used for a month go."""
+        if not self.draft.exists():
+            raise EnvironmentProblem(
+                "Java left no class-data archive behind", hint="sessions start without it, only later"
+            )
+        self.draft.replace(self.path)
+        for other in self.path.parent.glob("*.jsa"):
+            if time.time() - other.stat().st_mtime > _UNUSED_S:
+                other.unlink(missing_ok=True)  # a JVM that has mapped it keeps it
+
+
+_QUIET = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off"]
+
+
+def archive(java: str, java_version: str, class_path: Sequence[Path]) -> Archive:
+    """The archive for this Java and these jars; it fits as long as none of their files is replaced."""
+    import pyspark  # noqa: PLC0415  # only its version and place
+
+    home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    files = [Path(java).resolve(), home / "jars", *class_path]
+    parts = [java_version, pyspark.__version__, *(f"{file} {file.stat().st_mtime_ns}" for file in files)]
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return Archive(cache_root() / "archives" / f"{name}.jsa")
+
+
+def prepare() -> None:
+    """Make the archive for the default profile now, and wait for it; nothing where it is made already.
+
+    Raises EnvironmentProblem where the training fails.
+    """
+    # A session of its own: what a terminal sends to all in front is heard here, and passed on once it can be cleared away.
+    training = subprocess.Popen(  # noqa: S603  # our own program
+        _TRAIN,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    _TRAINING.append(training)
+    try:
+        said, _ = training.communicate(timeout=_TRAIN_S)
+    except BaseException:
+        end_training()
+        raise
+    finally:
+        _TRAINING.remove(training)
+    if training.returncode != 0:
+        last = [line for line in said.splitlines() if line.strip()][-3:]
+        raise EnvironmentProblem(
+            "the class-data archive could not be made: " + " | ".join(last), hint="run `etl doctor`"
+        )
+
+
+def end_training() -> None:
+    """End a training that is waited for: nobody waits any more."""
+    for training in tuple(_TRAINING):
+        training.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            training.wait(_ENDING_S)
+        training.kill()
+
+
+def prepare_behind(found: Archive) -> None:
+    """Have the archive made by a process that nobody waits for, at the lowest priority; nothing where one is at it."""
+    if is_being_made(found):
+        return
+    subprocess.Popen(  # noqa: S603  # our own program
+        ["nice", "-n", "19", *_TRAIN],  # noqa: S607  # wherever it lies
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=cache_root(),
+        start_new_session=True,
+    )
+
+
+def is_being_made(found: Archive) -> bool:
+    """Whether a living process holds the right to make this archive."""
+    try:
+        handle = os.open(found.path.with_suffix(".lock"), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(found: Archive) -> Iterator[None]:
+    """Hold the right to make this archive; waits while another process holds it. A process that dies lets go of it."""
+    found.path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(found.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    prepare()

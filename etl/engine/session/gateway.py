@@ -1,0 +1,298 @@
+"""A driver JVM of ours: started with what it says kept from the terminal, and ended so that nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from etl.engine.session.death import (
+    Death,
+    ended,
+    fate,
+    is_lost,
+    is_memory,
+    kills_by_the_system,
+    of_code,
+    of_theirs,
+    signalled,
+    stopped,
+)
+from etl.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pyspark.sql import SparkSession
+
+_END_S = 60.0
+_CLEARING_S, _LOOK_S = 2.0, 0.02
+_SHOWN_LINES = 5
+# Spark starts a first, small JVM only to put together the command line of the driver's.
+_LAUNCHING = {"SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
+_LIVE: dict[int, subprocess.Popen[bytes]] = {}
+"""The JVMs of this process, by their process ids."""
+
+# Signals of a terminal, of `timeout` and of systemd go to whole groups of processes: what becomes of the JVM is this process's to say.
+_SHIELDED = ("HUP", "INT", "TERM")
+
+
+_STARTING: dict[int, tuple[subprocess.Popen[bytes], int]] = {}
+"""The JVMs of this process that are not ready yet, by their process ids, each with the thread that waits for it."""
+
+
+def end_all() -> None:
+    """End every JVM of this process at once, as this process itself ends at once: nothing is half-written by that."""
+    end_starting()
+    for process in tuple(_LIVE.values()):
+        _kill(process)
+
+
+def end_starting() -> None:
+    """End the JVMs that are not ready yet; whoever waits for one is told that it could not be started, and clears away what it began."""
+    waiting = False
+    for process, thread in tuple(_STARTING.values()):
+        _kill(process)
+        waiting = waiting or thread != threading.get_ident()
+    ended = time.monotonic() + _CLEARING_S
+    while waiting and _STARTING and time.monotonic() < ended:
+        time.sleep(_LOOK_S)
+
+
+def is_waited_for() -> bool:
+    """Whether this very thread waits for a JVM that is not ready yet."""
+    return any(thread == threading.get_ident() for _, thread in tuple(_STARTING.values()))
+
+
+def any_live() -> bool:
+    """Whether a JVM of this process is there, and ready."""
+    return bool(_LIVE)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(
+            _CLEARING_S
+        )  # without a limit it would take a lock, which the thread that a signal interrupted may have
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A JVM that this process started, and what it has said on its standard output and error."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    memory: str = ""  # its spark.driver.memory
+    kills: int | None = None  # of the system, for want of memory, before it was started
+
+    def last_words(self, *, lines: int = _SHOWN_LINES) -> str:
+        """The last lines that the JVM wrote, in one line; what a JVM that died has to say for itself."""
+        return _words(self.said, lines)
+
+    def was_short(self) -> bool:
+        """Whether the system has killed a process for want of memory since the JVM was started."""
+        now = kills_by_the_system()
+        return now is not None and self.kills is not None and now > self.kills
+
+    def death(self, cause: BaseException | None = None) -> Death | None:
+        """How the JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
+        code, words = ended(self.process, cause), self.last_words(lines=200)
+        if code is not None:
+            return of_code(code, words, self.memory, killed=self.was_short(), ours=True)
+        return stopped(words, self.memory, ours=True) if cause is not None and fate() == "stopped" else None
+
+    def death_at_start(self) -> Death | None:
+        """What the JVM died of before it could be asked anything; None where it ended by itself, and its last words say why."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        death = of_code(code, self.last_words(lines=200), self.memory, killed=self.was_short(), ours=True)
+        return death if death.memory or signalled(code) else None
+
+    def end(self) -> int:
+        """Close the JVM's standard input, which is its sign to go, and wait for it; its exit code."""
+        from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
+
+        if self.process.poll() is None and self in _LAUNCHED:
+            _LAUNCHED.remove(self)  # one that died is still asked for its cause
+        gateway = SparkContext._gateway  # noqa: SLF001  # pyspark offers no public way to end the JVM it started
+        if gateway is not None and getattr(gateway, "proc", None) is self.process:
+            gateway.shutdown()
+            SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001  # see above
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it is gone already
+                self.process.stdin.close()
+        try:
+            return self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            _LIVE.pop(self.process.pid, None)
+
+
+_LAUNCHED: list[Gateway] = []
+
+
+def launched() -> list[Gateway]:
+    """The JVMs that this process started and has not ended: those that live, and those that died."""
+    return list(_LAUNCHED)
+
+
+def death_behind(cause: BaseException) -> Death | None:
+    """The death that an exception comes of, of whichever JVM it was that this process works with; None where that lives."""
+    if "pyspark" not in sys.modules:
+        return None
+    if not is_lost(cause) and not is_memory(cause) and fate() == "lives":
+        return None
+    ours = launched()
+    if not ours:
+        return of_theirs(cause)
+    return next(filter(None, (gateway.death(cause) for gateway in reversed(ours))), None)
+
+
+def forget(session: SparkSession) -> None:
+    """Let pyspark know no more of a session whose JVM died; it would ask that JVM first."""
+    from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark.sql import SparkSession, SQLContext  # noqa: PLC0415
+
+    spark: Any = session._sc  # noqa: SLF001  # what `stop` does, but for its calls of the JVM
+    spark._jsc = None  # noqa: SLF001  # see above
+    if spark._accumulatorServer is not None:  # noqa: SLF001  # see above
+        spark._accumulatorServer.shutdown()  # noqa: SLF001  # see above
+        spark._accumulatorServer = None  # noqa: SLF001  # see above
+    with SparkContext._lock:  # noqa: SLF001  # see above
+        SparkContext._active_spark_context = None  # noqa: SLF001  # see above
+    SparkSession._instantiatedSession = SparkSession._activeSession = None  # noqa: SLF001  # see above
+    SQLContext._instantiatedContext = None  # noqa: SLF001  # see above
+
+
+def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
+    """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails.
+
+    The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
+    """
+    with _known_from_the_start():
+        return _launch(conf, secret)
+
+
+def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+    from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
+    from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    kills = kills_by_the_system()
+    said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
+    settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
+    open_ones = [(name, value) for name, value in conf.items() if name not in secret]
+    on_command_line = SparkConf(loadDefaults=False).setAll(open_ones)
+    try:
+        with _environment(_LAUNCHING):
+            client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
+    except PySparkRuntimeError as cause:
+        for process in [known for known, thread in _STARTING.values() if thread == threading.get_ident()]:
+            death = Gateway(process, said, conf.get("spark.driver.memory", ""), kills).death_at_start()
+            if death is not None:
+                raise death.error() from cause
+        raise _failed(_words(said) or str(cause)) from cause
+    gateway = Gateway(client.proc, said, conf.get("spark.driver.memory", ""), kills)
+    _LAUNCHED.append(gateway)
+    _LIVE[client.proc.pid] = client.proc
+    try:
+        shield(client.jvm, _SHIELDED)
+        with _own_interrupts():
+            SparkContext(conf=settings, gateway=client)
+        return SparkSession.builder.getOrCreate(), gateway
+    except Py4JJavaError as cause:
+        words = str(cause.java_exception.toString()).splitlines()[0]  # asked of the JVM, so before it goes
+        gateway.end()
+        raise _failed(words) from cause
+    except BaseException as cause:
+        death = gateway.death(cause)
+        gateway.end()
+        if death is not None:
+            raise death.error() from cause
+        raise
+
+
+def shield(jvm: Any, names: Sequence[str]) -> None:
+    """Have a JVM ignore these signals, from now on."""
+    ignored = jvm.sun.misc.SignalHandler.SIG_IGN
+    for name in names:
+        jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), ignored)
+
+
+@contextlib.contextmanager
+def _known_from_the_start() -> Iterator[None]:
+    """Know of a JVM, and end it where it is not wanted any more, before it is ready: pyspark tells of the process only once it answers."""
+    from pyspark import java_gateway  # noqa: PLC0415  # a command without Spark never comes here
+
+    here, seen = threading.get_ident(), []
+
+    class Known(subprocess.Popen[bytes]):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            _STARTING[self.pid] = (self, here)
+            seen.append(self)
+
+    module: Any = java_gateway
+    before, module.Popen = module.Popen, Known
+    try:
+        yield
+    except BaseException:
+        for process in seen:
+            _kill(process)
+        raise
+    finally:
+        module.Popen = before
+        for process in seen:
+            del _STARTING[process.pid]
+
+
+@contextlib.contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Keep this process's answer to Ctrl-C: Spark's, set by a context that the main thread makes, asks the JVM amid another question."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _environment(added: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment while a process is started from it; what the user has set stays."""
+    new = [name for name in added if name not in os.environ]
+    os.environ.update({name: added[name] for name in new})
+    try:
+        yield
+    finally:
+        for name in new:
+            del os.environ[name]
+
+
+def _words(said: IO[bytes], shown: int = _SHOWN_LINES) -> str:
+    said.seek(0)
+    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-shown:])
+
+
+def _failed(words: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"Spark could not be started: {words}",
+        hint="look at spark: in conf/; `etl doctor` looks at Java, the jars and the storage",
+    )

@@ -1,0 +1,1 @@
+"""Stateful queries of Spark: their watermarks, and epochs that are kept back."""

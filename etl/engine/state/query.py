@@ -1,0 +1,147 @@
+"""The query of a state flow: its transform over streams, judged by Spark before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
+
+from etl.config.diagnostics import Diagnostic
+from etl.engine.faults.advice import followable
+from etl.engine.metadata import generations, offset_log
+from etl.engine.metadata.provenance import last_committed
+from etl.engine.session.analysed_plan import (
+    Unplannable,
+    check_streaming,
+    compares_instants,
+    keeps_python_state,
+    streaming_leaves,
+    waits_by_the_clock,
+)
+from etl.engine.sources.files import FileSource
+from etl.engine.sources.source import open_source
+from etl.engine.state import staged
+from etl.engine.state.event_time import clock_stream, has_clock, tell, unread_clock
+from etl.engine.state.watermark import unset_watermark_frame, watched, watermark_frame
+from etl.engine.transform.apply import apply
+from etl.errors import ConfigurationError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from etl.engine.job import Input, Job
+
+
+def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
+    """The transform over the changes inputs as streams, less their late rows, beside the snapshots at the job's pins."""
+    streams = {item.name: _in_order(item, session, limited=limited) for item in job.changes}
+    clocks = {item.name: clock_stream(job, item, session) for item in job.changes if has_clock(job)}
+    return _transformed(job, session, streams, mark=watermark_frame(job, session), clocks=clocks)
+
+
+def _in_order(item: Input, session: SparkSession, *, limited: bool) -> DataFrame:
+    """The input as a stream whose epochs follow from its files alone: which rows are late depends on what came in earlier ones."""
+    source = open_source(item.source)
+    if isinstance(source, FileSource):
+        return source.stream(session, limited=limited, in_order=True)
+    return source.stream(session, limited=limited)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is to be known of a state flow's query before it starts."""
+
+    sources: tuple[tuple[str, int], ...]  # input → which source of the query it is
+    behind_ms: int  # by how much Spark's watermark must stay behind ours
+
+
+def judge_state(job: Job, session: SparkSession) -> Judged:
+    """The query judged; ConfigurationError where Spark cannot keep the state that the transform asks for."""
+    streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
+    clocks = {item.name: unread_clock(session) for item in job.changes if has_clock(job)}
+    try:
+        output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
+        check_streaming(output, job.state.output_mode)
+    except (AnalysisException, Unplannable) as cause:
+        said = followable(str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip())
+        message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {said}"
+        hint = "see docs/concepts/state.md for what it can; groups and full take any query"
+        raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
+    _judge_own_state(job, output)
+    leaves = streaming_leaves(output)
+    own = {name: streaming_leaves(frame)[0] for name, frame in streams.items()}
+    found = {name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()}
+    unread = [name for name, index in found.items() if index is None]
+    if unread:
+        message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
+        raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
+    sources = tuple((name, index) for name, index in found.items() if index is not None)
+    return Judged(sources, 1 if compares_instants(output) else 0)
+
+
+def _judge_own_state(job: Job, output: DataFrame) -> None:
+    """State that a function of the user's keeps: not by the clock, which no batch could repeat, and with what its Python needs."""
+    if waits_by_the_clock(output):
+        message = (
+            f"flow '{job.flow.name}' sets timers by the machine's clock, so what it writes would differ from run to run"
+        )
+        raise ConfigurationError([Diagnostic("E262", message, job.flow.at, "let timers go by event time, or set none")])
+    if keeps_python_state(output) and not _has_protobuf():
+        raise EnvironmentProblem(
+            f"flow '{job.flow.name}' uses transformWithState, which needs the package protobuf in Python",
+            where=str(job.flow.at),
+            hint="pip install 'twilight-etl[state]'",
+        )
+
+
+def _has_protobuf() -> bool:
+    try:
+        return find_spec("google.protobuf") is not None
+    except ModuleNotFoundError:  # there is no package `google` at all
+        return False
+
+
+def ready_state(job: Job) -> None:
+    """Before a query starts: what it reads snapshots at is recorded, and an end that was missed is looked for again."""
+    path = job.generation.path
+    offered, finished = generations.reached(path)
+    committed = last_committed(job.paths.target)
+    if not job.holds(committed):
+        staged.forget(job)
+    generations.record_pins(path, dict(job.pins))
+    tell(job)
+    for item in job.changes:
+        if item.source.rate_limit.files is not None or item.source.rate_limit.bytes is not None:
+            offset_log.forget_unoffered(job.generation.checkpoint, job.log_of(item).index)
+    if finished is not None and offered == finished and not generations.is_drained(path):
+        offset_log.reopen(job.generation.checkpoint, finished)
+
+
+def settle_state(job: Job) -> None:
+    """After a query that nobody stopped: everything that was due is in the target, and what was kept for it can go."""
+    finished = generations.reached(job.generation.path)[1]
+    if finished is not None:
+        generations.record_drained(job.generation.path, finished)
+    staged.forget(job)
+
+
+def _transformed(
+    job: Job,
+    session: SparkSession,
+    streams: Mapping[str, DataFrame],
+    *,
+    mark: DataFrame,
+    clocks: Mapping[str, DataFrame],
+) -> DataFrame:
+    pins = dict(job.pins)
+    frames = {
+        item.name: watched(job, item, streams[item.name], mark=mark, clock=clocks.get(item.name))
+        if item.name in streams
+        else open_source(item.source).as_of(session, pins[item.name])
+        for item in job.inputs
+    }
+    return apply(job, session, frames)

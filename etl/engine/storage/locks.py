@@ -1,0 +1,249 @@
+"""One run at a time works on a flow.
+
+On a local file system the lock is the kernel's (flock), so it dies with the process that held it, `kill -9` included: no stale lock stops a
+later run. What may outlive a killed driver for a moment is its JVM, with a commit in flight; its pid stands in the lock file,
+and the next holder waits until it is gone. Words in a lock file that nobody holds say that its holder was killed: the next
+one takes away what that left behind. In an object store the lock is a lease (`lease`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from etl.config.object_uris import is_object
+from etl.engine.storage import leftovers
+from etl.engine.storage.holder import Holder, patience, wait_for_jvm
+from etl.errors import LockHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from etl.engine.storage.layout import FlowPaths
+
+_WAIT_FOR_DRAFTS_S = 1.0  # a live writer's draft becomes a commit in much less
+_WAIT_FOR_NAME_S = 1.0  # a holder writes its name just after it has taken the lock
+
+
+class FlowLock(Protocol):
+    """A lock that is held."""
+
+    def tell_jvm(self, pid: int) -> None:
+        """Make it known which JVM works under it."""
+
+    def must_hold(self) -> None:
+        """FlowFailed where it was lost meanwhile."""
+
+
+class FileLock:
+    """A lock that is the kernel's: it is held until this process lets go of it, or ends."""
+
+    def __init__(self, descriptor: int, holder: Holder) -> None:
+        self._descriptor, self._holder = descriptor, holder
+
+    def tell_jvm(self, pid: int) -> None:
+        """Write the pid of the JVM that now works for this run into the lock file."""
+        self._holder = self._holder.with_jvm(pid)
+        self.write()
+
+    def must_hold(self) -> None:
+        """Nothing: the kernel takes it from nobody."""
+
+    def write(self) -> None:
+        """Write who holds it."""
+        text = self._holder.dumps()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+
+@contextmanager
+def flow_lock(
+    paths: FlowPaths,
+    *,
+    flow: str,
+    run_id: str,
+    in_turns: Callable[[str], None] | None = None,
+    waits: Callable[[], bool] = lambda: True,
+) -> Iterator[FlowLock]:
+    """Hold the flow's lock for the body; LockHeld, naming the holder, where another run has it.
+
+    `in_turns`: for one that holds the lock often and never for long (a backfill, window by window). It waits for whoever holds it,
+    tells `in_turns` once for whom, and a run waits for it in its turn. `waits`: whether the caller still waits; asked again and again.
+    """
+    with _locked(paths, flow, run_id, in_turns=in_turns, waits=waits) as lock:
+        yield lock
+
+
+def settle(paths: FlowPaths, *, flow: str, run_id: str) -> None:
+    """Take away what a run that was killed has left of a flow that has nothing to do; where somebody works on it, that one does."""
+    if _words(paths.lock):
+        with suppress(LockHeld), _locked(paths, flow, run_id, in_turns=None, waits=lambda: False):
+            pass
+
+
+def holds(paths: FlowPaths, *, run_id: str) -> bool:
+    """Whether the run still holds the flow's lock; True of one on a local file system, which nobody loses."""
+    if not is_object(paths.lock):
+        return True
+    from etl.engine.storage.lease import holds as asked  # noqa: PLC0415  # only who stores in one needs its library
+
+    return asked(paths.lock, run_id)
+
+
+def must_hold(paths: FlowPaths, *, flow: str, run_id: str) -> None:
+    """FlowFailed where the run does not hold the flow's lock any more: asked of the store just before a commit.
+
+    Only a lock in an object store can be lost. Who does not know of it, and is about to commit, may be in another process than its holder.
+    """
+    if is_object(paths.lock):
+        from etl.engine.storage.lease import must_hold as asked  # noqa: PLC0415  # only who stores in one needs its library
+
+        asked(paths.lock, flow, run_id)
+
+
+def taken_in_turns(path: str) -> bool:
+    """Whether one that holds the lock often and never for long holds it now."""
+    if is_object(path):
+        from etl.engine.storage.lease import held_in_turns  # noqa: PLC0415  # likewise
+
+        return held_in_turns(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _holder(descriptor)
+        return holder is not None and bool(holder.in_turns)
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(
+    paths: FlowPaths, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
+) -> Iterator[FlowLock]:
+    with _taken(paths.lock, flow, run_id, in_turns=in_turns, waits=waits) as (lock, was_killed):
+        drafts, seen = leftovers.table_drafts(paths) if was_killed else {}, time.monotonic()
+        if was_killed:
+            leftovers.clear_checkpoints(paths)
+        yield lock
+        if drafts:
+            time.sleep(max(0.0, seen + _WAIT_FOR_DRAFTS_S - time.monotonic()))
+            leftovers.clear_drafts(drafts)
+
+
+def _taken(
+    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
+) -> AbstractContextManager[tuple[FlowLock, bool]]:
+    """The lock, held, and whether its last holder was killed."""
+    if is_object(lock):
+        from etl.engine.storage.lease import leased  # noqa: PLC0415  # only who stores in one needs its library
+
+        return leased(lock, flow, run_id, in_turns=in_turns, waits=waits)
+    return _locked_file(lock, flow, run_id, in_turns=in_turns, waits=waits)
+
+
+@contextmanager
+def _locked_file(
+    path: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
+) -> Iterator[tuple[FileLock, bool]]:
+    descriptor = _open_locked(path, flow, in_turns, waits=waits)
+    try:
+        was_killed = os.fstat(descriptor).st_size > 0
+        left = _holder(descriptor)
+        if left is not None:
+            wait_for_jvm(flow, left)
+        lock = FileLock(descriptor, Holder.here(run_id, in_turns=in_turns is not None))
+        lock.write()
+        yield lock, was_killed
+        os.ftruncate(descriptor, 0)  # a holder that left in good order has no JVM to wait for
+    finally:
+        _close(descriptor)
+
+
+_OPEN: set[int] = set()
+"""Descriptors of lock files in this process: a child that is forked from it must not hold what its parent has locked, and outlive it."""
+
+
+def _open_locked(path: str, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> int:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        _OPEN.add(descriptor)
+        try:
+            _take(descriptor, flow, in_turns, waits=waits)
+            if _is_named(path, descriptor):
+                return descriptor
+        except BaseException:
+            _close(descriptor)
+            raise
+        _close(descriptor)  # somebody removed the file just now: whoever comes next would lock another one
+
+
+def _close(descriptor: int) -> None:
+    if descriptor in _OPEN:
+        _OPEN.remove(descriptor)
+        os.close(descriptor)
+
+
+def _leave_to_parent() -> None:
+    for descriptor in tuple(_OPEN):
+        _close(descriptor)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _is_named(path: str, descriptor: int) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(Path(path).stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _words(lock: str) -> bool:
+    """Whether there is anything in a lock."""
+    if is_object(lock):
+        from etl.engine.storage.lease import words  # noqa: PLC0415  # only who stores in one needs its library
+
+        return words(lock)
+    try:
+        return Path(lock).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> None:
+    """Lock the file, now or, where the caller `waits`, as soon as it is free again if that is worth it."""
+    began, told = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder, waited = _holder(descriptor), time.monotonic() - began
+            named = holder is not None and holder.is_named
+            worth = patience(holder or Holder(), in_turns=in_turns is not None)
+            if not waits() or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
+                raise (holder or Holder()).refuses(
+                    flow, "wait for that run to end, or stop it; the lock goes when its process ends"
+                ) from None
+            if in_turns is not None and named and not told:
+                in_turns(str(holder))
+                told = True
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _holder(descriptor: int) -> Holder | None:
+    return Holder.loads(os.pread(descriptor, 65536, 0))

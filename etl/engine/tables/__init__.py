@@ -1,0 +1,1 @@
+"""Whole tables as plain values, for whoever compares or shows them."""

@@ -1,0 +1,1 @@
+"""From raw rows to judged rows: parsing set apart, the transform, expectations, contracts."""

@@ -1,0 +1,46 @@
+"""Raw rows of an input made ready for the transform: malformed ones set aside, all of them counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.engine.frames.tally import Tally
+from etl.engine.output import Arrival
+from etl.engine.sources.files import CORRUPT, ORIGIN
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from etl.engine.frames.caches import Caches
+    from etl.engine.job import Input
+
+
+def arrive(
+    item: Input, raw: DataFrame, caches: Caches, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
+) -> Arrival:
+    """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them; `counted`: and counts them."""
+    tally = _tally(item, raw) if counted and item.spec.read == "changes" else None
+    frame = tally.frame if tally else raw
+    if item.source.on_malformed == "fail":
+        return Arrival(frame, None, tally)
+    kept = item.source.on_malformed == "quarantine" and keep_malformed
+    # A static source parses only the columns that are asked for, so whether a row is malformed would depend on the query; and
+    # two branches over one source would read it twice.
+    if kept or not is_batch_of_stream:
+        frame = caches.keep(frame)
+    parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT, *(name for name, _, _ in ORIGIN))
+    return Arrival(parsed, malformed(frame) if kept else None, tally)
+
+
+def malformed(frame: DataFrame) -> DataFrame:
+    """The rows of a frame that did not parse: their texts, and where they lay; a plug-in's rows lie in no file."""
+    known = set(frame.columns)
+    origin = (F.col(name) if name in known else F.lit(None).cast(kind).alias(name) for name, kind, _ in ORIGIN)
+    return frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT, *origin)
+
+
+def _tally(item: Input, raw: DataFrame) -> Tally:
+    malformed = F.expr("false") if item.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
+    return Tally(raw, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])

@@ -1,0 +1,1 @@
+"""What sources are made of, told from a sample of their files."""

@@ -1,0 +1,1 @@
+"""Checkpoints shown and reset, tables taken back or mended."""

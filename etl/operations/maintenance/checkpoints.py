@@ -1,0 +1,110 @@
+"""`etl checkpoints show`: the lives of every target, from its checkpoints and its own log. No JVM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from etl.engine.metadata.generations import generation_numbers, reached, read_generation
+from etl.engine.metadata.provenance import commits, last_committed
+from etl.engine.storage.layout import FlowPaths, must_be_readable
+from etl.engine.storage.places import files_below, place
+from etl.errors import FlowFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.metadata.provenance import Provenance
+    from etl.engine.storage.places import Place
+
+Standing = Literal["current", "interrupted", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationState:
+    """One life of a target: who opened it, and how far it came."""
+
+    number: int
+    standing: Standing  # interrupted: newer than what the target holds, so the next run finishes or replaces it
+    kind: str | None
+    fingerprint: str | None
+    opened_by: str | None  # a run
+    opened_at: str | None
+    offered: int | None  # the newest epoch that Spark planned; None for a full flow, which has no checkpoint of Spark's
+    finished: int | None  # the newest that Spark knows as done
+    committed: int | None  # the newest in the target's own log
+    position: dict[str, Any] | None  # per input, after the last commit
+    bytes: int
+    folder: str | None  # None: the target's log names it, but its folder is gone
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCheckpoints:
+    """All generations of one flow, oldest first."""
+
+    flow: str
+    generations: tuple[GenerationState, ...]
+
+
+def checkpoints(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[FlowCheckpoints, ...]:
+    """The generations of the named flows, or of all."""
+    must_be_readable(spec)
+    return tuple(_flow(spec, flow) for flow in spec.flows if not flows or flow.name in flows)
+
+
+def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowCheckpoints:
+    paths = FlowPaths.of(spec, flow)
+    newest: dict[int, Provenance] = {}
+    for commit in commits(paths.target):
+        if commit.stamp is not None:
+            newest[commit.stamp.generation] = commit.stamp
+    current = last_committed(paths.target)
+    holds = current.generation if current is not None else max(newest, default=None)
+    retired = current.retired if current is not None else -1
+    numbers = sorted({*generation_numbers(paths), *newest})
+    return FlowCheckpoints(
+        flow.name, tuple(_generation(paths, number, newest.get(number), holds, retired) for number in numbers)
+    )
+
+
+def _generation(
+    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, retired: int
+) -> GenerationState:
+    folder = place(paths.generation(number))
+    try:
+        opened = read_generation(paths, number)
+    except FlowFailed:  # damaged: `repair` says so, and the target's log tells what there is to know
+        opened = None
+    offered, finished = reached(str(folder))
+    record = folder / "generation.json"
+    standing: Standing = "superseded"
+    if number == holds:
+        standing = "current"
+    elif holds is None or number > max(holds, retired):
+        standing = "interrupted"
+    return GenerationState(
+        number=number,
+        standing=standing,
+        kind=opened.kind if opened else last.kind if last else None,
+        fingerprint=opened.fingerprint if opened else last.fingerprint if last else None,
+        opened_by=opened.opened_by if opened else None,
+        opened_at=datetime.fromtimestamp(record.stat().st_mtime, UTC).isoformat(timespec="seconds") if opened else None,
+        offered=offered,
+        finished=finished,
+        committed=last.epoch if last else None,
+        position=dict(last.to) if last else None,
+        bytes=_size(folder),
+        folder=str(folder) if folder.is_dir() else None,
+    )
+
+
+def _size(folder: Place) -> int:
+    total = 0
+    for file in files_below(folder):
+        try:
+            total += file.stat().st_size
+        except FileNotFoundError:  # a run that works on it has just replaced the file
+            continue
+    return total

@@ -1,0 +1,117 @@
+"""`etl checkpoints repair`: what is wrong with a flow's checkpoint and tables, and what can be mended without a rebuild. No JVM."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.engine.inspection.target_faults import committed_and_fault
+from etl.engine.metadata import offset_log
+from etl.engine.metadata.generations import Generation, newest_opened, reached, record_generation
+from etl.engine.metadata.provenance import last_stamp
+from etl.engine.storage.layout import FlowPaths, write_json
+from etl.engine.storage.locks import flow_lock
+from etl.engine.storage.places import place
+from etl.errors import EtlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.engine.storage.places import Place
+    from etl.planning.plan import Committed
+
+_ROUNDS = 5  # one fault can hide another; a checkpoint has no more than these that can be mended
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRepair:
+    """What was found of one flow: each fault is mended or left, and never both."""
+
+    flow: str
+    mended: tuple[str, ...]
+    left: tuple[str, ...]  # each with what becomes of it
+
+
+def repair(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[FlowRepair, ...]:
+    """Examine the named flows, or all, and mend what can be mended so that the same table comes of it."""
+    return tuple(_flow(spec, flow) for flow in spec.flows if not flows or flow.name in flows)
+
+
+def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
+    paths = FlowPaths.of(spec, flow)
+    if not place(paths.checkpoints).is_dir() and last_stamp(paths.target) is None:
+        return FlowRepair(flow.name, (), ())
+    with flow_lock(paths, flow=flow.name, run_id="repair"):
+        mended: list[str] = []
+        left: list[str] = []
+        try:
+            committed, fault = committed_and_fault(paths, spec.name, flow.name)
+            if fault is not None:
+                left.append(f"{fault.what}; {fault.hint or 'the next run rebuilds the target'}")
+            found = ""
+            for _ in range(_ROUNDS):
+                opened = newest_opened(paths, committed=committed)
+                found = opened.damage if opened is not None else ""
+                done = _mend(paths, opened.number, committed) if opened is not None and found else ""
+                if not done:
+                    break
+                mended.append(f"{found}; {done}")
+            if found:
+                left.append(f"{found}; the next run opens a new generation where all inputs can be read again")
+            if opened is None and committed is not None:
+                left.append(
+                    f"the checkpoint of generation {committed.generation} is missing; the next run opens a new one"
+                )
+        except EtlError as cause:
+            left.append(f"{cause.what}; {cause.hint}")
+    return FlowRepair(flow.name, tuple(mended), tuple(left))
+
+
+def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
+    """Mend the first fault of a generation that can be mended, and say how; empty where none can."""
+    folder = place(paths.generation(number))
+    if _is_unreadable(paths, number):
+        if committed is None or committed.generation != number:
+            return ""  # nobody else knows what it was opened for
+        record = Generation(number, str(folder), committed.fingerprint, committed.kind, committed.run)
+        record_generation(record)
+        return "written anew from the target's own log"
+    metadata = folder / "metadata"
+    if offset_log.unreadable_metadata(metadata):
+        _set_aside(folder, metadata)
+        write_json(metadata, {"id": str(uuid.uuid4())})
+        return "written anew: it holds nothing but the query's id"
+    offered, finished = reached(str(folder))
+    reached_epoch = committed.epoch if committed is not None and committed.generation == number else -1
+    if (
+        finished is not None
+        and finished <= reached_epoch
+        and offset_log.unreadable_lines(folder / "commits" / str(finished))
+    ):
+        _set_aside(folder, folder / "commits" / str(finished))
+        return f"set aside: the target holds epoch {finished}, so Spark offers it again and nothing is written"
+    offers = folder / "offsets" / str(offered)
+    started = any(
+        (found := last_stamp(table)) is not None and (found[1].generation, found[1].epoch) == (number, offered)
+        for table in (paths.quarantine, paths.state)
+    )
+    is_open = offered is not None and offered == reached_epoch + 1 and (finished is None or finished < offered)
+    if is_open and not started and offset_log.unreadable_offsets(offers):
+        _set_aside(folder, offers)
+        return f"set aside: nothing of epoch {offered} was written, so it is planned anew"
+    return ""
+
+
+def _is_unreadable(paths: FlowPaths, number: int) -> bool:
+    return offset_log.unreadable_record(place(paths.generation(number), "generation.json"))
+
+
+def _set_aside(folder: Place, file: Place) -> None:
+    """Move a damaged file, and the sum that Hadoop keeps beside it, out of Spark's sight."""
+    aside = folder / "etl" / "set-aside"
+    aside.mkdir(parents=True, exist_ok=True)
+    for item in (file, file.with_name(f".{file.name}.crc")):
+        if item.exists():
+            item.replace(str(aside / f"{file.parent.name}-{item.name}-{uuid.uuid4().hex[:8]}"))
