@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from tests.s3 import S3
+    from tests.support.s3 import S3
 
 _SLOW_FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 # The same cases each time; `pytest --hypothesis-profile=dev` looks for new ones, and prints how to see them again.
@@ -103,7 +103,7 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
     """One S3 server for every test that needs one; each has buckets of its own."""
-    from tests.s3 import serving  # what it needs costs most tests nothing
+    from tests.support.s3 import serving  # what it needs costs most tests nothing
 
     with serving() as found:
         yield found

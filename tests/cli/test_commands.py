@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import tune
 from tests.crash.killing import ROOT, environment, started
 from tests.crash.killing import run as etl
-from tests.engine_cases import actual, land, model, table, write_project
+from tests.support.engine_cases import actual, land, model, table, write_project
 
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_cases import write_project
+from tests.support.engine_cases import write_project
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from etl.cli import main; main(prog_name='etl')"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli import main
-from tests.engine_cases import write_project
+from tests.support.engine_cases import write_project
 
 Write = Callable[[Mapping[str, str]], Path]
 

@@ -22,9 +22,9 @@ from etl.engine.storage.locks import flow_lock
 from tests.conftest import tune
 from tests.crash.killing import environment
 from tests.crash.killing import run as etl
-from tests.engine_cases import land, model, table, write_project
-from tests.leftovers import left_behind
-from tests.screen import CTRL_C, Terminal
+from tests.support.engine_cases import land, model, table, write_project
+from tests.support.leftovers import left_behind
+from tests.support.screen import CTRL_C, Terminal
 
 ORDERS = [{"id": number, "who": "a", "amount": 1, "seq": number, "gone": False} for number in range(8)]
 NOISE = ("Traceback", "py4j", "java.", "Exception", "unexpected error")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from etl.cli import main
 from etl.config.spec import FlowSpec, PipelineSpec
 from etl.errors import EnvironmentProblem
-from tests.engine_cases import land, write_project
+from tests.support.engine_cases import land, write_project
 
 COMMANDS = (
     ("plan", "shop"), ("audit", "shop"), ("history", "shop"), ("checkpoints", "show", "shop"), ("quarantine", "list", "shop"),

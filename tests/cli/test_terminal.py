@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import tune
-from tests.engine_cases import land, write_project
-from tests.screen import Screen, Terminal, typed
+from tests.support.engine_cases import land, write_project
+from tests.support.screen import Screen, Terminal, typed
 
 NOISE = re.compile(r"Traceback|py4j|java\.|unexpected error|Error:|WARN|object at 0x")
 ORDERS = [

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests import crash_cases
-from tests.changing_cases import Row, land
 from tests.conftest import LITTLE_DATA
-from tests.crash_cases import FLOWS, some_events
-from tests.independent import rows
+from tests.support import crash_cases
+from tests.support.changing_cases import Row, land
+from tests.support.crash_cases import FLOWS, some_events
+from tests.support.independent import rows
 
 PIPELINES = ("chain", "windows")
 WINDOWS = """

@@ -24,8 +24,8 @@ from etl.errors import FlowFailed
 from etl.operations.audit import audit
 from etl.operations.run import run
 from tests.crash.death_cases import PIPELINES, Landed, before
-from tests.crash_cases import FLOWS
-from tests.leftovers import left_behind
+from tests.support.crash_cases import FLOWS
+from tests.support.leftovers import left_behind
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests import changing_cases, engine_cases
 from tests.conftest import tune
-from tests.leftovers import left_behind
 from tests.property.test_changes_flow_downstream import some_events
 from tests.property.test_modes_are_equal import orders
+from tests.support import changing_cases, engine_cases
+from tests.support.leftovers import left_behind
 
 ETL = [sys.executable, "-m", "etl"]
 ROOT = Path(__file__).parents[2]

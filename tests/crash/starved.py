@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import run
-from tests.independent import rows
+from tests.support.independent import rows
 
 LITTLE, ENOUGH = "512m", "5g"
 _LETTERS = 8_000_000

@@ -16,7 +16,7 @@ from etl.engine.session.death import of_code
 from etl.engine.session.gateway import Gateway
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import ROOT, environment, run
-from tests.independent import rows
+from tests.support.independent import rows
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(0 if "ETL_JVM_DEATHS" in os.environ else 900)]
 

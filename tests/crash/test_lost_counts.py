@@ -15,7 +15,7 @@ from etl.engine.run import epoch
 from etl.errors import FlowFailed
 from etl.operations.run import run
 from tests.crash.death_cases import PIPELINES, Landed
-from tests.crash_cases import FLOWS as ALL
+from tests.support.crash_cases import FLOWS as ALL
 
 EVERY = "ETL_JVM_DEATHS" in os.environ  # all flows, and a batch as well
 MODES: tuple[Mode, ...] = ("stream", "stream", "batch") if EVERY else ("stream", "stream")

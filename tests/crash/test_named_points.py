@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 import etl
 from etl.engine.crash_points import Crash, Point, armed, reach
 from etl.engine.run import epoch
-from tests.crash_cases import FLOWS, actual, arrive, model, write_project
-from tests.leftovers import left_behind
+from tests.support.crash_cases import FLOWS, actual, arrive, model, write_project
+from tests.support.leftovers import left_behind
 
 Mode = Literal["batch", "stream"]
 SEED = int(os.environ.get("ETL_CRASH_SEED", "5"))

@@ -8,7 +8,7 @@ import pytest
 
 from etl.engine.crash_points import Point
 from etl.testing import crash_everywhere
-from tests.engine.test_state import CLOSED, SOURCE, Project
+from tests.engine.state.test_state import CLOSED, SOURCE, Project
 
 WHERE = (
     Point.STREAM_OPENED,

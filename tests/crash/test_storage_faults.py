@@ -22,7 +22,7 @@ from deltalake import write_deltalake
 import etl
 from etl.engine.crash_points import Point
 from etl.engine.run import epoch
-from tests.independent import rows, stamps
+from tests.support.independent import rows, stamps
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """

@@ -17,13 +17,13 @@ import pytest
 from etl.engine.storage.object_store import ObjectPlace, use
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import ETL, environment, run
-from tests.independent import connection, differences, register
-from tests.s3 import KEY, SECRET, hadoop_aws
+from tests.support.independent import connection, differences, register
+from tests.support.s3 import KEY, SECRET, hadoop_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.s3 import S3
+    from tests.support.s3 import S3
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(1800)]
 

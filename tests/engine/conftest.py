@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 import etl
 from tests.generated.flows import Cell, Dice, Pipeline, Table, names_csv
 from tests.generated.operators import COLUMNS, Rows
-from tests.independent import rows, stamps
+from tests.support.independent import rows, stamps
 
 FLOWS = 10
 CHAIN = (1, 1)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 CHANGES = "tests/property/test_changes_flow_downstream.py"
 MODES = "tests/property/test_modes_are_equal.py"
-RUNS = "tests/engine/test_runs.py"
-POSITIONS = "tests/engine/test_positions.py"
-LEASE = "tests/engine/test_lease.py"
-FENCE = "tests/engine/test_fence.py"
-TOMBSTONES = "tests/engine/test_tombstones.py"
-STATE = "tests/engine/test_state.py"
-RUN_TS = "tests/engine/test_run_ts.py"
+RUNS = "tests/engine/run/test_runs.py"
+POSITIONS = "tests/engine/metadata/test_positions.py"
+LEASE = "tests/engine/storage/test_lease.py"
+FENCE = "tests/engine/commits/test_fence.py"
+TOMBSTONES = "tests/engine/sinks/test_tombstones.py"
+STATE = "tests/engine/state/test_state.py"
+RUN_TS = "tests/engine/run/test_run_ts.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 import etl
 from etl.errors import ConfigurationError, EtlError
 from etl.testing import assert_equal_modes, crash_everywhere
-from tests.config.test_mistakes import PYTHON, VALID
+from tests.config.grammar.test_mistakes import PYTHON, VALID
 
 Write = Callable[[Mapping[str, str]], Path]
 

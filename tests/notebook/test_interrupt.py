@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 import etl
 from etl.operations.run import run
 from etl.planning.events import EpochCommitted, Event
-from tests.engine_cases import land, model, write_project
-from tests.independent import rows
-from tests.leftovers import left_behind
+from tests.support.engine_cases import land, model, write_project
+from tests.support.independent import rows
+from tests.support.leftovers import left_behind
 
 
 @pytest.mark.timeout(300)

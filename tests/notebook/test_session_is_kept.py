@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 import etl
 from etl.planning.results import RunResult
 from etl.testing import assert_equal_modes
-from tests.independent import rows
+from tests.support.independent import rows
 
 pytestmark = pytest.mark.spark
 

@@ -13,7 +13,7 @@ from etl.engine.session.java import find_java
 from etl.operations.doctor import Check, diagnose
 
 if TYPE_CHECKING:
-    from tests.s3 import S3
+    from tests.support.s3 import S3
 
 
 def _spec(folder: Path, storage: Path) -> PipelineSpec:

@@ -25,7 +25,7 @@ from etl.errors import ConfigurationError
 from etl.operations.harness.pipeline_tests import run_tests, selected
 from etl.operations.init import init
 from etl.operations.run import run
-from tests.independent import rows
+from tests.support.independent import rows
 
 
 def etl(*arguments: str) -> tuple[int, str]:

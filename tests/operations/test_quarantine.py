@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from tests.engine_cases import land, write_project
+from tests.support.engine_cases import land, write_project
 
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.cli import main
-from tests.independent import rows
+from tests.support.independent import rows
 
 pytestmark = pytest.mark.spark
 

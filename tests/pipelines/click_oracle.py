@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.independent import connection, differences, register
+from tests.support.independent import connection, differences, register
 
 _EVENT = ("event_id", "happened_at", "user_id", "session_id", "item_id", "kind", "dwell_s", "agent")
 _TABLES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.independent import connection, differences, register
+from tests.support.independent import connection, differences, register
 
 _SENSORS = ("temperature", "vibration", "pressure", "rpm", "current_draw")
 _TABLES = {

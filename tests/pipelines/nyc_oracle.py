@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.independent import connection, differences, register
+from tests.support.independent import connection, differences, register
 
 _FOLDER = Path(__file__).parents[2] / "pipelines" / "nyc_flights"
 FIRST, LAST = dt.date(2013, 1, 1), dt.date(2013, 12, 31)

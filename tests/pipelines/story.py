@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tests.terminal import typed
+from tests.support.terminal import typed
 
 ROOT = Path(__file__).parents[2]
 

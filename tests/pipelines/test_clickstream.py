@@ -13,9 +13,9 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 import etl
-from tests.independent import arrow, stamps
 from tests.pipelines.click_oracle import Oracle
 from tests.pipelines.story import Story, load
+from tests.support.independent import arrow, stamps
 
 landing = load("clickstream", "landing")
 score = load("clickstream", "score")

@@ -13,9 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 import etl
-from tests.independent import rows, stamps
 from tests.pipelines.machine_oracle import Oracle
 from tests.pipelines.story import Story, load
+from tests.support.independent import rows, stamps
 
 landing = load("machine_health", "landing")
 score = load("machine_health", "score")

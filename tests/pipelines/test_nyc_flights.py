@@ -19,8 +19,8 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.cli.run import document
-from tests.independent import stamps
 from tests.pipelines.nyc_oracle import FIRST, Oracle, landing, reported
+from tests.support.independent import stamps
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 

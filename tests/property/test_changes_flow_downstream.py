@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from tests.changing_cases import FLOWS, Row, actual, land, model, write_project
-from tests.independent import stamps
+from tests.support.changing_cases import FLOWS, Row, actual, land, model, write_project
+from tests.support.independent import stamps
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "38").split(",")]
 

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from tests.engine_cases import PEOPLE, actual, land, model, write_project
-from tests.independent import stamps
+from tests.support.engine_cases import PEOPLE, actual, land, model, write_project
+from tests.support.independent import stamps
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "1,2,3,4").split(",")]
 

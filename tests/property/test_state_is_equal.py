@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from tests.independent import rows
-from tests.state_cases import MODELS, Event, Watched, land, some_events, write_project
+from tests.support.independent import rows
+from tests.support.state_cases import MODELS, Event, Watched, land, some_events, write_project
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "3").split(",")]
 FLOWS = os.environ.get("ETL_FLOWS", ",".join(MODELS)).split(",")
