@@ -8,8 +8,7 @@ EtlError                     anything below; carries what, where and what to do 
 └── RunError                 a flow could not be carried through                      exit 1
     ├── FlowFailed           Spark or user code failed; translated, with its source line
     ├── LockHeld             another run works on the same flow
-    ├── HistoryLost          the run would lose rows that can no longer be read
-    └── AuditFailed          a table's own log breaks an invariant
+    └── HistoryLost          the run would lose rows that can no longer be read
 """
 
 from __future__ import annotations
@@ -101,7 +100,3 @@ class LockHeld(RunError):
 
 class HistoryLost(RunError):
     """Rows that were committed before can no longer be read, so a rebuild would lose them."""
-
-
-class AuditFailed(RunError):
-    """The log of a table breaks an invariant."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a user's file; line and column count from 1."""
+    """A place in a user's file; line and column count from 1. As text `file:line:column`, and nothing for NOWHERE."""
 
     file: str
     line: int
@@ -24,7 +24,7 @@ class Location:
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else ""
 
 
 _SHOWN, _BEFORE = 160, 60  # characters of a line, and those of them before the caret

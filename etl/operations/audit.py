@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
 from etl.engine.inspection.int96 import tables_with_int96
-from etl.engine.metadata.provenance import Commit, last_committed, log_versions, read_commit
+from etl.engine.metadata.delta_log import Commit, last_committed, log_versions, read_commit
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.errors import EtlError
 from etl.markup import Markup, card, code, element, folded, quiet, status

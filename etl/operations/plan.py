@@ -9,7 +9,7 @@ from etl.config.views import readers
 from etl.engine.inspection import verification_record
 from etl.engine.inspection.flow_state import read_state
 from etl.engine.inspection.int96 import tables_with_int96
-from etl.engine.metadata.provenance import last_committed
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSilent

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.metadata.provenance import read_log
-from etl.engine.storage.layout import FlowPaths, must_be_readable, read_json, sweep_drafts, write_json
+from etl.engine.metadata.delta_log import read_log
+from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
+from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import place
 from etl.markup import card, element, quiet, table
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.frames.identifiers import VERSION_COLUMNS, quoted, table
-from etl.engine.metadata.provenance import log_versions
+from etl.engine.metadata.delta_log import log_versions
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped,
 from etl.engine.commits.replacement import replace_groups, replace_rows
 from etl.engine.frames.identifiers import columns, table
 from etl.engine.inspection.side_tables import sets_aside
-from etl.engine.metadata.provenance import log_versions
+from etl.engine.metadata.delta_log import log_versions
 from etl.engine.output import Groups, Rows
 from etl.engine.sources.files import CORRUPT, ORIGIN
 from etl.engine.transform.expectations import REASON

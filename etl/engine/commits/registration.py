@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.config.build.table_names import quoted
+from etl.engine.metadata.delta_log import log_versions
 from etl.engine.metadata.offset_log import decode
-from etl.engine.metadata.provenance import log_versions
-from etl.engine.storage.layout import read_json, sweep_drafts, write_json
+from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
 from etl.engine.storage.places import place
 from etl.errors import FlowFailed
 
@@ -37,7 +37,7 @@ def refuse_taken(session: SparkSession, flow: FlowSpec, paths: FlowPaths) -> Non
     if location is not None and location.rstrip("/") != paths.target:
         raise FlowFailed(
             f"flow '{flow.name}': the table '{name}' is registered at {location or 'no place (it is a view)'}, and this flow writes {paths.target}",
-            where=str(flow.sink.at) if flow.sink.at.line else "",
+            where=str(flow.sink.at),
             hint=f"choose another sink.table, or drop '{name}' if nobody needs it",
         )
 

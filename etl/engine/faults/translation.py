@@ -41,10 +41,6 @@ _LONGEST = 1200
 _WRAPPERS = ("STREAM_FAILED", "TASK_WRITE_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FAILED_EXECUTE_UDF", "_LEGACY")
 
 
-class StopRequested(Exception):  # not an error: the run was asked to end
-    """Raised at the start of an epoch that the run was asked not to begin."""
-
-
 def translate(cause: BaseException, flow: FlowSpec) -> Failure:
     """The failure that a person reads, for any exception that came out of a flow; no secret's value is in it, and nothing of py4j."""
     failure = redacted(_translate(cause, flow))
@@ -69,7 +65,7 @@ def translated(flow: FlowSpec) -> Iterator[None]:
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
         return _own(cause)
-    where = str(_place(flow)) if flow.at.line else ""
+    where = str(_place(flow))
     death = death_behind(cause)  # first: the text of what a JVM threw is asked of that JVM
     if death is not None:
         return death.failure(flow.name, where)
@@ -127,7 +123,7 @@ def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, st
         "record": f": {record.group(1)[:300]}" if record and not sensitive(flow) else "",
         "part": words.get("what", "").lower(),
         "rule": f" ({expectation.expr})" if expectation else "",
-        "place": str(expectation.at) if expectation and expectation.at.line else "",
+        "place": str(expectation.at) if expectation else "",
         **(_malformed(words, flow) if "malformed_file" in words else {}),
     }
 

@@ -13,9 +13,9 @@ from etl.engine.inspection.losses import with_rows
 from etl.engine.inspection.side_tables import interrupted, missing, unfinished
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number
 from etl.engine.job import Input, by_name
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.metadata.generations import as_opened, newest_opened
 from etl.engine.metadata.offset_log import SourceLog
-from etl.engine.metadata.provenance import last_committed
 from etl.engine.sources.files import FileSource
 from etl.engine.sources.source import open_source
 from etl.engine.storage.layout import FlowPaths

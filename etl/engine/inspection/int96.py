@@ -6,10 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from etl.engine.metadata.delta_log import commits, log_versions, schema_of
 from etl.engine.metadata.generations import MICROS, as_opened
 from etl.engine.metadata.offset_log import decode
 from etl.engine.metadata.parquet_footer import INT96, physical_types
-from etl.engine.metadata.provenance import commits, log_versions, schema_of
 from etl.engine.storage.places import files_below, place
 
 if TYPE_CHECKING:

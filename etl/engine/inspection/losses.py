@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.engine.metadata.generations import recorded_counts
+from etl.engine.metadata.epoch_records import recorded_counts
 from etl.engine.sources.files import files_of_epoch
 from etl.errors import FlowFailed
 

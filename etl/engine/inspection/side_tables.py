@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.metadata.provenance import held, last_stamp, log_versions
+from etl.engine.metadata.delta_log import effective_history, last_stamp, log_versions
 from etl.engine.storage.locks import taken_in_turns
 from etl.planning.decision import Fault
 from etl.planning.fingerprint import fingerprint
@@ -85,7 +85,7 @@ def interrupted(stamp: Provenance) -> Fault:
 
 def _reached(target: str, stamp: Provenance) -> bool:
     wanted = stamp.backfill or {}
-    for commit in held(target):
+    for commit in effective_history(target):
         if commit.stamp is None:
             continue
         found = commit.stamp.backfill

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.engine.metadata.delta_log import as_committed, commits, effective_history, last_stamp, log_versions
 from etl.engine.metadata.generations import generation_numbers, has_committed, newest_opened
-from etl.engine.metadata.provenance import as_committed, commits, held, last_stamp, log_versions
 from etl.planning.decision import Fault
 
 if TYPE_CHECKING:
-    from etl.engine.metadata.provenance import Commit, Provenance
+    from etl.engine.metadata.delta_log import Commit
+    from etl.engine.metadata.provenance import Provenance
     from etl.engine.storage.layout import FlowPaths
     from etl.planning.decision import Opened
     from etl.planning.plan import Committed
@@ -43,7 +44,10 @@ def unfinished_rollback(paths: FlowPaths, committed: Committed | None) -> list[s
         for table in (paths.quarantine, paths.state)
         if (found := last_stamp(table)) is not None
         and committed.generation < found[1].generation <= committed.retired
-        and any(commit.stamp is not None and commit.stamp.generation <= committed.generation for commit in held(table))
+        and any(
+            commit.stamp is not None and commit.stamp.generation <= committed.generation
+            for commit in effective_history(table)
+        )
     ]  # a table that only generations after it have made is none of its, and the next that needs it replaces it whole
 
 
@@ -67,7 +71,7 @@ def _since(paths: FlowPaths, version: int, stamp: Provenance) -> Fault | None:
     """What was done to the target after the version of its newest stamp."""
     foreign: list[Commit] = []
     restore: Commit | None = None
-    for commit in held(paths.target):
+    for commit in effective_history(paths.target):
         if commit.stamp is not None:
             if commit.version == version:
                 break

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.storage.layout import read_json, root_of, sweep_drafts, write_json
+from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
+from etl.engine.storage.layout import root_of
 from etl.engine.storage.places import place
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ def refuse_twins(job: Job, rows: DataFrame) -> None:
     found = ", ".join(f"{name}={twins[name]}" for name in twins.asDict() if name != "_etl_twins")
     raise FlowFailed(
         f"flow '{job.flow.name}' has {twins['_etl_twins']} results with the same keys ({found}); a merge keeps one of them",
-        where=str(job.flow.sink.at) if job.flow.sink.at.line else "",
+        where=str(job.flow.sink.at),
         hint="let sink.keys be the columns that the transform groups by",
     )
 

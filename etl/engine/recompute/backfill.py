@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame
 from etl.engine.frames.identifiers import VERSION_COLUMNS, columns, quoted
 from etl.engine.frames.latest import winners
 from etl.engine.inspection.side_tables import interrupted, unfinished
-from etl.engine.metadata.generations import recorded_files
-from etl.engine.metadata.provenance import commits, last_stamp, log_versions
+from etl.engine.metadata.delta_log import commits, last_stamp, log_versions
+from etl.engine.metadata.epoch_records import recorded_files
 from etl.engine.output import Output, Rows, Span
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
@@ -136,7 +136,7 @@ def _read(job: Job, item: Input, committed: Committed) -> Pin:
 
 def _must_be_whole(job: Job, item: Input, position: Mapping[str, Any]) -> None:
     """Refuse a table that cannot be read whole at the position, or whose rows a stream will bring a second time."""
-    where = str(job.flow.at) if job.flow.at.line else ""
+    where = str(job.flow.at)
     if item.source.start_ms is not None or item.source.start_version is not None:
         message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{item.name}' is a table with a start_at, which cannot be read whole from there"
         raise FlowFailed(message, where=where, hint="run the flow with --full-refresh instead")

@@ -17,7 +17,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.engine.analysis import classify, groups
 from etl.engine.frames.identifiers import columns as columns_of
 from etl.engine.frames.identifiers import quoted
-from etl.engine.metadata.provenance import held, log_versions
+from etl.engine.metadata.delta_log import effective_history, log_versions
 from etl.engine.output import Output, Span
 from etl.engine.session.analysed_plan import analysed_plan
 from etl.engine.sources.files import CORRUPT
@@ -80,7 +80,7 @@ def versions_to_try(table: str, died: Provenance | None) -> tuple[int, ...]:
     newest = log_versions(table)[-1]
     died_id = (died.backfill or {}).get("id") if died is not None else None
     first: int | None = None
-    for commit in held(table) if died_id is not None else ():
+    for commit in effective_history(table) if died_id is not None else ():
         found = (commit.stamp.backfill or {}).get("id") if commit.stamp is not None else None
         if commit.stamp is not None and found != died_id:
             break

@@ -13,14 +13,14 @@ from etl.config.sql import run_ts
 from etl.engine.commits import quarantine
 from etl.engine.commits.evolution import evolve
 from etl.engine.crash_points import Crash, Point, reach
-from etl.engine.faults.translation import StopRequested, translate
+from etl.engine.faults.translation import translate
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.tally import Tally
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.state import refuse_twins, unordered
-from etl.engine.metadata import generations
-from etl.engine.metadata.provenance import Provenance, last_committed, last_stamp
-from etl.engine.metadata.provenance import held as held_commits
+from etl.engine.metadata import epoch_records
+from etl.engine.metadata.delta_log import effective_history, last_committed, last_stamp
+from etl.engine.metadata.provenance import Provenance
 from etl.engine.output import Span
 from etl.engine.run.under_way import under_way
 from etl.engine.sinks import SINKS
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from etl.planning.position import Pin, Position
 
 
+class StopRequested(Exception):  # not an error: the run was asked to end
+    """Raised at the start of an epoch that is not to begin; Spark then ends the query, and the driver finds that it was on purpose."""
+
+
 @dataclass(frozen=True, slots=True)
 class EpochFunction:
     """What Structured Streaming calls for each micro-batch: a frozen value and nothing else."""
@@ -57,18 +61,22 @@ class EpochFunction:
         with under_way(job.generation.path):
             try:
                 beyond = job.last_epoch is not None and n > job.last_epoch
-                if beyond or generations.stop_requested(job.generation.path, job.run_id):
-                    raise StopRequested(job.flow.name)
+                if beyond or epoch_records.stop_requested(job.generation.path, job.run_id):
+                    raise self._stopped()
                 rows = unordered(arrived) if job.kind == "state" else arrived
                 run_epoch(job, arrived.sparkSession, rows, n)
             except StopRequested:
                 raise
             except Crash as cause:  # py4j, which called, would wait for an answer for ever
-                raise StopRequested(job.flow.name) from cause
+                raise self._stopped() from cause
             except Exception as cause:
                 if holds(job.paths, run_id=job.run_id):  # one that does not leaves nothing where another works
-                    generations.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
+                    epoch_records.record_failure(job.generation.path, job.run_id, translate(cause, job.flow))
                 raise
+
+    def _stopped(self) -> StopRequested:
+        epoch_records.record_stopped(self.job.generation.path, self.job.run_id)
+        return StopRequested(self.job.flow.name)
 
 
 def run_epoch(
@@ -129,8 +137,8 @@ def run_epoch(
     streamed = {item.name for item in job.changes} if arrived is not None else set()
     for name, pin in span.pins.items():
         if pin.files and name not in streamed:
-            generations.record_files(job.generation.path, name, pin.files)
-    generations.record_counts(job.generation.path, n, counts, warnings)
+            epoch_records.record_files(job.generation.path, name, pin.files)
+    epoch_records.record_counts(job.generation.path, n, counts, warnings)
     reach(Point.COUNTS_RECORDED)
     return counts
 
@@ -138,13 +146,13 @@ def run_epoch(
 def owes_counts(job: Job, committed: Committed) -> bool:
     """Whether an attempt of this run committed the newest epoch of the job's generation, and died before it had told the counts."""
     return (committed.generation, committed.run) == (job.generation.number, job.run_id) and (
-        generations.recorded_counts(job.generation.path, committed.epoch) is None
+        epoch_records.recorded_counts(job.generation.path, committed.epoch) is None
     )
 
 
 def _count_again(job: Job, session: SparkSession, arrived: DataFrame | None, n: int) -> Counts:
     """The counts of epoch `n`, which the target holds: its rows are computed once more, and its commit tells what became of them."""
-    commit = next(item for item in held_commits(job.paths.target) if item.stamp is not None)
+    commit = next(item for item in effective_history(job.paths.target) if item.stamp is not None)
     stamp = cast("Provenance", commit.stamp)
     job = _timed(job, stamp)
     span = _span(job, stamp.frm, stamp, n, streams=arrived is not None)
@@ -159,7 +167,7 @@ def _count_again(job: Job, session: SparkSession, arrived: DataFrame | None, n: 
         _take_arrivals(output, caches)
         written = written_by(job, expectations.over(checked, rows).good, output.replaces, commit)
         counts, warnings = _counts(output, checked, tally, written)
-    generations.record_counts(job.generation.path, n, counts, warnings)
+    epoch_records.record_counts(job.generation.path, n, counts, warnings)
     return counts
 
 

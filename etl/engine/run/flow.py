@@ -14,8 +14,8 @@ from etl.engine.crash_points import Point, reach
 from etl.engine.inspection import verification_record
 from etl.engine.inspection.flow_state import read_state
 from etl.engine.inspection.side_tables import sets_aside
-from etl.engine.metadata import generations
-from etl.engine.metadata.provenance import last_committed
+from etl.engine.metadata import epoch_records, generations
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.run.timeout import ends_within
 from etl.engine.run.under_way import wait_until_left
 from etl.engine.storage.layout import FlowPaths
@@ -149,11 +149,11 @@ class FlowRun:
             self._warn(message)
         if decision.refused:
             message = f"flow '{self._flow.name}' was not run: {decision.reason}"
-            raise FlowFailed(message, where=str(self._flow.at) if self._flow.at.line else "", hint=decision.refused)
+            raise FlowFailed(message, where=str(self._flow.at), hint=decision.refused)
         if decision.lost and not self._order.allow_history_loss:
             raise HistoryLost(
                 f"flow '{self._flow.name}' must be rebuilt ({decision.reason}), but rows it has written can no longer be read: {decision.lost}",
-                where=str(self._flow.at) if self._flow.at.line else "",
+                where=str(self._flow.at),
                 hint="bring the input back; or accept the loss with --allow-history-loss",
             )
         return decision
@@ -198,9 +198,9 @@ class FlowRun:
             path = self._paths.generation(decision.generation)
             if not wait_until_left(path, _LEAVING_S):
                 death = replace(death, ours=False)  # what is at it still must not meet another attempt
-            generations.take_failure(path, self._order.run_id)
-            generations.forget_stop(path, self._order.run_id)
-        failure = death.failure(self._flow.name, str(self._flow.at) if self._flow.at.line else "")
+            epoch_records.take_failure(path, self._order.run_id)
+            epoch_records.forget_stop(path, self._order.run_id)
+        failure = death.failure(self._flow.name, str(self._flow.at))
         starved, self._starved = self._starved, self._starved or death.memory
         return replace(failure, transient=failure.transient and not (death.memory and starved))
 
@@ -304,20 +304,20 @@ class FlowRun:
                 self._collect(job, told=query)
                 lock.must_hold()
                 if self._stop.is_set():
-                    generations.request_stop(job.generation.path, self._order.run_id)
+                    epoch_records.request_stop(job.generation.path, self._order.run_id)
                 if time.monotonic() > deadline:
                     raise self._timed_out()
         except Exception as cause:
-            known = generations.take_failure(job.generation.path, self._order.run_id)
+            known = epoch_records.take_failure(job.generation.path, self._order.run_id)
             if known is not None:
                 raise _Known(known) from cause
             self._must_hold()  # one that lost it has left no cause
-            if "StopRequested" not in str(cause):
+            if not epoch_records.has_stopped(job.generation.path, self._order.run_id):
                 raise
         finally:
             end(query)
             self._collect(job, told=query)
-            generations.forget_stop(job.generation.path, self._order.run_id)
+            epoch_records.forget_stop(job.generation.path, self._order.run_id)
         reach(Point.STREAM_ENDED)
         if not self._stop.is_set():
             self._end_stream(job, session, query, held=held)
@@ -356,7 +356,7 @@ class FlowRun:
         state = told if job.kind == "state" else None
         running = state is not None and self._observe(job, state)
         following = self._unreported(job)
-        while (found := generations.recorded_counts(job.generation.path, following)) is not None:
+        while (found := epoch_records.recorded_counts(job.generation.path, following)) is not None:
             if state is not None and following not in self._observed:
                 if running:
                     return  # the query is about to tell
@@ -387,7 +387,7 @@ class FlowRun:
         record_newest(job, progress)
         seen = observed(job, progress)
         if any(epoch > 0 and counts.late for epoch, counts in seen.items()):
-            generations.record_left_out(job.generation.path)
+            epoch_records.record_left_out(job.generation.path)
         unreported = self._unreported(job)
         self._observed |= {epoch: counts for epoch, counts in seen.items() if epoch >= unreported}
         for epoch in self._untold & seen.keys():  # an attempt after the one that died computes the epoch once more
@@ -406,7 +406,7 @@ class FlowRun:
     def _timed_out(self) -> FlowFailed:
         return FlowFailed(
             f"flow '{self._flow.name}' took longer than its timeout of {self._flow.retry.timeout:g} seconds",
-            where=str(self._flow.at) if self._flow.at.line else "",
+            where=str(self._flow.at),
             hint="raise retry.timeout, or say retry_on_timeout: true",
             transient=self._flow.retry.retry_on_timeout,
         )

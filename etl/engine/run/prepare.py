@@ -14,14 +14,8 @@ from etl.engine.crash_points import Point, reach
 from etl.engine.inspection import verification_record
 from etl.engine.inspection.flow_state import inputs_of
 from etl.engine.job import Job
-from etl.engine.metadata.generations import (
-    MICROS,
-    Generation,
-    is_drained,
-    open_generation,
-    read_generation,
-    recorded_pins,
-)
+from etl.engine.metadata.epoch_records import recorded_pins
+from etl.engine.metadata.generations import MICROS, Generation, is_drained, open_generation, read_generation
 from etl.engine.sources.source import open_source
 from etl.engine.state.query import judge_state
 from etl.engine.storage.layout import FlowPaths

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.config.masking import masked, sensitive
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
+from etl.engine.metadata.delta_log import log_versions
 from etl.engine.metadata.generations import Generation
-from etl.engine.metadata.provenance import log_versions
 from etl.engine.run.prepare import draft_of, judge
 from etl.engine.sources.source import open_source
 from etl.engine.transform import expectations

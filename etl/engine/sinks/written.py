@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from etl.engine.job import Job
-    from etl.engine.metadata.provenance import Commit
+    from etl.engine.metadata.delta_log import Commit
     from etl.engine.output import Replaces
 
 _TOUCHED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")

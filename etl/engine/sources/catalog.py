@@ -30,7 +30,7 @@ def _locate(source: SourceSpec, session: SparkSession) -> str:
     from pyspark.errors import AnalysisException  # noqa: PLC0415  # only with a session does anything come here
 
     name = source.table or ""
-    where = str(source.at) if source.at.line else ""
+    where = str(source.at)
     try:
         found = session.sql(f"DESCRIBE DETAIL {quoted(name)}").first()
     except AnalysisException as cause:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etl.config.build.starts import starts
+from etl.engine.metadata.delta_log import log_versions, read_commit
 from etl.engine.metadata.offset_log import decode
-from etl.engine.metadata.provenance import log_versions, read_commit
 from etl.engine.metadata.table_properties import FEED
-from etl.engine.storage.layout import read_json
+from etl.engine.storage.json_files import read_json
 from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, Pin
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
+    from etl.engine.metadata.delta_log import Commit
     from etl.engine.metadata.offset_log import SourceLog
-    from etl.engine.metadata.provenance import Commit
 
 _ALL = str(2**31 - 1)
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
@@ -243,7 +243,7 @@ class DeltaSource:
 
     def _no_start(self, start: int, reason: str, hint: str) -> EnvironmentProblem:
         message = f"'{self._spec.name}' cannot be read from version {start} on: {reason}"
-        return EnvironmentProblem(message, where=str(self._spec.at) if self._spec.at.line else "", hint=hint)
+        return EnvironmentProblem(message, where=str(self._spec.at), hint=hint)
 
     def _nothing(self, session: SparkSession, upto: int) -> DataFrame:
         """What a table that starts in its middle holds when nothing was streamed: nothing, or one has to look again."""
@@ -258,7 +258,7 @@ class DeltaSource:
         if not versions:
             raise EnvironmentProblem(
                 f"'{self._spec.name}': there is no Delta table at {self._path}",
-                where=str(self._spec.at) if self._spec.at.line else "",
+                where=str(self._spec.at),
                 hint="run the flow that writes it first, or correct the source's path",
             )
         return versions[-1]

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
-from etl.engine.metadata.generations import recorded_files
+from etl.engine.metadata.epoch_records import recorded_files
 from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching

@@ -10,8 +10,8 @@ from pyspark.errors import AnalysisException
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.faults.advice import followable
-from etl.engine.metadata import generations, offset_log
-from etl.engine.metadata.provenance import last_committed
+from etl.engine.metadata import epoch_records, generations, offset_log
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.session.analysed_plan import (
     Unplannable,
     check_streaming,
@@ -112,7 +112,7 @@ def ready_state(job: Job) -> None:
     committed = last_committed(job.paths.target)
     if not job.holds(committed):
         staged.forget(job)
-    generations.record_pins(path, dict(job.pins))
+    epoch_records.record_pins(path, dict(job.pins))
     tell(job)
     for item in job.changes:
         if item.source.rate_limit.files is not None or item.source.rate_limit.bytes is not None:
@@ -125,7 +125,7 @@ def settle_state(job: Job) -> None:
     """After a query that nobody stopped: everything that was due is in the target, and what was kept for it can go."""
     finished = generations.reached(job.generation.path)[1]
     if finished is not None:
-        generations.record_drained(job.generation.path, finished)
+        epoch_records.record_drained(job.generation.path, finished)
     staged.forget(job)
 
 

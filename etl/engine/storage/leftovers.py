@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.engine.storage.layout import is_draft, sweep_draft
+from etl.engine.storage.json_files import is_draft, sweep_draft
 from etl.engine.storage.places import files_below, place
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.schema.types import quoted
-from etl.engine.metadata.provenance import log_versions
+from etl.engine.metadata.delta_log import log_versions
 from etl.engine.tables.rows import columns_of
 from etl.errors import EnvironmentProblem
 
@@ -36,7 +36,7 @@ class DealtTables:
         if not versions:
             raise EnvironmentProblem(
                 f"'{source.name}': there is no Delta table at {source.path}",
-                where=str(source.at) if source.at.line else "",
+                where=str(source.at),
                 hint="run the flow that writes it first, correct the source's path, or say --generated",
             )
         return versions[-1]

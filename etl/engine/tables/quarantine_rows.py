@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.metadata.provenance import log_versions
+from etl.engine.metadata.delta_log import log_versions
 from etl.engine.storage.places import lines_of, place
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from etl.engine.metadata.delta_log import commits, last_committed
 from etl.engine.metadata.generations import generation_numbers, reached, read_generation
-from etl.engine.metadata.provenance import commits, last_committed
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import files_below, place
 from etl.errors import FlowFailed

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from etl.engine.inspection.target_faults import committed_and_fault
 from etl.engine.metadata import offset_log
+from etl.engine.metadata.delta_log import last_stamp
 from etl.engine.metadata.generations import Generation, newest_opened, reached, record_generation
-from etl.engine.metadata.provenance import last_stamp
-from etl.engine.storage.layout import FlowPaths, write_json
+from etl.engine.storage.json_files import write_json
+from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
 from etl.engine.storage.places import place
 from etl.errors import EtlError

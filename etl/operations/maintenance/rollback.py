@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number, unfinished_rollback
-from etl.engine.metadata.provenance import held, last_stamp, log_versions
+from etl.engine.metadata.delta_log import effective_history, last_stamp, log_versions
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
@@ -98,7 +98,7 @@ def _wanted(paths: FlowPaths, flow: FlowSpec, committed: Committed, to: int | No
     """The generation to go back to: one that led to what the target holds, the newest of them where none is named."""
     earlier = [
         commit.stamp.generation
-        for commit in held(paths.target)
+        for commit in effective_history(paths.target)
         if commit.stamp is not None and commit.stamp.generation < committed.generation
     ]
     known = list(dict.fromkeys(earlier))
@@ -123,7 +123,7 @@ def _end_of(table: str, generation: int) -> _Return | None:
     newest = last_stamp(table)
     if newest is None or newest[1].generation == generation:
         return None
-    for commit in held(table):
+    for commit in effective_history(table):
         if commit.stamp is not None and commit.stamp.generation == generation:
             return _Return(table, commit.version, commit.stamp)
     versions = log_versions(table)

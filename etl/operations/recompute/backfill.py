@@ -72,7 +72,7 @@ class _Work:
         self._paths = FlowPaths.of(spec, flow)
         self._fingerprint = fingerprint(spec, flow).digest
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        self._at = str(flow.at) if flow.at.line else ""
+        self._at = str(flow.at)
 
     def run(self) -> BackfillResult:
         from etl.engine.recompute import backfill as engine  # noqa: PLC0415  # pyspark only for what can be done

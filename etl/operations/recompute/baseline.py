@@ -105,4 +105,4 @@ def flow_of(spec: PipelineSpec, name: str, code: str) -> FlowSpec:
 
 
 def _at(flow: FlowSpec) -> str:
-    return str(flow.at) if flow.at.line else ""
+    return str(flow.at)

@@ -17,7 +17,7 @@ from etl.config.masking import sensitive
 from etl.config.secrets import redact
 from etl.config.spec import PipelineSpec, RetrySpec
 from etl.engine.inspection import verification_record
-from etl.engine.metadata.provenance import last_committed
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.scratch import remove, scratch_folder

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 import etl
 from etl.engine.commits.commit import stamped
-from etl.engine.metadata.provenance import last_stamp
+from etl.engine.metadata.delta_log import last_stamp
 from tests.support.independent import rows
 
 PIPELINE = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etl.engine.inspection.losses import with_rows
-from etl.engine.metadata.generations import record_counts
+from etl.engine.metadata.epoch_records import record_counts
 from etl.engine.metadata.offset_log import SourceLog
 from etl.planning.position import Drift
 from etl.planning.results import Counts

@@ -10,8 +10,9 @@ import pytest
 
 from etl.config.spec import FlowSpec, InputSpec, PipelineSpec, SourceSpec
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number, unfinished_rollback
+from etl.engine.metadata.delta_log import last_committed, last_stamp
 from etl.engine.metadata.generations import Generation, newest_opened, open_generation
-from etl.engine.metadata.provenance import Provenance, last_committed, last_stamp
+from etl.engine.metadata.provenance import Provenance
 from etl.engine.storage.layout import FlowPaths
 from etl.operations.audit import audit
 

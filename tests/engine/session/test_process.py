@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system]
 _OPEN = """
 import sys
 from etl.config.spec import SparkSpec
-from etl.engine.session import open_session
+from etl.engine.session.start import open_session
 from etl.errors import EtlError
 """
 

@@ -25,7 +25,7 @@ run: {retry: {max_retries: 1, min_retry_interval: 0.01 seconds, max_retry_interv
 """
 
 
-@pytest.mark.parametrize("change", ["RENAME COLUMN v TO w", "DROP COLUMN v"])
+@pytest.mark.parametrize("change", ["RENAME COLUMN v TO w", "RENAME COLUMN v TO StopRequested", "DROP COLUMN v"])
 def test_a_column_that_is_renamed_or_dropped_is_told_once_and_the_advice_helps(
     spark: SparkSession, tmp_path: Path, change: str
 ) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from etl.engine.storage.layout import sweep_drafts, write_json
+from etl.engine.storage.json_files import sweep_drafts, write_json
 
 STUCK = """
 import sys, time

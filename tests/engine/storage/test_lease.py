@@ -28,7 +28,7 @@ HOLD = """
 import json, sys, time
 from etl.engine.storage import lease, object_store
 from etl.engine.storage.locks import flow_lock
-from etl.engine.storage import FlowPaths
+from etl.engine.storage.layout import FlowPaths
 root, conf, lease.BEAT_S, lease.LEASE_S = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 object_store.use(root, conf)
 with flow_lock(FlowPaths(f"{root}/t", f"{root}/q", f"{root}/s", root), flow="f", run_id="theirs") as lock:

@@ -23,7 +23,7 @@ from etl.errors import LockHeld
 HOLD = """
 import os, sys, time
 from etl.engine.storage.locks import flow_lock
-from etl.engine.storage import FlowPaths
+from etl.engine.storage.layout import FlowPaths
 root = sys.argv[1]
 with flow_lock(FlowPaths(f"{root}/t", f"{root}/q", f"{root}/s", root), flow="f", run_id="theirs"):
     child = os.fork() if sys.argv[2:] == ["with a child"] else None
@@ -193,6 +193,7 @@ def test_who_comes_after_a_killed_run_takes_away_what_it_left_and_nothing_else(t
         "g0/offsets/..1.c0ffee.tmp.crc": False,
         "g0/etl/.counts.json.abc.draft": False,
         "g0/etl/stop-theirs": False,
+        "g0/etl/stop-theirs.json": False,
         "g0/etl/failure-theirs.json": False,
         "g1/.generation.json.abc.draft": False,
         "t/part-0.parquet": True,

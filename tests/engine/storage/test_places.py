@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl.engine.storage import object_store
-from etl.engine.storage.layout import FlowPaths, read_json, write_json
+from etl.engine.storage.json_files import read_json, write_json
+from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.leftovers import clear_checkpoints
 from etl.engine.storage.object_store import ObjectPlace, Taken
 from etl.engine.storage.places import Place, files_below, lines_of, place, remove_tree, tail_of
@@ -158,6 +159,7 @@ def test_who_comes_after_a_killed_run_takes_away_what_it_left_and_nothing_else(r
         "g0/offsets/.1.c0ffee.tmp",
         "g0/offsets/..1.c0ffee.tmp.crc",
         "g0/etl/stop-theirs",
+        "g0/etl/stop-theirs.json",
         "g0/etl/failure-theirs.json",
     ]
     for name in (*kept, *gone):
