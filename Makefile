@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-newest attack lint bench bench-validate messages docs log-store attack-crash mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-validate messages docs log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -36,6 +36,9 @@ demo: .venv/.ready ## a year of real flights: ten months by a batch, two by a st
 test: .venv/.ready ## every test, in two processes (WORKERS=2)
 	@$(BIN)/pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations 40
 
+test-fast: .venv/.ready ## tests that need no Spark, under a minute
+	@$(BIN)/pytest -q --numprocesses $(or $(WORKERS),2) -m pure
+
 # Nothing of it is locked: what a user gets who installs the package today.
 test-newest: .venv/.ready ## commands at a terminal, and the checks of files, on the newest version of every dependency
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .newest
@@ -52,6 +55,13 @@ lint: .venv/.ready ## ruff, mypy --strict, the walls between the rooms
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+fmt: .venv/.ready ## ruff's format, and what it can correct by itself
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+wheel: .venv/.ready ## the wheel, installed for each Python that the package names, and run in those that are at hand
+	@$(BIN)/python -m tests.wheel
 
 attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kills (ETL_KILLS) and 10 in a bucket; it goes on where it was stopped
 	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py tests/crash/test_state_points.py
