@@ -164,16 +164,14 @@ class FlowRun:
             self._attempts += 1
             self._emit(FlowStarted(self._flow.name, self._attempts, decision.reason))
             try:
-                # One that may itself have taken all of the memory is tried again alone, or it would take its siblings along once more.
+                # One that may itself have taken all of the memory is tried again alone, or it would take its siblings along once more;
+                # its turn ends when its JVM is known to be gone, or the next would be given that JVM.
                 with self._sessions.turn if self._starved else nullcontext():
-                    self._attempt(decision, lock)
+                    failure = self._tried(decision, lock)
             except _NotBegun:  # within the lock, which is let go of in good order
                 self._not_begun = True
                 return None
-            except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
-                reach(Point.ATTEMPT_FAILED)
-                failure = self._judge(cause, decision)
-            else:
+            if failure is None:
                 return None
             rewritten = self._rewritten(decision)
             if rewritten is not None:
@@ -188,6 +186,17 @@ class FlowRun:
             opened = generations.newest_opened(self._paths)
             if opened is not None and opened.number == decision.generation:
                 decision = replace(decision, action="resume")
+
+    def _tried(self, decision: Decision, lock: FlowLock) -> Failure | None:
+        """What an attempt failed of; None where it did not."""
+        try:
+            self._attempt(decision, lock)
+        except _NotBegun:
+            raise
+        except Exception as cause:  # noqa: BLE001  # judged by the line below; what cannot pass becomes the flow's failure
+            reach(Point.ATTEMPT_FAILED)
+            return self._judge(cause, decision)
+        return None
 
     def _judge(self, cause: Exception, decision: Decision) -> Failure:
         """What an attempt failed of: the end of its JVM, whatever else that looks like, or what it says."""
