@@ -164,8 +164,7 @@ class FlowRun:
             self._attempts += 1
             self._emit(FlowStarted(self._flow.name, self._attempts, decision.reason))
             try:
-                # One that may itself have taken all of the memory is tried again alone, or it would take its siblings along once more;
-                # its turn ends when its JVM is known to be gone, or the next would be given that JVM.
+                # One that may have taken all of the memory is tried again alone; its turn ends when its JVM is known to be gone.
                 with self._sessions.turn if self._starved else nullcontext():
                     failure = self._tried(decision, lock)
             except _NotBegun:  # within the lock, which is let go of in good order

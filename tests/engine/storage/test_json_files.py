@@ -11,14 +11,14 @@ from etl.engine.storage.json_files import sweep_drafts, write_json
 
 STUCK = """
 import sys, time
-from etl.engine import storage
+from etl.engine.storage import json_files
 def dump(value, file, **_):
     file.write("{")
     file.flush()
     print("in the middle", flush=True)
     time.sleep(60)
-storage.json.dump = dump
-storage.write_json(sys.argv[1], {})
+json_files.json.dump = dump
+json_files.write_json(sys.argv[1], {})
 """
 
 
