@@ -43,9 +43,9 @@ def stamped(session: SparkSession, stamp: Provenance) -> Iterator[None]:
 def committed_epoch(table: str, stamp: Provenance) -> int | None:
     """The newest epoch of the stamp's generation that `table` holds; None where it holds none."""
     found = last_stamp(table)
-    if found is None or found[1].app_id != stamp.app_id:
+    if found is None or found.app_id != stamp.app_id:
         return None
-    return found[1].epoch
+    return found.epoch
 
 
 def fenced(rows: DataFrame, generation: int) -> DataFrame:

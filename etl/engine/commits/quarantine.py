@@ -53,11 +53,11 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if isinstance(output.replaces, Groups) and checked.quarantines:
         # The rows of the touched groups were judged anew; what did not parse was judged when it came.
         among = f"t.{CORRUPT} IS NULL"
-        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.beside, among=among)
+        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.for_side_tables, among=among)
         return
     if isinstance(output.replaces, Rows):
         condition = f"{output.replaces.condition} AND {CORRUPT} IS NULL"
-        replace_rows(session, job.paths.quarantine, rows, condition, stamp.beside)
+        replace_rows(session, job.paths.quarantine, rows, condition, stamp.for_side_tables)
         return
     rows = fenced(rows, stamp.generation) if replacing else rows
     writing = with_properties(

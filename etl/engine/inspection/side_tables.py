@@ -8,6 +8,7 @@ from etl.engine.metadata.delta_log import effective_history, last_stamp, log_ver
 from etl.engine.storage.locks import taken_in_turns
 from etl.planning.decision import Fault
 from etl.planning.fingerprint import fingerprint
+from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from etl.engine.job import Input
     from etl.engine.metadata.provenance import Provenance
     from etl.engine.storage.layout import FlowPaths
-    from etl.planning.plan import Committed, Kind
+    from etl.planning.kinds import Kind
+    from etl.planning.plan import Committed
 
 
 def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
@@ -29,7 +31,7 @@ def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
 def remembers(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
     """Whether a flow's sink keeps in `state/` what its target does not tell; epoch 0 of each generation makes that table."""
     arriving = next((item for item in inputs if item.spec.read == "changes"), None)
-    if kind != "rows" or arriving is None or arriving.source.feed:
+    if not KIND_TRAITS[kind].is_row_by_row or arriving is None or arriving.source.feed:
         return False
     sink = flow.sink
     return sink.strategy == "scd2" or (sink.strategy == "merge" and bool(sink.delete_when or sink.except_columns))
@@ -59,8 +61,7 @@ def unfinished(paths: FlowPaths, committed: Committed, *, locked: bool = False) 
     None while the run that computes it is still at it. `locked`: the caller holds the flow's lock, so nobody is.
     """
     for table in (paths.quarantine, paths.state):
-        found = last_stamp(table)
-        stamp = found[1] if found is not None else None
+        stamp = last_stamp(table)
         if stamp is None or stamp.backfill is None:
             continue
         if (stamp.generation, stamp.epoch) != (committed.generation, committed.epoch):

@@ -43,7 +43,7 @@ def unfinished_rollback(paths: FlowPaths, committed: Committed | None) -> list[s
         table
         for table in (paths.quarantine, paths.state)
         if (found := last_stamp(table)) is not None
-        and committed.generation < found[1].generation <= committed.retired
+        and committed.generation < found.generation <= committed.retired
         and any(
             commit.stamp is not None and commit.stamp.generation <= committed.generation
             for commit in effective_history(table)

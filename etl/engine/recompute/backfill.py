@@ -15,7 +15,6 @@ from etl.engine.frames.identifiers import VERSION_COLUMNS, columns, quoted
 from etl.engine.frames.latest import winners
 from etl.engine.inspection.side_tables import interrupted, unfinished
 from etl.engine.metadata.delta_log import commits, last_stamp, log_versions
-from etl.engine.metadata.epoch_records import recorded_files
 from etl.engine.output import Output, Rows, Span
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
@@ -46,11 +45,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """One window: what it reads, which column bounds it, and what its commit says of it."""
+class WindowRecomputation:
+    """One window: what it reads, which column of the target bounds it, and what its commit says of it."""
 
     span: Span
-    column: str  # of the target
+    column: str
     window: Window
     entry: Mapping[str, Any]
 
@@ -59,7 +58,7 @@ class Again:
         condition = self.window.condition(quoted(self.column))
         if job.strategy == "append":
             return Output(whole.rows.filter(condition), Rows(condition), {})
-        keys = job.flow.sink.keys if job.kind == "rows" else tuple(group.column for group in job.flow.groups)
+        keys = job.recomputed_by
         parts = [
             frame.select(*columns(keys))
             for frame in (self._held(job, session), *self._computed(job, session, whole.rows))
@@ -101,9 +100,9 @@ def _as_it_is(session: SparkSession, path: str) -> DataFrame:
     return session.read.format("delta").option("versionAsOf", str(log_versions(path)[-1])).load(path)
 
 
-def again(job: Job, committed: Committed, part: Part) -> Again:
+def recomputation(job: Job, committed: Committed, part: Part) -> WindowRecomputation:
     """A window with what it reads: the changes inputs as of `committed`; HistoryLost where that cannot be read."""
-    return Again(span_at(job, committed, part.snapshots), part.column, part.window, part.entry)
+    return WindowRecomputation(span_at(job, committed, part.snapshots), part.column, part.window, part.entry)
 
 
 def span_at(job: Job, committed: Committed, snapshots: Mapping[str, Pin]) -> Span:
@@ -127,7 +126,7 @@ def _read(job: Job, item: Input, committed: Committed) -> Pin:
     if log.has(committed.epoch):
         found = open_source(item.source).upto(log, committed.epoch)
     else:
-        found = Pin(position, recorded_files(job.generation.path, item.name) or {})
+        found = Pin(position, job.generation.records.files(item.name))
     if found.position != position or len(found.files) != position.get("files", 0):
         message = f"flow '{job.flow.name}': which files of '{item.name}' its target was made of is not known any more"
         raise HistoryLost(message, hint="run the flow with --full-refresh instead")
@@ -148,11 +147,9 @@ def _must_be_whole(job: Job, item: Input, position: Mapping[str, Any]) -> None:
 def must_be_settled(job: Job, committed: Committed, entry: Mapping[str, Any]) -> None:
     """FlowFailed where an epoch, or a part other than that of `entry`, died after it wrote quarantine or state, and before the target."""
     for table in (job.paths.quarantine, job.paths.state):
-        found = last_stamp(table)
-        if found is not None and (found[1].generation, found[1].epoch) > (committed.generation, committed.epoch):
-            message = (
-                f"flow '{job.flow.name}': epoch {found[1].epoch} of generation {found[1].generation} was interrupted"
-            )
+        stamp = last_stamp(table)
+        if stamp is not None and (stamp.generation, stamp.epoch) > (committed.generation, committed.epoch):
+            message = f"flow '{job.flow.name}': epoch {stamp.epoch} of generation {stamp.generation} was interrupted"
             raise FlowFailed(message, hint="run the flow, which finishes that epoch, then try again")
     died = unfinished(job.paths, committed, locked=True)
     if died is not None and not _ends(entry, died.backfill or {}):

@@ -50,12 +50,17 @@ _COMPARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """One replay: what it reads, which columns tell the rows to compute anew, where those lie, and what its commit says of it."""
+class QuarantineReplay:
+    """One replay: what it reads, which rows it computes anew, and what its commit says of it.
+
+    Attributes:
+        columns: The output's, which tell the rows to compute anew.
+        versions: The quarantine's, in which those rows lie.
+    """
 
     span: Span
-    columns: tuple[str, ...]  # of the output
-    versions: tuple[int, ...]  # of the quarantine
+    columns: tuple[str, ...]
+    versions: tuple[int, ...]
     entry: Mapping[str, Any]
 
     def part(self, job: Job, session: SparkSession, whole: Output, caches: Caches) -> Output:
@@ -91,8 +96,8 @@ def versions_to_try(table: str, died: Provenance | None) -> tuple[int, ...]:
 def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
     """The output's columns that tell which rows to compute anew; ConfigurationError (E283) where no columns can."""
     flow = job.flow
-    if job.kind == "groups":
-        return tuple(group.column for group in flow.groups)
+    if flow.groups:
+        return job.recomputed_by
     frames = {}
     for item in job.inputs:
         empty = open_source(item.source).empty(session)

@@ -13,7 +13,8 @@ from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
 from etl.engine.metadata.delta_log import log_versions
 from etl.engine.metadata.generations import Generation
-from etl.engine.run.prepare import draft_of, judge
+from etl.engine.run.analyse import judge
+from etl.engine.run.draft import draft_of
 from etl.engine.sources.source import open_source
 from etl.engine.transform import expectations
 from etl.engine.transform.apply import apply

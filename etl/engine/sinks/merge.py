@@ -46,13 +46,15 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
     left_out = {name.lower() for name in sink.except_columns}
     stored = tuple(name for name in rows.columns if name.lower() not in left_out)
     # Of state there is one result a key: the newest, whatever its values are.
-    best = rows if job.kind == "state" else winners(rows, sink, sink.keys)
+    best = rows if job.traits.keeps_state else winners(rows, sink, sink.keys)
     remembers = bool(sink.delete_when or sink.except_columns)
-    if job.rereads or isinstance(replaces, Groups):
+    if job.reads_inputs_whole or isinstance(replaces, Groups):
         # Every row of the touched keys is here, so these rows alone decide, and nothing that was remembered counts.
         living = best.filter(~_deleted(sink)).select(*columns_of(stored))
         if isinstance(replaces, Groups):
-            return _KeysReplaced(job, session, best if remembers and not job.rereads else None, living, replaces, stamp)
+            return _KeysReplaced(
+                job, session, best if remembers and not job.reads_inputs_whole else None, living, replaces, stamp
+            )
         return TargetCommit(partial(_replace, job, session, living, stamp))
     if not remembers:
         if replaces == "all":
@@ -78,7 +80,7 @@ class _KeysReplaced:
     def commit_state(self) -> None:
         # Winners that live are remembered as well: whenever this process dies, no key is without its memory.
         if self.remembered is not None:
-            replace_groups(self.session, self.job.paths.state, self.remembered, self.keys, self.stamp.beside)
+            replace_groups(self.session, self.job.paths.state, self.remembered, self.keys, self.stamp.for_side_tables)
 
     def commit_target(self) -> int:
         rows = self.living.persist()
@@ -224,7 +226,7 @@ def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
             for name in names
             if name.lower() not in known
         ]
-    for field in rows.schema.fields if job.kind != "state" else ():
+    for field in rows.schema.fields if not job.traits.keeps_state else ():
         kind = field.dataType.simpleString()
         if "map<" in kind or "variant" in kind:
             what, instead = ("a MAP", "an array of structs") if "map<" in kind else ("a VARIANT", "a string")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NEWEST = "_etl_newest_"
 """What the query calls the newest time of an input in its progress; the input's number follows."""
-TOLD = "_etl_told"
+IS_CLOCK_ROW = "_etl_told"
 """The column that is true on a row that is none of the input's own."""
 
 
@@ -61,7 +61,7 @@ def record_newest(job: Job, progress: Iterable[Mapping[str, object]]) -> None:
         write_json(_record(job), found)
 
 
-def tell(job: Job) -> None:
+def publish_newest(job: Job) -> None:
     """Before a query starts: let it read how far each input had come."""
     if not has_clock(job):
         return
@@ -88,17 +88,17 @@ def unread_clock(session: SparkSession) -> DataFrame:
 
 
 def with_clock(rows: DataFrame, column: str, clock: DataFrame) -> DataFrame:
-    """The rows of an input, and those of its clock, which have nothing but a time; TOLD tells them apart."""
+    """The rows of an input, and those of its clock, which have nothing but a time; IS_CLOCK_ROW tells them apart."""
     told = [
         F.timestamp_micros("at").alias(field.name)
         if field.name.lower() == column.lower()
         else F.lit(None).cast(field.dataType).alias(field.name)
         for field in rows.schema.fields
     ]
-    both = rows.withColumn(TOLD, F.lit(False))  # noqa: FBT003  # a value, not a flag
-    return both.unionByName(clock.select(*told).withColumn(TOLD, F.lit(True)))  # noqa: FBT003  # likewise
+    both = rows.withColumn(IS_CLOCK_ROW, F.lit(False))  # noqa: FBT003  # a value, not a flag
+    return both.unionByName(clock.select(*told).withColumn(IS_CLOCK_ROW, F.lit(True)))  # noqa: FBT003  # likewise
 
 
 def without_clock(rows: DataFrame, column: str) -> DataFrame:
     """The input's own rows. The filter looks at the time as well, or Spark would move it to where the clock is not yet heard."""
-    return rows.filter(~F.col(TOLD) | F.col(quoted(column)).isNull()).drop(TOLD)
+    return rows.filter(~F.col(IS_CLOCK_ROW) | F.col(quoted(column)).isNull()).drop(IS_CLOCK_ROW)

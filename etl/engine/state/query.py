@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
+from etl.config.build.state import not_a_time
 from etl.config.diagnostics import Diagnostic
 from etl.engine.faults.advice import followable
-from etl.engine.metadata import epoch_records, generations, offset_log
+from etl.engine.metadata import offset_log
 from etl.engine.metadata.delta_log import last_committed
+from etl.engine.metadata.generations import checkpoint_progress, is_drained
 from etl.engine.session.analysed_plan import (
     Unplannable,
     check_streaming,
@@ -22,9 +24,9 @@ from etl.engine.session.analysed_plan import (
 )
 from etl.engine.sources.files import FileSource
 from etl.engine.sources.source import open_source
-from etl.engine.state import staged
-from etl.engine.state.event_time import clock_stream, has_clock, tell, unread_clock
-from etl.engine.state.watermark import unset_watermark_frame, watched, watermark_frame
+from etl.engine.state.event_time import clock_stream, has_clock, publish_newest, unread_clock
+from etl.engine.state.staged import remove_staged
+from etl.engine.state.watermark import unset_watermark_frame, watermark_frame, with_watermark
 from etl.engine.transform.apply import apply
 from etl.errors import ConfigurationError, EnvironmentProblem
 
@@ -40,7 +42,7 @@ def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     """The transform over the changes inputs as streams, less their late rows, beside the snapshots at the job's pins."""
     streams = {item.name: _in_order(item, session, limited=limited) for item in job.changes}
     clocks = {item.name: clock_stream(job, item, session) for item in job.changes if has_clock(job)}
-    return _transformed(job, session, streams, mark=watermark_frame(job, session), clocks=clocks)
+    return _transformed(job, session, streams, watermark=watermark_frame(job, session), clocks=clocks)
 
 
 def _in_order(item: Input, session: SparkSession, *, limited: bool) -> DataFrame:
@@ -64,7 +66,7 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
     streams = {item.name: open_source(item.source).stream(session, limited=False) for item in job.changes}
     clocks = {item.name: unread_clock(session) for item in job.changes if has_clock(job)}
     try:
-        output = _transformed(job, session, streams, mark=unset_watermark_frame(session), clocks=clocks)
+        output = _transformed(job, session, streams, watermark=unset_watermark_frame(session), clocks=clocks)
         check_streaming(output, job.state.output_mode)
     except (AnalysisException, Unplannable) as cause:
         said = followable(str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip())
@@ -106,27 +108,40 @@ def _has_protobuf() -> bool:
 
 
 def ready_state(job: Job) -> None:
-    """Before a query starts: what it reads snapshots at is recorded, and an end that was missed is looked for again."""
+    """Record what the query reads its snapshots at, and reopen an epoch whose results were due, before the query starts."""
     path = job.generation.path
-    offered, finished = generations.reached(path)
-    committed = last_committed(job.paths.target)
-    if not job.holds(committed):
-        staged.forget(job)
-    epoch_records.record_pins(path, dict(job.pins))
-    tell(job)
+    planned, completed = checkpoint_progress(path)
+    if not job.stages(last_committed(job.paths.target)):
+        remove_staged(job)
+    job.generation.records.record_pins(dict(job.pins))
+    publish_newest(job)
     for item in job.changes:
         if item.source.rate_limit.files is not None or item.source.rate_limit.bytes is not None:
             offset_log.forget_unoffered(job.generation.checkpoint, job.log_of(item).index)
-    if finished is not None and offered == finished and not generations.is_drained(path):
-        offset_log.reopen(job.generation.checkpoint, finished)
+    if completed is not None and planned == completed and not is_drained(path):
+        offset_log.reopen(job.generation.checkpoint, completed)
 
 
 def settle_state(job: Job) -> None:
-    """After a query that nobody stopped: everything that was due is in the target, and what was kept for it can go."""
-    finished = generations.reached(job.generation.path)[1]
-    if finished is not None:
-        epoch_records.record_drained(job.generation.path, finished)
-    staged.forget(job)
+    """Record that everything that was due is in the target, and remove what was staged for it: after a query that nobody stopped."""
+    completed = checkpoint_progress(job.generation.path)[1]
+    if completed is not None:
+        job.generation.records.record_drained(completed)
+    remove_staged(job)
+
+
+def refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
+    """Raise ConfigurationError for a watermark over what is no time (E243), and for state over rows that change or go (E241)."""
+    flow = job.flow
+    for item in job.changes:
+        if item.source.feed:
+            message = f"flow '{flow.name}' keeps state over '{item.name}', whose rows also change and go; Spark's state takes none of them back"
+            hint = "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}"
+            raise ConfigurationError([Diagnostic("E241", message, item.spec.at, hint)])
+        types = {field.name.lower(): field.dataType.simpleString().upper() for field in empty[item.name].schema.fields}
+        diagnostic = not_a_time(flow, job.state.of(item.spec.name), types)
+        if diagnostic is not None:
+            raise ConfigurationError([diagnostic])
 
 
 def _transformed(
@@ -134,12 +149,12 @@ def _transformed(
     session: SparkSession,
     streams: Mapping[str, DataFrame],
     *,
-    mark: DataFrame,
+    watermark: DataFrame,
     clocks: Mapping[str, DataFrame],
 ) -> DataFrame:
     pins = dict(job.pins)
     frames = {
-        item.name: watched(job, item, streams[item.name], mark=mark, clock=clocks.get(item.name))
+        item.name: with_watermark(job, item, streams[item.name], watermark=watermark, clock=clocks.get(item.name))
         if item.name in streams
         else open_source(item.source).as_of(session, pins[item.name])
         for item in job.inputs

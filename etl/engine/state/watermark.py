@@ -63,7 +63,9 @@ def unset_watermark_frame(session: SparkSession) -> DataFrame:
     return session.range(1).select(F.expr("timestamp_millis(id)").alias(_MARK))
 
 
-def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: DataFrame | None) -> DataFrame:
+def with_watermark(
+    job: Job, item: Input, raw: DataFrame, *, watermark: DataFrame, clock: DataFrame | None
+) -> DataFrame:
     """The rows of a changes input that parsed and are not late, under Spark's watermark; all of them are counted on the way.
 
     The observation above the watermark also keeps the optimiser from moving the transform's filters below it: the watermark
@@ -77,7 +79,7 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
     # late; and a session that was closed at its end would have gone on with such a row. There Spark's watermark stays behind ours.
     behind = job.generation.behind_ms
     late = column.isNull() | (column < F.timestamp_millis(F.unix_millis(F.col(_MARK)) + behind))
-    joined = raw.crossJoin(mark.hint("shuffle_replicate_nl"))
+    joined = raw.crossJoin(watermark.hint("shuffle_replicate_nl"))
     counts = [
         F.count(F.lit(1)).alias("read"),
         F.count_if(malformed).alias("malformed"),
@@ -99,7 +101,7 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
     return without_clock(kept, wanted.column) if clock is not None else kept
 
 
-def observed(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Counts]:
+def observed_counts(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Counts]:
     """What each epoch read of its inputs, by the progress that its query reports.
 
     Where an input's malformed rows are kept, those who keep them count what was read of it.

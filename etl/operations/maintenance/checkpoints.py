@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.engine.metadata.delta_log import commits, last_committed
-from etl.engine.metadata.generations import generation_numbers, reached, read_generation
+from etl.engine.metadata.generations import checkpoint_progress, generation_numbers, read_generation
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import files_below, place
 from etl.errors import FlowFailed
@@ -77,7 +77,7 @@ def _generation(
         opened = read_generation(paths, number)
     except FlowFailed:  # damaged: `repair` says so, and the target's log tells what there is to know
         opened = None
-    offered, finished = reached(str(folder))
+    offered, finished = checkpoint_progress(str(folder))
     record = folder / "generation.json"
     standing: Standing = "superseded"
     if number == holds:

@@ -81,16 +81,16 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
         finally:
             sessions.close()
         now = last_stamp(paths.target)
-        if now is None or (now[1].generation, now[1].retired) != (wanted, retired):
+        if now is None or (now.generation, now.retired) != (wanted, retired):
             raise FlowFailed(f"the target {paths.target} was not taken back", hint="look at its log with etl audit")
     return RollbackResult(
         flow=flow.name,
         run_id=run_id,
         was=retired if pending else committed.generation,
         generation=wanted,
-        epoch=now[1].epoch,
+        epoch=now.epoch,
         tables=tuple(item.table for item in plan),
-        same_definition=fingerprint(spec, flow).digest == now[1].fingerprint,
+        same_definition=fingerprint(spec, flow).digest == now.fingerprint,
     )
 
 
@@ -121,7 +121,7 @@ def _wanted(paths: FlowPaths, flow: FlowSpec, committed: Committed, to: int | No
 def _end_of(table: str, generation: int) -> _Return | None:
     """The last commit of a generation in a table; None where the table has none of it, or stands there already."""
     newest = last_stamp(table)
-    if newest is None or newest[1].generation == generation:
+    if newest is None or newest.generation == generation:
         return None
     for commit in effective_history(table):
         if commit.stamp is not None and commit.stamp.generation == generation:

@@ -24,8 +24,8 @@ def spec(root: Path) -> PipelineSpec:
 
 
 def stamp(generation: int, epoch: int, *, retired: int = -1, flow: str = "f") -> Provenance:
-    frm = {"s": {"version": epoch - 1}} if epoch else None
-    return Provenance("p", flow, "r", generation, epoch, frm, {"s": {"version": epoch}}, "x", retired=retired)
+    start = {"s": {"version": epoch - 1}} if epoch else None
+    return Provenance("p", flow, "r", generation, epoch, start, {"s": {"version": epoch}}, "x", retired=retired)
 
 
 def write(root: Path, commits: list[Any], place: str = "tables") -> FlowPaths:
