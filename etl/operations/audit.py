@@ -254,7 +254,7 @@ class _Log:
                 "two writers were at work; rebuild with --full-refresh",
             )
         elif previous is None or stamp.generation > previous.generation:
-            if previous is not None and stamp.generation <= previous.retired:
+            if previous is not None and stamp.generation <= previous.rolled_back_upto:
                 self._find(
                     commit.version,
                     f"is of generation {stamp.generation}, which was rolled back",

@@ -94,7 +94,7 @@ def _flow(
     committed, opened, generation = None, None, None
     action: Action = "after upstream"
     reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
-    doubt = verification_record.doubt(spec, flow, digest)
+    doubt = verification_record.warning_of(spec, flow, digest)
     warnings = [f"{flow.name}: {doubt}"] if doubt else []
     problems = []
     if not moving:

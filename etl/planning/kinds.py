@@ -44,5 +44,5 @@ KIND_TRAITS: Mapping[Kind, KindTraits] = {
 
 def kind_of(name: object) -> Kind:
     """The kind that a stored record names; `rows` where it names none, or none that is known."""
-    known: tuple[Kind, ...] = get_args(Kind)
-    return next((kind for kind in known if kind == name), "rows")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    return next((kind for kind in kinds if kind == name), "rows")

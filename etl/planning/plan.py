@@ -27,7 +27,7 @@ class Committed:
     fingerprint: str
     kind: Kind
     run: str
-    retired: int = (
+    rolled_back_upto: int = (
         -1
     )  # the newest generation that was ever rolled back: its number, and those below it, are never used again
 

@@ -29,7 +29,7 @@ class SqlClassification:
 def classify_flow(flow: FlowSpec) -> SqlClassification | None:
     """The kind that a flow allows together with the views in it; None where Python has a part in it."""
     moving = {item.dataset for item in flow.inputs if item.read == "changes"}
-    found = SqlClassification("rows", "no transform", flow.at)
+    classification = SqlClassification("rows", "no transform", flow.at)
     for part, reads in (*((view, view.inputs) for view in flow.views), (flow, flow.reads or flow.inputs)):
         inputs = [replace(item, read="changes" if item.dataset in moving else "snapshot") for item in reads]
         if not any(item.read == "changes" for item in inputs) and part is not flow:
@@ -37,11 +37,11 @@ def classify_flow(flow: FlowSpec) -> SqlClassification | None:
         if isinstance(part.transform, PythonTransform):
             return None
         if isinstance(part.transform, SqlTransform):
-            found = classify(part.transform, inputs)
-        if found.kind == "full":
-            return found
+            classification = classify(part.transform, inputs)
+        if classification.kind == "full":
+            return classification
         moving.add(part.name)
-    return found
+    return classification
 
 
 def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> SqlClassification:

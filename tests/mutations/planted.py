@@ -94,8 +94,8 @@ PLANTED = (
     Mutation(
         "fence: a swap leaves the table's metadata as it was",
         "etl/engine/commits/commit.py",
-        "wanted = kept | ({GENERATION: generation} if i == 0 else {})",
-        "wanted = kept",
+        "metadata = kept | ({GENERATION: generation} if i == 0 else {})",
+        "metadata = kept",
         (FENCE,),
     ),
     Mutation(

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) -> None:
     """Create the target, or replace its rows and its schema, in one commit."""
-    wanted = job.flow.sink
+    sink = job.flow.sink
     rows = fenced(described(rows, job.flow), stamp.generation)
-    writing = with_properties(rows.write.format("delta").mode("overwrite"), wanted.properties)
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), sink.properties)
     writing = writing.option("overwriteSchema", "true")
     if job.has_change_readers and job.strategy != "append":
         writing = writing.option(FEED, "true")  # from the first commit on: switching it on later is a commit of its own
-    if wanted.partition_by:
-        writing = writing.partitionBy(*wanted.partition_by)
-    if wanted.cluster_by:
-        writing = writing.clusterBy(*wanted.cluster_by)
+    if sink.partition_by:
+        writing = writing.partitionBy(*sink.partition_by)
+    if sink.cluster_by:
+        writing = writing.clusterBy(*sink.cluster_by)
     with stamped(session, stamp):
         writing.save(job.paths.target)

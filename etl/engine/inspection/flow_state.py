@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
     """The flow's inputs, with the targets of other flows as the Delta tables that they are."""
-    found = []
-    for item in flow.inputs:
-        source = spec.source(item.dataset)
-        upstream = spec.flow(item.dataset)
+    inputs = []
+    for input_spec in flow.inputs:
+        source = spec.source(input_spec.dataset)
+        upstream = spec.flow(input_spec.dataset)
         if source is None and upstream is not None:
-            source = SourceSpec(item.dataset, "delta", FlowPaths.of(spec, upstream).target, at=item.at)
+            source = SourceSpec(input_spec.dataset, "delta", FlowPaths.of(spec, upstream).target, at=input_spec.at)
         if source is None:  # a checked spec has none such
-            raise KeyError(item.dataset)
+            raise KeyError(input_spec.dataset)
         behind = upstream or source.flow
-        feed = item.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
-        found.append(Input(item, replace(source, feed=True) if feed else telling(source, flow)))
-    return tuple(found)
+        feed = input_spec.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
+        inputs.append(Input(input_spec, replace(source, feed=True) if feed else telling(source, flow)))
+    return tuple(inputs)
 
 
 def _replaces_rows(flow: FlowSpec, target: str) -> bool:
@@ -101,34 +101,36 @@ def _drifts(
     generation = as_opened(paths, number)
     indexes, former_names = dict(generation.sources), _former_names(inputs, generation)
     alone = len(generation.sources or changes) == 1
-    for item in inputs:
-        streamed = KIND_TRAITS[kind].streams and item in changes
-        name = former_names.get(item.name, item.name)
-        log = SourceLog(generation.path, indexes.get(name, changes.index(item)) if streamed else 0)
-        source = open_source(replace(item.source, name=name))
+    for flow_input in inputs:
+        streamed = KIND_TRAITS[kind].streams and flow_input in changes
+        name = former_names.get(flow_input.name, flow_input.name)
+        log = SourceLog(generation.path, indexes.get(name, changes.index(flow_input)) if streamed else 0)
+        source = open_source(replace(flow_input.source, name=name))
         position = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
         if position is None:
             continue
         drift = _drift(source, position, log, epoch if streamed else None)
-        if item in changes and epoch is not None:
+        if flow_input in changes and epoch is not None:
             drift = with_lost_row_counts(drift, generation.path, log, epoch, streamed=streamed, alone=alone)
-        drifts[item.name] = drift
+        drifts[flow_input.name] = drift
     return drifts
 
 
 def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]:
     """Input → what the generation knew it by: an input that is new to it and lies where another did, which is gone, was renamed."""
-    named, known = {item.name for item in inputs}, dict(record.sources)
+    named, recorded = {item.name for item in inputs}, dict(record.sources)
     gone = {place: name for name, place in record.places if place and name not in named}
-    return {item.name: gone[item.source.path] for item in inputs if item.name not in known and item.source.path in gone}
+    return {
+        item.name: gone[item.source.path] for item in inputs if item.name not in recorded and item.source.path in gone
+    }
 
 
 def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> str:
     """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
     feeds = {item.name for item in changes if item.source.feed}
     before = dict(as_opened(paths, opened.number).sources)
-    known = {item.name for item in changes if not before or item.name in before}
-    other = sorted((feeds ^ set(opened.feeds)) & known) if opened.feeds is not None else []
+    comparable = {item.name for item in changes if not before or item.name in before}
+    other = sorted((feeds ^ set(opened.feeds)) & comparable) if opened.feeds is not None else []
     if not other:
         return ""
     return f"'{other[0]}' {'changes and deletes rows now' if other[0] in feeds else 'only adds rows now'}"
@@ -139,13 +141,13 @@ def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, commi
     if opened.planned_epoch is None or opened.planned_epoch <= committed:
         return ""
     order = dict(as_opened(paths, opened.number).sources)
-    for index, item in enumerate(changes):
-        source = open_source(item.source)
+    for index, flow_input in enumerate(changes):
+        source = open_source(flow_input.source)
         if isinstance(source, FileSource):
-            log = SourceLog(paths.generation(opened.number), order.get(item.name, index))
-            found = source.withdrawn(log, opened.planned_epoch)
-            if found:
-                return f"{item.name}: {found}"
+            log = SourceLog(paths.generation(opened.number), order.get(flow_input.name, index))
+            fault = source.withdrawn(log, opened.planned_epoch)
+            if fault:
+                return f"{flow_input.name}: {fault}"
     return ""
 
 

@@ -66,19 +66,19 @@ class GroupsKind(StreamedKind):
         return Output(apply(job, session, inputs, restricted), found.groups, news)
 
 
-def _whole(session: SparkSession, span: Span, item: Input, caches: Caches, *, first: bool) -> Arrival:
+def _whole(session: SparkSession, span: Span, flow_input: Input, caches: Caches, *, first: bool) -> Arrival:
     """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
-    raw = open_source(item.source).as_of(session, span.pins[item.name])
-    return arrive(item, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
+    raw = open_source(flow_input.source).as_of(session, span.pins[flow_input.name])
+    return arrive(flow_input, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
 
 
-def _news(job: Job, session: SparkSession, span: Span, item: Input, micro_batch: DataFrame) -> Arrival:
+def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_batch: DataFrame) -> Arrival:
     """What the micro-batch brought of one input: enough of it to tell its groups, and what did not parse."""
-    misread = span.replacement_reads.get(item.name)
-    part = micro_batch.filter(F.col(INPUT) == item.name)
+    misread = span.replacement_reads.get(flow_input.name)
+    part = micro_batch.filter(F.col(INPUT) == flow_input.name)
     if misread is not None:
-        part = with_groups(job, item, open_source(item.source).as_of(session, misread))
+        part = with_groups(job, flow_input, open_source(flow_input.source).as_of(session, misread))
     unparsed = F.count_if(F.col(CORRUPT).isNotNull())
     tally = Tally(part, [F.count(F.lit(1)).alias("read"), unparsed.alias("malformed")])
-    kept = malformed(tally.frame) if item.source.on_malformed == "quarantine" else None
+    kept = malformed(tally.frame) if flow_input.source.on_malformed == "quarantine" else None
     return Arrival(tally.frame, kept, tally)

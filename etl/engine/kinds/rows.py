@@ -88,5 +88,7 @@ def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFr
     return Output(rows, found.groups, {**snapshots, job.arriving.name: news})
 
 
-def _whole(session: SparkSession, span: Span, item: Input) -> DataFrame:
-    return open_source(item.source).as_of(session, span.replacement_reads.get(item.name) or span.pins[item.name])
+def _whole(session: SparkSession, span: Span, flow_input: Input) -> DataFrame:
+    return open_source(flow_input.source).as_of(
+        session, span.replacement_reads.get(flow_input.name) or span.pins[flow_input.name]
+    )

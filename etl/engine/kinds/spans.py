@@ -18,18 +18,18 @@ def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenanc
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
     replacement_reads: dict[str, Pin] = {}
-    for item in job.inputs:
-        source = open_source(item.source)
-        if streams and item in job.changes:
-            log = job.log_of(item)
-            to[item.name] = source.position(log, n, before[item.name] if before else None)
+    for flow_input in job.inputs:
+        source = open_source(flow_input.source)
+        if streams and flow_input in job.changes:
+            log = job.log_of(flow_input)
+            to[flow_input.name] = source.position(log, n, before[flow_input.name] if before else None)
             misread = source.misread(log, n)
             if misread is not None:
-                replacement_reads[item.name] = misread
+                replacement_reads[flow_input.name] = misread
             if job.reads_inputs_whole:
-                pins[item.name] = source.upto(log, n)
+                pins[flow_input.name] = source.upto(log, n)
             continue
-        pin = source.pinned(earlier.to[item.name]) if earlier is not None else source.latest()
-        pins[item.name] = pin
-        to[item.name] = dict(pin.position)
+        pin = source.pinned(earlier.to[flow_input.name]) if earlier is not None else source.latest()
+        pins[flow_input.name] = pin
+        to[flow_input.name] = dict(pin.position)
     return Span(before, to, pins, replacement_reads, n)

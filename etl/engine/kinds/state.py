@@ -145,46 +145,46 @@ class StateKind(StreamedKind):
         settle_state(job)
 
 
-def _streamed_upto(job: Job, item: Input, n: int, before: Position | None) -> dict[str, Any]:
+def _streamed_upto(job: Job, flow_input: Input, n: int, before: Position | None) -> dict[str, Any]:
     """How far the flow has read an input: by the epoch alone, or by all of those that were staged."""
-    source, log = open_source(item.source), job.log_of(item)
+    source, log = open_source(flow_input.source), job.log_of(flow_input)
     if not log.has(n):
         return dict(source.upto(log, -1).position)  # there was nothing to stream
     if source.misread(log, n) is not None:
         raise FlowFailed(
-            f"'{item.name}' brings files with [ ] {{ }} or * in their own names, which Spark's stream takes for patterns",
+            f"'{flow_input.name}' brings files with [ ] {{ }} or * in their own names, which Spark's stream takes for patterns",
             hint="rename those files; then rebuild with --full-refresh",
         )
     if before is None:
         return dict(source.upto(log, n).position)
-    return source.position(log, n, before[item.name])
+    return source.position(log, n, before[flow_input.name])
 
 
 def refuse_twins(job: Job, rows: DataFrame) -> None:
     """FlowFailed where two results of one epoch share the sink's keys: which of them the target should hold nobody could tell."""
     keys = job.flow.sink.keys
-    known = {name.lower() for name in rows.columns}
-    if any(name.lower() not in known for name in keys):
+    returned = {name.lower() for name in rows.columns}
+    if any(name.lower() not in returned for name in keys):
         return  # the sink refuses those, and says what there is
     twins = rows.groupBy(*columns(keys)).agg(F.count(F.lit(1)).alias("_etl_twins")).filter("_etl_twins > 1").first()
     if twins is None:
         return
-    found = ", ".join(f"{name}={twins[name]}" for name in twins.asDict() if name != "_etl_twins")
+    key = ", ".join(f"{name}={twins[name]}" for name in twins.asDict() if name != "_etl_twins")
     raise FlowFailed(
-        f"flow '{job.flow.name}' has {twins['_etl_twins']} results with the same keys ({found}); a merge keeps one of them",
+        f"flow '{job.flow.name}' has {twins['_etl_twins']} results with the same keys ({key}); a merge keeps one of them",
         where=str(job.flow.sink.at),
         hint="let sink.keys be the columns that the transform groups by",
     )
 
 
-def _malformed(job: Job, session: SparkSession, item: Input, span: Span, caches: Caches) -> Arrival:
+def _malformed(job: Job, session: SparkSession, flow_input: Input, span: Span, caches: Caches) -> Arrival:
     """The rows of an input's new files that did not parse: the query, which only counts them, has left them out."""
-    source, log = open_source(item.source), job.log_of(item)
+    source, log = open_source(flow_input.source), job.log_of(flow_input)
     files = dict(source.upto(log, span.epoch).files)
     if span.start is not None:
         for name in source.upto(log, span.epoch - 1).files:
             files.pop(name, None)
     raw = source.as_of(session, Pin({}, files))
-    arrival = arrive(item, raw, caches, keep_malformed=True, is_batch_of_stream=False)
+    arrival = arrive(flow_input, raw, caches, keep_malformed=True, is_batch_of_stream=False)
     arrival.parsed.count()
     return arrival

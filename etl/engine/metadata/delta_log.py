@@ -164,14 +164,14 @@ def effective_history(table: str) -> Iterator[Commit]:
     One that went back to a time leads nowhere: which version that was is not in the log.
     """
     versions = log_versions(table)
-    wanted: int | None = versions[-1] if versions else None
-    while wanted is not None:
-        versions = [version for version in versions if version <= wanted]
+    upto: int | None = versions[-1] if versions else None
+    while upto is not None:
+        versions = [version for version in versions if version <= upto]
         if not versions:
             return
         commit = read_commit(table, versions.pop())
         yield commit
-        wanted = commit.restored if commit.operation == "RESTORE" else commit.version - 1
+        upto = commit.restored if commit.operation == "RESTORE" else commit.version - 1
 
 
 def last_stamp(table: str) -> Provenance | None:
@@ -197,5 +197,5 @@ def as_committed(version: int, stamp: Provenance) -> Committed:
         fingerprint=stamp.fingerprint,
         kind=stamp.kind,
         run=stamp.run,
-        retired=stamp.retired,
+        rolled_back_upto=stamp.rolled_back_upto,
     )

@@ -108,27 +108,27 @@ def _record(generation: Generation) -> dict[str, Any]:
 def read_generation(paths: FlowPaths, number: int) -> Generation | None:
     """A generation as it was opened; None where its record is not there."""
     path = paths.generation(number)
-    record = place(path, "generation.json")
+    file = place(path, "generation.json")
     try:
-        found = read_json(record)
-        if found is None:
+        fields = read_json(file)
+        if fields is None:
             return None
         return Generation(
             number=number,
             path=path,
-            fingerprint=str(found["fingerprint"]),
-            kind=found["kind"],
-            opened_by=str(found["run"]),
-            feeds=tuple(map(str, found["feeds"])) if "feeds" in found else None,
-            staged=bool(found.get("held", False)),
-            sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
-            places=tuple((str(name), str(place)) for name, place in found.get("places", {}).items()),
-            partitions=int(found.get("partitions", 0)),
-            behind_ms=int(found.get("behind_ms", 0)),
-            instants=str(found.get("instants", "")),
+            fingerprint=str(fields["fingerprint"]),
+            kind=fields["kind"],
+            opened_by=str(fields["run"]),
+            feeds=tuple(map(str, fields["feeds"])) if "feeds" in fields else None,
+            staged=bool(fields.get("held", False)),
+            sources=tuple((str(name), int(index)) for name, index in fields.get("sources", {}).items()),
+            places=tuple((str(name), str(place)) for name, place in fields.get("places", {}).items()),
+            partitions=int(fields.get("partitions", 0)),
+            behind_ms=int(fields.get("behind_ms", 0)),
+            instants=str(fields.get("instants", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
-        message = f"the record of generation {number} cannot be read: {record}"
+        message = f"the record of generation {number} cannot be read: {file}"
         raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
 
 
@@ -147,33 +147,33 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
     One that was rolled back, as `committed` tells, counts no more.
     """
     for number in reversed(generation_numbers(paths)):
-        if committed is not None and committed.generation < number <= committed.retired:
+        if committed is not None and committed.generation < number <= committed.rolled_back_upto:
             continue
         path = paths.generation(number)
         planned, completed = checkpoint_progress(path)
         try:
-            found = read_generation(paths, number)
+            generation = read_generation(paths, number)
         except FlowFailed as cause:
             return Opened(number, "", "rows", planned, completed, damage=cause.what)
-        if found is not None:
-            traits = KIND_TRAITS[found.kind]
-            damage = offset_log.damage(found.checkpoint) if traits.streams else ""
+        if generation is not None:
+            traits = KIND_TRAITS[generation.kind]
+            damage = offset_log.damage(generation.checkpoint) if traits.streams else ""
             drained = not traits.keeps_state or is_drained(path)
             if traits.keeps_state and not damage and completed is not None:
                 # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
                 is_reopened = planned == completed and not drained
-                damage = state_damage(found.checkpoint, completed - 1 if is_reopened else completed)
-            late = found.records.has_left_out()
+                damage = state_damage(generation.checkpoint, completed - 1 if is_reopened else completed)
+            late = generation.records.has_left_out()
             return Opened(
                 number,
-                found.fingerprint,
-                found.kind,
+                generation.fingerprint,
+                generation.kind,
                 planned,
                 completed,
                 drained,
                 damage,
                 left_out=late,
-                feeds=found.feeds,
+                feeds=generation.feeds,
             )
         if planned is not None or place(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"

@@ -36,7 +36,7 @@ class Provenance:
     to: Position
     fingerprint: str
     kind: Kind = "rows"
-    retired: int = -1
+    rolled_back_upto: int = -1
     run_ts: str | None = None
     backfill: Mapping[str, Any] | None = None
 
@@ -76,7 +76,7 @@ class Provenance:
             "to": self.to,
             "fingerprint": self.fingerprint,
             "kind": self.kind,
-            **({"retired": self.retired} if self.retired >= 0 else {}),
+            **({"retired": self.rolled_back_upto} if self.rolled_back_upto >= 0 else {}),
             **({"run_ts": self.run_ts} if self.run_ts is not None else {}),
         }
         if self.backfill is not None:
@@ -100,7 +100,7 @@ class Provenance:
                 to=stamp["to"],
                 fingerprint=str(stamp["fingerprint"]),
                 kind=kind_of(stamp.get("kind")),
-                retired=int(stamp.get("retired", -1)),
+                rolled_back_upto=int(stamp.get("retired", -1)),
                 run_ts=str(stamp["run_ts"]) if "run_ts" in stamp else None,
                 backfill=_backfill(stamp.get("backfill")),
             )
@@ -108,7 +108,7 @@ class Provenance:
             return None
 
 
-def _backfill(found: Any) -> Mapping[str, Any] | None:
-    if found is None:
+def _backfill(entry: Any) -> Mapping[str, Any] | None:
+    if entry is None:
         return None
-    return {**found, "id": str(found["id"]), "number": int(found["number"]), "of": int(found["of"])}
+    return {**entry, "id": str(entry["id"]), "number": int(entry["number"]), "of": int(entry["of"])}

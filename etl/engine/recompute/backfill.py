@@ -86,13 +86,13 @@ class WindowRecomputation:
             good = winners(good, sink, sink.keys)
         elif job.strategy == "scd2":
             good = winners(good, sink, (*sink.keys, sink.sequence_by[0]))
-        found = [good.filter(condition)]
+        frames = [good.filter(condition)]
         if checked.quarantines:
-            found.append(checked.quarantined.filter(condition))
+            frames.append(checked.quarantined.filter(condition))
             if log_versions(job.paths.quarantine):
                 aside = _as_it_is(session, job.paths.quarantine).filter(f"{CORRUPT} IS NULL")
-                found.append(aside.filter(condition))
-        return found
+                frames.append(aside.filter(condition))
+        return frames
 
 
 def _as_it_is(session: SparkSession, path: str) -> DataFrame:
@@ -113,34 +113,38 @@ def span_at(job: Job, committed: Committed, snapshots: Mapping[str, Pin]) -> Spa
     return Span(None, dict(committed.to), pins)
 
 
-def _read(job: Job, item: Input, committed: Committed) -> Pin:
-    position = committed.to[item.name]
-    if item.source.format in ("delta", "table"):
-        _must_be_whole(job, item, position)
-        table = open_source(item.source).pinned(position)
+def _read(job: Job, flow_input: Input, committed: Committed) -> Pin:
+    position = committed.to[flow_input.name]
+    if flow_input.source.format in ("delta", "table"):
+        _must_be_whole(job, flow_input, position)
+        table = open_source(flow_input.source).pinned(position)
         if dict(table.position) != dict(position):
-            message = f"flow '{job.flow.name}': version {position['version']} of '{item.name}', up to which it has read, can no longer be read"
+            message = f"flow '{job.flow.name}': version {position['version']} of '{flow_input.name}', up to which it has read, can no longer be read"
             raise HistoryLost(message, hint="run the flow with --full-refresh instead")
         return table
-    log = job.log_of(item)
+    log = job.log_of(flow_input)
     if log.has(committed.epoch):
-        found = open_source(item.source).upto(log, committed.epoch)
+        pin = open_source(flow_input.source).upto(log, committed.epoch)
     else:
-        found = Pin(position, job.generation.records.files(item.name))
-    if found.position != position or len(found.files) != position.get("files", 0):
-        message = f"flow '{job.flow.name}': which files of '{item.name}' its target was made of is not known any more"
+        pin = Pin(position, job.generation.records.files(flow_input.name))
+    if pin.position != position or len(pin.files) != position.get("files", 0):
+        message = (
+            f"flow '{job.flow.name}': which files of '{flow_input.name}' its target was made of is not known any more"
+        )
         raise HistoryLost(message, hint="run the flow with --full-refresh instead")
-    return found
+    return pin
 
 
-def _must_be_whole(job: Job, item: Input, position: Mapping[str, Any]) -> None:
+def _must_be_whole(job: Job, flow_input: Input, position: Mapping[str, Any]) -> None:
     """Refuse a table that cannot be read whole at the position, or whose rows a stream will bring a second time."""
     where = str(job.flow.at)
-    if item.source.start_ms is not None or item.source.start_version is not None:
-        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{item.name}' is a table with a start_at, which cannot be read whole from there"
+    if flow_input.source.start_ms is not None or flow_input.source.start_version is not None:
+        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{flow_input.name}' is a table with a start_at, which cannot be read whole from there"
         raise FlowFailed(message, where=where, hint="run the flow with --full-refresh instead")
     if "within" in position:
-        message = f"flow '{job.flow.name}': its stream has stopped inside version {position['within']} of '{item.name}'"
+        message = (
+            f"flow '{job.flow.name}': its stream has stopped inside version {position['within']} of '{flow_input.name}'"
+        )
         raise FlowFailed(message, where=where, hint="run the stream until it has read that version, then try again")
 
 
@@ -170,14 +174,14 @@ def begun(
     """The newest backfill of just these windows: its id, its snapshots' positions and the windows that are committed."""
     newest: Mapping[str, Any] | None = None
     done: set[int] = set()
-    asked = {"column": column, "from": windows[0].start, "to": windows[-1].end, "of": len(windows)}
+    bounds = {"column": column, "from": windows[0].start, "to": windows[-1].end, "of": len(windows)}
     for commit in commits(target, newest_first=True):
         if commit.stamp is None:
             continue
         if commit.stamp.generation != generation:
             break
         entry = commit.stamp.backfill
-        if entry is None or any(entry.get(name) != value for name, value in asked.items()):
+        if entry is None or any(entry.get(name) != value for name, value in bounds.items()):
             continue
         number = int(entry["number"])
         same = 1 <= number <= len(windows) and entry.get("window") == [
@@ -192,17 +196,17 @@ def begun(
 
 def pinned_again(job: Job, positions: Mapping[str, Any]) -> dict[str, Pin] | None:
     """The snapshots at positions that a backfill has recorded; None where one of them cannot be read as it was."""
-    found: dict[str, Pin] = {}
-    for item in job.inputs:
-        if item in job.changes:
+    pins: dict[str, Pin] = {}
+    for flow_input in job.inputs:
+        if flow_input in job.changes:
             continue
-        if item.name not in positions:
+        if flow_input.name not in positions:
             return None
-        pin = open_source(item.source).pinned(positions[item.name])
-        if dict(pin.position) != dict(positions[item.name]):
+        pin = open_source(flow_input.source).pinned(positions[flow_input.name])
+        if dict(pin.position) != dict(positions[flow_input.name]):
             return None
-        found[item.name] = pin
-    return found
+        pins[flow_input.name] = pin
+    return pins
 
 
 def pinned_now(job: Job) -> dict[str, Pin]:

@@ -36,46 +36,46 @@ def judge(
 
     `given`: frames with the columns of inputs that need not be there yet.
     """
-    flow, known = job.flow, given or {}
+    flow, frames = job.flow, given or {}
     empty = {
-        item.name: session.createDataFrame([], known[item.name].schema)
-        if item.name in known
+        item.name: session.createDataFrame([], frames[item.name].schema)
+        if item.name in frames
         else open_source(item.source).empty(session)
         for item in job.inputs
     }
     changes = frozenset(item.spec.name for item in job.changes)
-    called = datetime.now(UTC)
+    now = datetime.now(UTC)
     if flow.groups:
         output, changes = _grouped(job, session, empty)
     else:
         output = apply(
             job, session, {item.name: classify.marked(item.spec.name, empty[item.name]) for item in job.inputs}
         )
-    found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs}, called)
-    _refuse_reserved(flow, output, feeds=job.has_change_readers and strategy_of(flow, found.kind) != "append")
+    classified = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs}, now)
+    _refuse_reserved(flow, output, feeds=job.has_change_readers and strategy_of(flow, classified.kind) != "append")
     contract.check(flow, output, session)
-    found = replace(found, warnings=found.warnings + conditions.check_rows(flow, output))
+    classified = replace(classified, warnings=classified.warnings + conditions.check_rows(flow, output))
     _refuse_missing_groups(flow, output)
-    _refuse_half_a_table(job, found)
-    KINDS[found.kind].check_inputs(job, empty)
+    _refuse_half_a_table(job, classified)
+    KINDS[classified.kind].check_inputs(job, empty)
     if flow.incremental in ("groups", "state"):
-        return found
-    if found.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
+        return classified
+    if classified.kind == "full" or flow.sink.strategy == "overwrite" or flow.sink.takes == "full":
         if flow.sink.strategy in ("append", "merge", "scd2") or flow.sink.takes == "rows":
-            message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {found.operator}"
+            message = f"flow '{flow.name}' writes by {flow.sink.strategy}, which needs rows, but its plan has {classified.operator}"
             raise ConfigurationError(
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
             )
-        return replace(found, kind="full")
+        return replace(classified, kind="full")
     if job.arriving.source.feed and flow.sink.strategy not in ("merge", "scd2"):
         if flow.incremental == "auto" and flow.sink.strategy is None:
-            return replace(found, kind="full")
+            return replace(classified, kind="full")
         message = f"flow '{flow.name}' appends, but '{job.arriving.name}', whose changes it reads, also changes and deletes rows"
         hint = "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}"
         raise ConfigurationError([Diagnostic("E241", message, flow.at, hint)])
     by_text = sql.classify_flow(flow) if flow.incremental == "auto" and flow.sink.strategy is None else None
     return replace(
-        found, kind=by_text.kind if by_text is not None else "rows"
+        classified, kind=by_text.kind if by_text is not None else "rows"
     )  # as the plan without a JVM has told the user
 
 
@@ -85,39 +85,43 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
     What a view reads is marked, too, under another name: the view's rows must each follow from one row of it.
     """
     flow = job.flow
-    behind = {item.name: classify.marked(f".{item.name}", empty[item.name]) for item in job.inputs}
-    known = with_views(job, session, behind if flow.views else empty)
-    conditions.check_groups(flow, {item.name: known[item.dataset] for item in flow.own_inputs})
-    moving = frozenset(f".{item.name}" for item in job.changes)
-    for item in flow.own_inputs:
-        mixing = "" if item.dataset in empty else classify.row_by_row(known[item.dataset], moving)
-        if item.read == "changes" and mixing:
-            message = f"flow '{flow.name}' groups the changes of the view '{item.dataset}', which has {mixing}, so that no new row tells its groups"
+    behind = {
+        input_spec.name: classify.marked(f".{input_spec.name}", empty[input_spec.name]) for input_spec in job.inputs
+    }
+    datasets = with_views(job, session, behind if flow.views else empty)
+    conditions.check_groups(flow, {input_spec.name: datasets[input_spec.dataset] for input_spec in flow.own_inputs})
+    moving = frozenset(f".{input_spec.name}" for input_spec in job.changes)
+    for input_spec in flow.own_inputs:
+        mixing = "" if input_spec.dataset in empty else classify.row_by_row(datasets[input_spec.dataset], moving)
+        if input_spec.read == "changes" and mixing:
+            message = f"flow '{flow.name}' groups the changes of the view '{input_spec.dataset}', which has {mixing}, so that no new row tells its groups"
             hint = "let the view be a flow that stores its rows; or use incremental: full"
-            raise ConfigurationError([Diagnostic("E263", message, item.at, hint)])
+            raise ConfigurationError([Diagnostic("E263", message, input_spec.at, hint)])
 
-    def marked(item: InputSpec, frame: DataFrame) -> DataFrame:
-        if item.read == "changes":
-            return groups.marked(item.name, frame, flow.groups)
-        return classify.marked(item.name, frame)
+    def marked(input_spec: InputSpec, frame: DataFrame) -> DataFrame:
+        if input_spec.read == "changes":
+            return groups.marked(input_spec.name, frame, flow.groups)
+        return classify.marked(input_spec.name, frame)
 
-    changes = frozenset(item.name for item in flow.own_inputs if item.read == "changes")
+    changes = frozenset(input_spec.name for input_spec in flow.own_inputs if input_spec.read == "changes")
     return apply(job, session, behind if flow.views else empty, marked), changes
 
 
-def _refuse_half_a_table(job: Job, found: classify.Classified) -> None:
+def _refuse_half_a_table(job: Job, classified: classify.Classified) -> None:
     """A kind that reads its inputs whole cannot have a table that starts in its middle."""
-    for item in job.inputs if KIND_TRAITS[found.kind].needs_whole_inputs else ():
-        if item.source.format in ("delta", "table") and starts(item.source.start_ms, item.source.start_version):
-            message = f"flow '{job.flow.name}' needs the whole of '{item.name}', which has a start_at, for its plan has {found.operator}"
+    for flow_input in job.inputs if KIND_TRAITS[classified.kind].needs_whole_inputs else ():
+        if flow_input.source.format in ("delta", "table") and starts(
+            flow_input.source.start_ms, flow_input.source.start_version
+        ):
+            message = f"flow '{job.flow.name}' needs the whole of '{flow_input.name}', which has a start_at, for its plan has {classified.operator}"
             hint = "a table's version does not tell its newer rows from the older: filter by a column in the transform"
-            raise ConfigurationError([Diagnostic("E202", message, item.spec.at, hint)])
+            raise ConfigurationError([Diagnostic("E202", message, flow_input.spec.at, hint)])
 
 
 def _refuse_missing_groups(flow: FlowSpec, output: DataFrame) -> None:
-    known = [name.lower() for name in output.columns]
+    returned = [name.lower() for name in output.columns]
     for group in flow.groups:
-        if group.column.lower() not in known:
+        if group.column.lower() not in returned:
             message = f"the group '{group.column}' of flow '{flow.name}' is no column of what the transform returns"
             hint = f"return it, or name one of: {', '.join(output.columns)}"
             raise ConfigurationError([Diagnostic("E345", message, group.at, hint)])
@@ -134,8 +138,8 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame, *, feeds: bool) -> None:
         )
     if not flow.sink.takes:
         storable.check(flow, output, feeds=feeds)
-    for key, wanted in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
-        for name in wanted:
+    for key, chosen in (("partition_by", flow.sink.partition_by), ("cluster_by", flow.sink.cluster_by)):
+        for name in chosen:
             if name.lower() not in names:
                 message = f"sink.{key} of flow '{flow.name}' names '{name}', which the transform does not return"
                 raise ConfigurationError(

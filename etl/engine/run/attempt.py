@@ -63,7 +63,7 @@ class Attempt:
         )
         for message in (
             *prepared.warnings,
-            verification_record.doubt(self.spec, self.flow, self.fingerprint),
+            verification_record.warning_of(self.spec, self.flow, self.fingerprint),
         ):
             self.report.warn(message)
         kind = KINDS[prepared.job.kind]

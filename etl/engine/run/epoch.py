@@ -118,7 +118,7 @@ def _stamp(job: Job, committed: Committed | None, n: int, span: Span) -> Provena
         run_ts=job.run_ts,
     )
     if committed is not None and committed.generation == job.generation.number:
-        return replace(stamp, retired=committed.retired)
+        return replace(stamp, rolled_back_upto=committed.rolled_back_upto)
     return stamp
 
 

@@ -18,7 +18,7 @@ from etl.engine.run.outcomes import KnownFailure, NotBegun
 from etl.engine.run.report import FlowReport
 from etl.engine.run.under_way import wait_until_left
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.locks import FlowLock, flow_lock, settle
+from etl.engine.storage.locks import FlowLock, clean_up_after_dead_run, flow_lock
 from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
 from etl.planning.decision import decide
 from etl.planning.events import FlowFinished, FlowRetried, FlowStarted
@@ -80,7 +80,7 @@ class FlowRun:
         try:
             decision = self._decide()
             if decision.action == "unchanged":
-                settle(self._paths, flow=self._flow.name, run_id=self._order.run_id)
+                clean_up_after_dead_run(self._paths, flow=self._flow.name, run_id=self._order.run_id)
             else:
                 with flow_lock(
                     self._paths, flow=self._flow.name, run_id=self._order.run_id, waits=lambda: not self._stop.is_set()
@@ -199,10 +199,10 @@ class FlowRun:
         if self._attempts > 1 or decision.action != "resume" or self._stop.is_set():
             return None  # a generation that an attempt has opened is tried again as any other
         try:
-            found = self._decide()
+            renewed = self._decide()
         except EtlError:  # what it failed of says more
             return None
-        return found if found.action == "new generation" else None
+        return renewed if renewed.action == "new generation" else None
 
     def _attempt(self, decision: Decision, lock: FlowLock) -> None:
         """Carry the decision out in a session. Raises NotBegun where the run is asked to stop before the flow did anything."""

@@ -61,7 +61,7 @@ def prepare(
     if decision.action == "resume":
         return Prepared(_resumed(draft, session), limited=not complete)
     judged = judge(draft, session)
-    unproved = verification_record.unproved(spec, flow, fingerprint, judged.opaque)
+    unproved = verification_record.missing_proof(spec, flow, fingerprint, judged.opaque)
     if unproved is not None:
         raise ConfigurationError([unproved])
     generation = replace(

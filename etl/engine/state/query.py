@@ -45,9 +45,9 @@ def open_state(job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
     return _transformed(job, session, streams, watermark=watermark_frame(job, session), clocks=clocks)
 
 
-def _in_order(item: Input, session: SparkSession, *, limited: bool) -> DataFrame:
+def _in_order(flow_input: Input, session: SparkSession, *, limited: bool) -> DataFrame:
     """The input as a stream whose epochs follow from its files alone: which rows are late depends on what came in earlier ones."""
-    source = open_source(item.source)
+    source = open_source(flow_input.source)
     if isinstance(source, FileSource):
         return source.stream(session, limited=limited, in_order=True)
     return source.stream(session, limited=limited)
@@ -69,19 +69,21 @@ def judge_state(job: Job, session: SparkSession) -> Judged:
         output = _transformed(job, session, streams, watermark=unset_watermark_frame(session), clocks=clocks)
         check_streaming(output, job.state.output_mode)
     except (AnalysisException, Unplannable) as cause:
-        said = followable(str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip())
-        message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {said}"
+        reason = followable(str(cause).split(";\n")[0].split(" SQLSTATE")[0].strip())
+        message = f"flow '{job.flow.name}' keeps state by its {job.state.output_mode} mode, and Spark cannot: {reason}"
         hint = "see docs/concepts/state.md for what it can; groups and full take any query"
         raise ConfigurationError([Diagnostic("E265", message, job.flow.at, hint)]) from cause
     _judge_own_state(job, output)
     leaves = streaming_leaves(output)
     own = {name: streaming_leaves(frame)[0] for name, frame in streams.items()}
-    found = {name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()}
-    unread = [name for name, index in found.items() if index is None]
+    indexes = {
+        name: next((i for i, leaf in enumerate(leaves) if leaf & columns), None) for name, columns in own.items()
+    }
+    unread = [name for name, index in indexes.items() if index is None]
     if unread:
         message = f"flow '{job.flow.name}' keeps state over '{unread[0]}', which its transform does not read"
         raise ConfigurationError([Diagnostic("E304", message, job.flow.at, "read it, or take it from the inputs")])
-    sources = tuple((name, index) for name, index in found.items() if index is not None)
+    sources = tuple((name, index) for name, index in indexes.items() if index is not None)
     return Judged(sources, 1 if compares_instants(output) else 0)
 
 
@@ -115,9 +117,9 @@ def ready_state(job: Job) -> None:
         remove_staged(job)
     job.generation.records.record_pins(dict(job.pins))
     publish_newest(job)
-    for item in job.changes:
-        if item.source.rate_limit.files is not None or item.source.rate_limit.bytes is not None:
-            offset_log.forget_unoffered(job.generation.checkpoint, job.log_of(item).index)
+    for flow_input in job.changes:
+        if flow_input.source.rate_limit.files is not None or flow_input.source.rate_limit.bytes is not None:
+            offset_log.forget_unoffered(job.generation.checkpoint, job.log_of(flow_input).index)
     if completed is not None and planned == completed and not is_drained(path):
         offset_log.reopen(job.generation.checkpoint, completed)
 
@@ -133,13 +135,15 @@ def settle_state(job: Job) -> None:
 def refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
     """Raise ConfigurationError for a watermark over what is no time (E243), and for state over rows that change or go (E241)."""
     flow = job.flow
-    for item in job.changes:
-        if item.source.feed:
-            message = f"flow '{flow.name}' keeps state over '{item.name}', whose rows also change and go; Spark's state takes none of them back"
+    for flow_input in job.changes:
+        if flow_input.source.feed:
+            message = f"flow '{flow.name}' keeps state over '{flow_input.name}', whose rows also change and go; Spark's state takes none of them back"
             hint = "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}"
-            raise ConfigurationError([Diagnostic("E241", message, item.spec.at, hint)])
-        types = {field.name.lower(): field.dataType.simpleString().upper() for field in empty[item.name].schema.fields}
-        diagnostic = not_a_time(flow, job.state.of(item.spec.name), types)
+            raise ConfigurationError([Diagnostic("E241", message, flow_input.spec.at, hint)])
+        types = {
+            field.name.lower(): field.dataType.simpleString().upper() for field in empty[flow_input.name].schema.fields
+        }
+        diagnostic = not_a_time(flow, job.state.of(flow_input.spec.name), types)
         if diagnostic is not None:
             raise ConfigurationError([diagnostic])
 

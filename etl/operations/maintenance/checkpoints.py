@@ -62,15 +62,15 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowCheckpoints:
             newest[commit.stamp.generation] = commit.stamp
     current = last_committed(paths.target)
     holds = current.generation if current is not None else max(newest, default=None)
-    retired = current.retired if current is not None else -1
+    rolled_back_upto = current.rolled_back_upto if current is not None else -1
     numbers = sorted({*generation_numbers(paths), *newest})
     return FlowCheckpoints(
-        flow.name, tuple(_generation(paths, number, newest.get(number), holds, retired) for number in numbers)
+        flow.name, tuple(_generation(paths, number, newest.get(number), holds, rolled_back_upto) for number in numbers)
     )
 
 
 def _generation(
-    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, retired: int
+    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, rolled_back_upto: int
 ) -> GenerationState:
     folder = place(paths.generation(number))
     try:
@@ -82,7 +82,7 @@ def _generation(
     standing: Standing = "superseded"
     if number == holds:
         standing = "current"
-    elif holds is None or number > max(holds, retired):
+    elif holds is None or number > max(holds, rolled_back_upto):
         standing = "interrupted"
     return GenerationState(
         number=number,

@@ -204,7 +204,7 @@ def _remember(spec: PipelineSpec, found: Sequence[FlowVerdict]) -> None:
     for item in found:
         flow = next(flow for flow in spec.flows if flow.name == item.flow)
         if flow.trusted and ((item.verdict == "equal" and item.rows and item.trials) or item.differences):
-            verification_record.remember(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
+            verification_record.save(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
 
 
 def _opened(
