@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.engine.analysis.determinism import ORDERED, UNORDERING
-from etl.engine.analysis.lineage import Made, expressions, output_columns
+from etl.engine.analysis.lineage import Derivations, expressions, output_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,7 @@ _Named = tuple[str, str]  # a value in words, why it must not decide
 
 class _Look:
     def __init__(self, plan: PlanNode) -> None:
-        self._made = Made(plan)
+        self._made = Derivations(plan)
         self._known: dict[int, frozenset[_Named]] = {}
 
     def column(self, identity: int) -> frozenset[_Named]:

@@ -16,7 +16,7 @@ from etl.config.sql import run_ts
 from etl.config.sql.locations import place_of
 from etl.config.sql.volatile import IN_COLUMN, found_in
 from etl.engine.analysis.ignored import volatile_but
-from etl.engine.analysis.lineage import Made, expressions, output_columns
+from etl.engine.analysis.lineage import Derivations, expressions, output_columns
 from etl.engine.analysis.volatile import computed_clocks, read_clocks, volatile_in
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _in_sql(name: str, flow: FlowSpec) -> str:
 def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
     """The output's columns that are an aggregate whose value depends on the order of rows, neither sorted nor declared."""
     declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
-    found, made = [], Made(plan)
+    found, made = [], Derivations(plan)
     for identity, name in output_columns(plan):
         aggregate = None if name.lower() in declared else _aggregate(identity, made, set())
         if aggregate is None:
@@ -184,7 +184,7 @@ def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator
             yield Diagnostic("E262", message, flow.equality.at, "return ignored columns last")
 
 
-def _aggregate(identity: int, made: Made, seen: set[int]) -> str | None:
+def _aggregate(identity: int, made: Derivations, seen: set[int]) -> str | None:
     """The order-sensitive aggregate that a column shows, wherever in the plan; None where none is, or its order does not matter."""
     seen.add(identity)
     for operator, whole in made.of(identity):

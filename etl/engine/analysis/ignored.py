@@ -47,7 +47,7 @@ class _Look:
         if node.name == "CTERelationRef":
             columns = output_columns(node)
             places = {place for place, (identity, _) in enumerate(columns) if identity in free}
-            self._named.setdefault(str(node.fields.get("cteId")), []).append(places)
+            self._named.setdefault(node.cte, []).append(places)
             return
         if node.name == "Union":
             places = {place for place, (identity, _) in enumerate(output_columns(node)) if identity in free}
@@ -71,11 +71,9 @@ class _Look:
             yield from self.below(nested, set())
 
     def _with(self, node: PlanNode, free: set[int]) -> Iterator[str]:
-        parts = (*node.children, *node.subplans)
-        definitions = [item for item in parts if item.name == "CTERelationDef"]
-        yield from self.below(next(item for item in parts if item.name != "CTERelationDef"), free)
-        for definition in reversed(definitions):  # one may read those before it
-            readings = self._named.get(str(definition.fields.get("id")), [])
+        yield from self.below(node.body(), free)
+        for definition in reversed(node.definitions()):  # one may read those before it
+            readings = self._named.get(definition.cte, [])
             places = set.intersection(*readings) if readings else set()
             yield from self.below(definition.children[0], _at(definition.children[0], places))
 

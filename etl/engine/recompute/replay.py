@@ -98,7 +98,7 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
         empty = open_source(item.source).empty(session)
         is_changes = item in job.changes
         frames[item.name] = (
-            groups.marked(item.spec.name, empty, ()) if is_changes else classify.marked(item.spec.name, empty)
+            groups.mark_groups(item.spec.name, empty, ()) if is_changes else classify.mark_input(item.spec.name, empty)
         )
     output = apply(job, session, frames)
     own = groups.own_columns(analysed_plan(output), job.arriving.spec.name)

@@ -163,7 +163,7 @@ def judge(
         output, changes = _grouped(job, session, empty)
     else:
         output = apply(
-            job, session, {item.name: classify.marked(item.spec.name, empty[item.name]) for item in job.inputs}
+            job, session, {item.name: classify.mark_input(item.spec.name, empty[item.name]) for item in job.inputs}
         )
     found = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs}, called)
     _refuse_reserved(flow, output, feeds=job.followed and _strategy(flow, found.kind) != "append")
@@ -201,7 +201,7 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
     What a view reads is marked, too, under another name: the view's rows must each follow from one row of it.
     """
     flow = job.flow
-    behind = {item.name: classify.marked(f".{item.name}", empty[item.name]) for item in job.inputs}
+    behind = {item.name: classify.mark_input(f".{item.name}", empty[item.name]) for item in job.inputs}
     known = with_views(job, session, behind if flow.views else empty)
     conditions.check_groups(flow, {item.name: known[item.dataset] for item in flow.own_inputs})
     moving = frozenset(f".{item.name}" for item in job.changes)
@@ -214,8 +214,8 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
 
     def marked(item: InputSpec, frame: DataFrame) -> DataFrame:
         if item.read == "changes":
-            return groups.marked(item.name, frame, flow.groups)
-        return classify.marked(item.name, frame)
+            return groups.mark_groups(item.name, frame, flow.groups)
+        return classify.mark_input(item.name, frame)
 
     changes = frozenset(item.name for item in flow.own_inputs if item.read == "changes")
     return apply(job, session, behind if flow.views else empty, marked), changes

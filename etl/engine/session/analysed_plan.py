@@ -16,18 +16,40 @@ _SESSION, _WINDOW, _TIMED = "spark.sessionWindow", "spark.timeWindow", "spark.wa
 _OF_INSTANTS = ("Deduplicate", "WithState")  # parts of the names of operators
 _GROUPING = ("Aggregate", "Distinct", "Except")  # the last two group by all of their columns by the time they run
 _MARKERS = ("PipeOperator",)  # operators that only say how a query was written
+_CTE_NUMBERS = {"CTERelationDef": "id", "CTERelationRef": "cteId"}
 _TEXTS_TO_TIMES = ("Cast", "ParseToTimestamp", "ParseToDate")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanNode:
-    """One operator: its class's simple name, its fields as Spark serialises them, its children, and every expression below it."""
+    """One operator of a plan.
+
+    Attributes:
+        name: the simple name of its class.
+        fields: its fields, as Spark serialises them.
+        children: the operators that it reads; of a WITH the definitions of its names, and its body last.
+        expressions: every expression in its fields.
+        subplans: the plans of subquery expressions in its fields.
+    """
 
     name: str
     fields: dict[str, Any]
     children: tuple[PlanNode, ...]
     expressions: tuple[dict[str, Any], ...]
-    subplans: tuple[PlanNode, ...]  # of subquery expressions
+    subplans: tuple[PlanNode, ...]
+
+    @property
+    def cte(self) -> str:
+        """Of a definition in a WITH, and of an operator that reads one, the number that they share; of others empty."""
+        return str(self.fields.get(_CTE_NUMBERS.get(self.name, ""), ""))
+
+    def definitions(self) -> tuple[PlanNode, ...]:
+        """What the names of a WITH stand for, each after those that it reads; of any other operator none."""
+        return tuple(child for child in self.children if child.name == "CTERelationDef")
+
+    def body(self) -> PlanNode:
+        """The query of a WITH that may read its definitions; any other operator is its own."""
+        return self.children[-1] if self.name == "WithCTE" else self
 
     def walk(self) -> Iterator[PlanNode]:
         """This node and everything below it, subqueries among it."""
