@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.config.diagnostics import Diagnostic
-from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
-from etl.engine.commits.create import create
+from etl.engine.commits.commit import committed_epoch, stamped
+from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.epoch_commits import TargetCommit
 from etl.engine.commits.replacement import replace_groups
 from etl.engine.frames.identifiers import assigned, listed, quoted, table
 from etl.engine.frames.identifiers import columns as columns_of
 from etl.engine.frames.latest import winners, zeros_apart
+from etl.engine.frames.semi_join import rows_with
 from etl.engine.frames.tally import Tally
 from etl.engine.output import Groups
 from etl.engine.session.views import name_frame
-from etl.errors import ConfigurationError
+from etl.engine.sinks.columns import refuse_unknown_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -59,7 +59,7 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
             return TargetCommit(partial(_replace, job, session, best.select(*columns_of(stored)), stamp))
         return TargetCommit(partial(_merge_greatest, job, session, best, stamp))
     if replaces == "nothing":
-        best = winners(best.unionByName(_remembered(job, session, best, rows.columns)), sink, sink.keys)
+        best = winners(best.unionByName(_read_state(job, session, best, rows.columns)), sink, sink.keys)
     decided = best.withColumn(_DELETED, _deleted(sink)).persist()
     return _Decided(job, session, decided, stored, stamp, first=replaces == "all")
 
@@ -104,7 +104,7 @@ class _Decided:
     first: bool  # they replace all that was there
 
     def commit_state(self) -> None:
-        _remember(self.job, self.session, self.winners, self.stamp, first=self.first)
+        _write_state(self.job, self.session, self.winners, self.stamp, first=self.first)
 
     def commit_target(self) -> int:
         if self.first:
@@ -120,32 +120,26 @@ def _deleted(sink: SinkSpec) -> Column:
     return F.coalesce(F.expr(sink.delete_when), F.expr("false")) if sink.delete_when else F.expr("false")
 
 
-def _remembered(job: Job, session: SparkSession, rows: DataFrame, columns: list[str]) -> DataFrame:
-    """What is known of the keys that `rows` touches: from state, and from the target where that holds whole rows."""
-    known = session.read.format("delta").load(job.paths.state).select(*columns_of(columns))
+def _read_state(job: Job, session: SparkSession, rows: DataFrame, columns: list[str]) -> DataFrame:
+    """The `columns` of the rows that won before and have a key of `rows`: from state, and from the target where that holds whole rows."""
+    earlier = session.read.format("delta").load(job.paths.state).select(*columns_of(columns))
     if not job.flow.sink.except_columns:
-        known = known.unionByName(session.read.format("delta").load(job.paths.target).select(*columns_of(columns)))
-    keys = list(job.flow.sink.keys)
-    touched = rows.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(columns_of(keys)))).distinct()
-    same = F.expr("true")
-    for i, column in enumerate(columns_of(keys)):
-        same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
-    return known.join(F.broadcast(touched), same, "left_semi")
+        earlier = earlier.unionByName(session.read.format("delta").load(job.paths.target).select(*columns_of(columns)))
+    keys = columns_of(job.flow.sink.keys)
+    return rows_with(earlier, keys, rows.select(*keys).distinct())
 
 
-def _remember(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance, *, first: bool) -> None:
-    """Commit to state what the target will not tell: deleted winners, or every winner where columns are left out."""
-    known = committed_epoch(job.paths.state, stamp)
-    if known is not None and known >= stamp.epoch:
+def _write_state(job: Job, session: SparkSession, best: DataFrame, stamp: Provenance, *, first: bool) -> None:
+    """Commit to state what the target does not tell: deleted rows, or every row where columns are left out.
+
+    `best`: the latest row of each key, with `_etl_deleted BOOLEAN`. `first`: they replace all that was there.
+    """
+    committed = committed_epoch(job.paths.state, stamp)
+    if committed is not None and committed >= stamp.epoch:
         return  # an attempt that died before the target came so far
     kept = F.expr("true") if job.flow.sink.except_columns else F.col(_DELETED)
     if first:
-        rows = fenced(best.filter(kept).drop(_DELETED), stamp.generation)
-        writing = with_properties(rows.write.format("delta").mode("overwrite"), mapping(job.flow)).option(
-            "overwriteSchema", "true"
-        )
-        with stamped(session, stamp):
-            writing.save(job.paths.state)
+        replace_side_table(job, session, job.paths.state, best.filter(kept).drop(_DELETED), stamp)
         return
     name_frame(best.withColumn("_etl_kept", kept), _STATE)
     names = [name for name in best.columns if name != _DELETED]
@@ -202,36 +196,6 @@ def _merge(job: Job, session: SparkSession, stamp: Provenance, clauses: str) -> 
             f"MERGE INTO {table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # names are quoted
         ).first()
     return int(done["num_affected_rows"]) if done is not None else 0
-
-
-def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
-    """ConfigurationError where the sink names columns that are not there, or rows cannot be put in order."""
-    sink, known = job.flow.sink, {name.lower() for name in rows.columns}
-    found = []
-    for key, names in (
-        ("keys", sink.keys),
-        ("sequence_by", sink.sequence_by),
-        ("except_columns", sink.except_columns),
-        ("track", sink.track),
-    ):
-        found += [
-            Diagnostic(
-                "E345",
-                f"sink.{key} of flow '{job.flow.name}' names '{name}', which the transform does not return",
-                sink.at,
-                f"the transform returns: {', '.join(rows.columns)}",
-            )
-            for name in names
-            if name.lower() not in known
-        ]
-    for field in rows.schema.fields if job.kind != "state" else ():
-        kind = field.dataType.simpleString()
-        if "map<" in kind or "variant" in kind:
-            what, instead = ("a MAP", "an array of structs") if "map<" in kind else ("a VARIANT", "a string")
-            message = f"flow '{job.flow.name}' merges rows with {what} in column '{field.name}'; rows with such values have no order"
-            found.append(Diagnostic("E346", message, sink.at, f"turn it into {instead}, or leave the column out"))
-    if found:
-        raise ConfigurationError(found)
 
 
 def _same_key(sink: SinkSpec) -> str:

@@ -13,14 +13,15 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
-from etl.engine.commits.create import create
+from etl.engine.commits.commit import committed_epoch, stamped
+from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.replacement import replace_groups
 from etl.engine.frames.identifiers import VERSION_COLUMNS, assigned, columns, listed, quoted, table
 from etl.engine.frames.latest import winners, zeros_apart
+from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups
 from etl.engine.session.views import name_frame
-from etl.engine.sinks.merge import refuse_unknown_columns
+from etl.engine.sinks.columns import refuse_unknown_columns
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,13 +65,16 @@ class _Histories:
         if not job.rereads and isinstance(replaces, Groups):
             replace_groups(session, job.paths.state, self._observations, replaces, self._stamp.beside)
         elif not job.rereads:
-            _remember(job, session, self._observations, replaces, self._stamp)
+            _write_state(job, session, self._observations, replaces, self._stamp)
         every = self._observations
-        if replaces != "all" and not isinstance(replaces, Groups):  # else every observation of the touched keys is here
-            touched = every.select(*columns(keys)).distinct().persist()
-            self._kept.append(touched)
-            every = _remembered(job, session, touched).select(*columns(every.columns))
-            self._replaces = Groups(touched, keys)
+        if replaces != "all" and not isinstance(
+            replaces, Groups
+        ):  # else every observation of the affected keys is here
+            affected = every.select(*columns(keys)).distinct().persist()
+            self._kept.append(affected)
+            observed = session.read.format("delta").load(job.paths.state)
+            every = rows_with(observed, columns(keys), affected).select(*columns(every.columns))
+            self._replaces = Groups(affected, keys)
         self._versions = history(every, job.flow.sink)
 
     def commit_target(self) -> int:
@@ -111,16 +115,13 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
 
 
-def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
-    known = committed_epoch(job.paths.state, stamp)
-    if known is not None and known >= stamp.epoch:
+def _write_state(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
+    """Commit the observations `new` to state; of two for one key and time the greater stays."""
+    committed = committed_epoch(job.paths.state, stamp)
+    if committed is not None and committed >= stamp.epoch:
         return  # an attempt that died before the target came so far
     if replaces == "all":
-        writing = with_properties(
-            fenced(new, stamp.generation).write.format("delta").mode("overwrite"), mapping(job.flow)
-        ).option("overwriteSchema", "true")
-        with stamped(session, stamp):
-            writing.save(job.paths.state)
+        replace_side_table(job, session, job.paths.state, new, stamp)
         return
     sink = job.flow.sink
     name_frame(new, _NEW)
@@ -135,15 +136,6 @@ def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replace
             f" WHEN MATCHED AND {greater} THEN UPDATE SET {assigned(new.columns)}"
             f" WHEN NOT MATCHED THEN INSERT ({listed(new.columns)}) VALUES ({listed(new.columns, 's.')})"
         ).collect()
-
-
-def _remembered(job: Job, session: SparkSession, touched: DataFrame) -> DataFrame:
-    """Every observation of the touched keys."""
-    keys = touched.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(columns(job.flow.sink.keys))))
-    same = F.expr("true")
-    for i, column in enumerate(columns(job.flow.sink.keys)):
-        same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
-    return session.read.format("delta").load(job.paths.state).join(F.broadcast(keys), same, "left_semi")
 
 
 def _refuse_added(job: Job, rows: DataFrame) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.frames.identifiers import columns, quoted
+from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _FEW = 200  # values that are written into a filter one by one
 _BROADCAST = 500_000  # groups that every task can hold
-_KEY = "_etl_g"
 _NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _PLAIN = (*_NUMBERS, "string", "date", "boolean")
 # Python knows the years 1 to 9999 and text in UTF-8, Spark others as well, so they come as what Python takes, and go back.
@@ -97,15 +97,8 @@ class Touched:
         ]
         if filters:
             frame = frame.filter(reduce(lambda left, right: left & right, filters))
-        keys = self.groups.touched.select(
-            *(column.alias(f"{_KEY}{i}") for i, column in enumerate(columns(self.groups.columns)))
-        )
-        same = [F.expr(expression).eqNullSafe(F.col(f"{_KEY}{i}")) for i, expression in enumerate(expressions)]
-        return frame.join(
-            F.broadcast(keys) if self.count <= _BROADCAST else keys,
-            reduce(lambda left, right: left & right, same),
-            "left_semi",
-        )
+        values = [F.expr(expression) for expression in expressions]
+        return rows_with(frame, values, self.groups.touched, broadcast=self.count <= _BROADCAST)
 
 
 def touched(rows: DataFrame, names: Sequence[str], caches: Caches) -> Touched:
