@@ -74,12 +74,12 @@ class SessionHandle:
 
     def death(self, cause: BaseException | None = None) -> Death | None:
         """How the session's JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
-        return death.of_theirs(cause) if self._gateway is None else self._gateway.death(cause)
+        return death.of_external(cause) if self._gateway is None else self._gateway.death(cause)
 
     def close(self) -> None:
         """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
         if self._gateway is None:
-            process_state.give_back(guest=True)
+            process_state.leave(external=True)
             return
         from etl.engine.session.gateway import forget  # noqa: PLC0415  # it was launched, so pyspark is imported already
 
@@ -91,7 +91,7 @@ class SessionHandle:
                 forget(self.spark)
         finally:
             self._gateway.end()
-            process_state.give_back(guest=False, died=died)
+            process_state.leave(external=False, died=died)
             if self._scratch is not None:
                 remove(self._scratch)
 
@@ -111,7 +111,7 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
         if stored:
             _must_keep_commits_apart(found)
             _must_reach_objects(found)
-        process_state.borrow(guest=True)
+        process_state.enter(external=True)
         return SessionHandle(found, owned=False, local=False)
     for setting, ours in stored.items():
         _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
@@ -203,7 +203,7 @@ def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, 
     from etl.engine.session.gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
     found = launch(conf, secret=secret)
-    process_state.borrow(guest=False)
+    process_state.enter(external=False)
     return found
 
 
@@ -244,7 +244,7 @@ def _submitted(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> Spa
 
 
 def _must_live() -> None:
-    if death.of_theirs() is not None:
+    if death.of_external() is not None:
         raise EnvironmentProblem(
             "the Spark session of this process has no JVM any more: it was killed, or ended by itself",
             hint="restart the process, or the notebook's kernel; pyspark starts no second JVM beside a dead one",
