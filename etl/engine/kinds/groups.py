@@ -13,9 +13,9 @@ from etl.engine.kinds.group_streams import INPUT, groups_of, with_groups
 from etl.engine.output import Arrival, Output, Span
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
+from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
 from etl.engine.transform.arrivals import arrive, malformed
-from etl.engine.transform.touched import touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,7 +35,7 @@ def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | Non
     news = {item.name: _news(job, session, span, item, held) for item in job.changes}
     inputs = {item.name: _whole(session, span, item, caches, first=False).parsed for item in job.inputs}
     keys = [part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)]
-    found = touched(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups], caches)
+    found = affected_groups(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups], caches)
 
     def restricted(item: InputSpec, frame: DataFrame) -> DataFrame:
         if item.read != "changes":

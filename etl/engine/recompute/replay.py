@@ -22,8 +22,8 @@ from etl.engine.output import Output, Span
 from etl.engine.session.analysed_plan import analysed_plan
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
+from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.touched import touched
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Replayed:
             set_aside(session, job.paths.quarantine, version).select(*columns_of(self.columns))
             for version in self.versions
         ]
-        found = touched(reduce(DataFrame.unionByName, aside), self.columns, caches)
+        found = affected_groups(reduce(DataFrame.unionByName, aside), self.columns, caches)
         rows = found.restrict(whole.rows, [quoted(name) for name in self.columns])
         return Output(rows, found.groups, {})
 

@@ -222,7 +222,7 @@ def _span(job: Job, before: Position | None, earlier: Provenance | None, n: int,
         if streams and item in job.changes:
             log, previous = job.log_of(item), before[item.name] if before else None
             to[item.name] = source.position(log, n, previous)
-            misread = source.misread(log, n)
+            misread = source.misread_by_stream(log, n)
             if misread is not None:
                 instead[item.name] = misread
             if job.rereads:
@@ -239,7 +239,7 @@ def _streamed(job: Job, item: Input, n: int, before: Position | None) -> dict[st
     source, log = open_source(item.source), job.log_of(item)
     if not log.has(n):
         return dict(source.upto(log, -1).position)  # there was nothing to stream
-    if source.misread(log, n) is not None:
+    if source.misread_by_stream(log, n) is not None:
         raise FlowFailed(
             f"'{item.name}' brings files with [ ] {{ }} or * in their own names, which Spark's stream takes for patterns",
             hint="rename those files; then rebuild with --full-refresh",

@@ -17,7 +17,7 @@ from etl.engine.commits.commit import committed_epoch, stamped
 from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.replacement import replace_groups
 from etl.engine.frames.identifiers import VERSION_COLUMNS, assigned, columns, listed, quoted, table
-from etl.engine.frames.latest import winners, zeros_apart
+from etl.engine.frames.latest import latest_per_key, zeros_apart
 from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups
 from etl.engine.session.views import name_frame
@@ -45,7 +45,9 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
     refuse_unknown_columns(job, rows)
     _refuse_added(job, rows)
     sink = job.flow.sink
-    return _Histories(job, session, winners(rows, sink, (*sink.keys, sink.sequence_by[0])).persist(), replaces, stamp)
+    return _Histories(
+        job, session, latest_per_key(rows, sink, (*sink.keys, sink.sequence_by[0])).persist(), replaces, stamp
+    )
 
 
 class _Histories:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.frames.latest import winners
+from etl.engine.frames.latest import latest_per_key
 from etl.engine.output import Groups
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def written_by(job: Job, rows: DataFrame, replaces: Replaces, commit: Commit) ->
     if job.strategy in ("append", "overwrite", "replace"):
         return None
     if job.strategy == "scd2":  # its commit tells of versions, not of what they were made of
-        return winners(rows, job.flow.sink, (*job.flow.sink.keys, job.flow.sink.sequence_by[0])).count()
+        return latest_per_key(rows, job.flow.sink, (*job.flow.sink.keys, job.flow.sink.sequence_by[0])).count()
     if commit.operation != "MERGE":
         told = commit.metrics.get("numOutputRows")
         return None if told is None else int(told)

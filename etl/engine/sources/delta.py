@@ -136,7 +136,7 @@ class DeltaSource:
         files = str(limit.files) if limited and limit.files is not None else _ALL
         return reader.option("maxFilesPerTrigger", files).load(self._path)
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
         return None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class FileSource:
         folder, _, name = plain.rpartition("/")
         return f"{folder}/{re.sub('[A-Za-z0-9]', lambda found: f'[{found.group()}]', name, count=1)}"
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
         files = self._counted(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None

@@ -39,7 +39,7 @@ class Source(Protocol):
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
         """What an epoch of the stream must be read as instead, where Spark's stream would read it wrongly."""
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
