@@ -36,13 +36,13 @@ def exercise(spark: SparkSession, folder: Path) -> None:
 
     def clean(rows: DataFrame) -> DataFrame:
         rows.createOrReplaceTempView("rows")
-        found = rows.sparkSession.sql(
+        cleaned = rows.sparkSession.sql(
             "SELECT r.id, upper(r.name) AS name, r.at, date_trunc('HOUR', r.at) AS hour, r.day, try_cast(r.name AS INT) AS number, "
             "CAST(round(r.amount, 1) AS DECIMAL(10, 1)) AS amount, n.id AS other FROM rows r "
             "LEFT JOIN (SELECT id, max(name) AS name FROM rows GROUP BY id) n ON n.id = r.id WHERE r.id > :least",
             args={"least": 1},
         )
-        return found.withColumn("bad", F.expr("coalesce(amount > 5, false)"))
+        return cleaned.withColumn("bad", F.expr("coalesce(amount > 5, false)"))
 
     def commit(rows: DataFrame, epoch: int) -> None:
         seen = Observation()

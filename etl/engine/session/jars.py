@@ -128,16 +128,16 @@ def _fetch(root: Path, java: str) -> None:
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=root.parent) as draft:
             _run_ivy(Path(draft), java)
             for jar in JARS:
-                found = Path(draft, jar.file)
-                if not found.exists() or _digest(found) != jar.sha256:
+                fetched = Path(draft, jar.file)
+                if not fetched.exists() or _digest(fetched) != jar.sha256:
                     raise EnvironmentProblem(
                         f"the jar {jar.group}:{jar.name}:{jar.version} that was fetched is not the published one",
                         hint="look at the mirror or proxy that Apache Ivy uses; nothing was installed",
                     )
             for jar in JARS:
-                found, kept = Path(draft, jar.file), root / jar.file
-                status = found.stat()
-                found.replace(kept)
+                fetched, kept = Path(draft, jar.file), root / jar.file
+                status = fetched.stat()
+                fetched.replace(kept)
                 note = Path(draft, "note")
                 note.write_text(f"{status.st_size} {status.st_mtime_ns}", encoding="ascii")
                 note.replace(kept.with_suffix(".verified"))
@@ -150,13 +150,13 @@ def _run_ivy(draft: Path, java: str) -> None:
     import pyspark  # noqa: PLC0415  # only to find its jars
 
     ivy = next(Path(pyspark.__file__).parent.glob("jars/ivy-*.jar"))
-    wanted = "".join(
+    dependencies = "".join(
         f'<dependency org="{jar.group}" name="{jar.name}" rev="{jar.version}" transitive="false"/>' for jar in JARS
     )
     module = draft / "ivy.xml"
     module.write_text(
         '<ivy-module version="2.0"><info organisation="etl" module="jars"/>'
-        f'<dependencies defaultconf="default">{wanted}</dependencies></ivy-module>',
+        f'<dependencies defaultconf="default">{dependencies}</dependencies></ivy-module>',
         encoding="utf-8",
     )
     settings = os.environ.get("TWILIGHT_IVY_SETTINGS")

@@ -28,10 +28,10 @@ CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 
 
-def hidden(names: Sequence[str], known: str) -> str:
+def hidden(names: Sequence[str], before: str) -> str:
     """The pattern of names to hide: those that always are, those given, and what was hidden before."""
     always = "(?i)url|secret|passw(?:or)?d|passphrase|token|credential|access[.]?key|private[.]?key"
-    return "|".join(dict.fromkeys([always, *(re.escape(name) for name in names), *([known] if known else [])]))
+    return "|".join(dict.fromkeys([always, *(re.escape(name) for name in names), *([before] if before else [])]))
 
 
 def local(scratch: str, *, short: bool) -> dict[str, str]:

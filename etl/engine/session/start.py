@@ -1,7 +1,4 @@
-"""The Spark session: the user's own, used as it is, or one of ours with a profile for one machine.
-
-The only rooms that touch the JVM are this one and its neighbours `session_*`.
-"""
+"""The Spark session: an external one, used as it is, or one of ours with a profile for one machine."""
 
 from __future__ import annotations
 
@@ -32,12 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SessionHandle:
-    """A session to work in, and whether it is ours to end."""
+    """A session to work in.
+
+    Attributes:
+        owned: whether it is ours to end; else it is an external one.
+        local: whether its driver and its executors are one process on this machine.
+        settings: what each flow's own session is set to beside what is pinned.
+    """
 
     spark: SparkSession
     owned: bool
     local: bool
-    settings: tuple[tuple[str, str], ...] = ()  # of each flow's own session
+    settings: tuple[tuple[str, str], ...] = ()
     _gateway: Gateway | None = None
     _scratch: Path | None = None
 
@@ -60,8 +63,8 @@ class SessionHandle:
         if under is not None and is_object(under[0]):
             session.conf.set(profile.GUARD_LOCK, under[0])
             session.conf.set(profile.GUARD_RUN, under[1])
-        known = session.conf.get(profile.HIDDEN_OPTIONS, "") or ""
-        session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, known))
+        before = session.conf.get(profile.HIDDEN_OPTIONS, "") or ""
+        session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, before))
         return session
 
     def jvm_pid(self) -> int:
@@ -69,15 +72,15 @@ class SessionHandle:
         return int(self.spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
 
     def last_words(self) -> str:
-        """What the JVM wrote last, where it is ours; empty otherwise."""
+        """The last lines that the JVM wrote, in one line; empty where it is not ours."""
         return self._gateway.last_words() if self._gateway is not None else ""
 
     def death(self, cause: BaseException | None = None) -> Death | None:
-        """How the session's JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
+        """The death of the session's JVM; None where it lives. `cause`: what was met, by which it may be about to die."""
         return death.of_external(cause) if self._gateway is None else self._gateway.death(cause)
 
     def close(self) -> None:
-        """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
+        """End the session if it is ours, and wait until its JVM is gone; an external one stays as it is."""
         if self._gateway is None:
             process_state.leave(external=True)
             return
@@ -103,39 +106,41 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
     user's session are missing.
     """
     stored = profile.LOG_STORE if is_object(storage) else {}
-    found = _running() or _submitted(spec, app_name, stored)
-    if found is not None:
+    session = _running() or _submitted(spec, app_name, stored)
+    if session is not None:
         _must_live()
-        _must_know_delta(found)
-        _teach_files(found)
+        _must_know_delta(session)
+        _teach_files(session)
         if stored:
-            _must_keep_commits_apart(found)
-            _must_reach_objects(found)
+            _must_keep_commits_apart(session)
+            _must_reach_objects(session)
         process_state.enter(external=True)
-        return SessionHandle(found, owned=False, local=False)
+        return SessionHandle(session, owned=False, local=False)
     for setting, ours in stored.items():
         _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
-    java = find_java()
     if not _is_local(spec):
-        own_jars = dict(spec.conf).get("spark.jars", "")
-        conf = {
-            **profile.DELTA,
-            **stored,
-            **dict(spec.conf),
-            "spark.jars": ",".join(
-                filter(None, [*map(str, class_path(java.program)), *([str(LOG_STORE)] if stored else []), own_jars])
-            ),
-            "spark.master": str(spec.master),
-            "spark.app.name": app_name,
-            **_hiding(spec),
-        }
-        session, gateway = _launch(conf, spec.secret)
-        return _reaching(SessionHandle(session, owned=True, local=False, _gateway=gateway), stored)
+        return _reaching(_open_on_cluster(spec, app_name, stored), stored)
     archive = _archive()
     handle = _reaching(_open_local(spec, app_name, archive.use(), short=short, stored=stored), stored)
     if not archive.path.exists():
         atexit.register(class_data.prepare_behind, archive)  # when this process needs the processors no more
     return handle
+
+
+def _open_on_cluster(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> SessionHandle:
+    user = dict(spec.conf)
+    own_jars = [*map(str, class_path(find_java().program)), *([str(LOG_STORE)] if stored else [])]
+    conf = {
+        **profile.DELTA,
+        **stored,
+        **user,
+        "spark.jars": ",".join(filter(None, [*own_jars, user.get("spark.jars", "")])),
+        "spark.master": str(spec.master),
+        "spark.app.name": app_name,
+        **_hiding(spec),
+    }
+    session, gateway = _launch(conf, spec.secret)
+    return SessionHandle(session, owned=True, local=False, _gateway=gateway)
 
 
 def train(work: Callable[[SparkSession], None]) -> None:
@@ -195,16 +200,16 @@ def _open_local(
 
 def _hiding(spec: SparkSpec) -> dict[str, str]:
     """What keeps the values of settings that hold secrets out of Spark's UI and event log."""
-    given = dict(spec.conf).get(profile.HIDDEN_SETTINGS, "")
-    return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, given)}
+    pattern = dict(spec.conf).get(profile.HIDDEN_SETTINGS, "")
+    return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, pattern)}
 
 
 def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
     from etl.engine.session.gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
-    found = launch(conf, secret=secret)
+    launched = launch(conf, secret=secret)
     process_state.enter(external=False)
-    return found
+    return launched
 
 
 def is_running() -> bool:
@@ -253,8 +258,8 @@ def _must_live() -> None:
 
 def _must_know_delta(session: SparkSession) -> None:
     packages = f"--packages {JARS[0].group}:{JARS[0].name}:{JARS[0].version}"
-    wanted = [f"--conf {name}={value}" for name, value in profile.DELTA.items()]
-    hint = f"start it with {packages} {' '.join(wanted)}; a running session cannot learn it"
+    settings = [f"--conf {name}={value}" for name, value in profile.DELTA.items()]
+    hint = f"start it with {packages} {' '.join(settings)}; a running session cannot learn it"
     missing = [
         f"{name} is not {value}"
         for name, value in profile.DELTA.items()
@@ -293,8 +298,8 @@ def _must_keep_commits_apart(session: SparkSession) -> None:
 
 def _must_be_ours(log_store: str, hint: str) -> None:
     if log_store not in profile.LOG_STORE.values():
-        told = log_store or "what Delta has by default"
-        raise EnvironmentProblem(f"commits to s3a by {told} would not be kept apart from another machine's", hint=hint)
+        shown = log_store or "what Delta has by default"
+        raise EnvironmentProblem(f"commits to s3a by {shown} would not be kept apart from another machine's", hint=hint)
 
 
 def _reaching(handle: SessionHandle, stored: Mapping[str, str]) -> SessionHandle:
