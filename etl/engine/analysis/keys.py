@@ -24,7 +24,7 @@ _PASSING = {
 
 
 def unnamed_groups(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> tuple[str, ...]:
-    """What to say of groups that `sink.keys` do not name; nothing where they are named, or the plan does not group at its end."""
+    """A warning of groups that `sink.keys` do not name; nothing where they are named, or the plan does not group at its end."""
     if flow.state is None or not flow.sink.keys:
         return ()
     keys = {name.lower() for name in flow.sink.keys}
