@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
-    """ConfigurationError where the sink names columns that are not there, or rows cannot be put in order."""
+    """Raise ConfigurationError where the sink names columns that are not there, or rows cannot be put in order."""
     sink, returned = job.flow.sink, {name.lower() for name in rows.columns}
     diagnostics = []
     for key, names in (

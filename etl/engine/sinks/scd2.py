@@ -51,7 +51,7 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
 
 
 class _Histories:
-    """The versions of the keys that an epoch's observations are of."""
+    """The commits of an epoch: its observations, and the versions that they make of their keys."""
 
     def __init__(
         self, job: Job, session: SparkSession, observations: DataFrame, replaces: Replaces, stamp: Provenance
@@ -94,7 +94,11 @@ class _Histories:
 
 
 def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
-    """The versions that `observations` tell of: one a key wherever a tracked column changes, ended where `delete_when` holds."""
+    """The versions in `observations`: one a key wherever a tracked column changes, ended where `delete_when` holds.
+
+    `observations` have the transform's columns; the versions those less `except_columns`, `valid_from`, `valid_to` (exclusive, NULL: now)
+    and `is_current BOOLEAN`.
+    """
     since = sink.sequence_by[0]
     own = {name.lower() for name in (*sink.keys, *sink.sequence_by)}
     left_out = {name.lower() for name in sink.except_columns}
@@ -105,13 +109,8 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     in_order = Window.partitionBy(*columns(sink.keys)).orderBy(*columns([since]))
     before = F.lag(F.struct(deleted.alias("deleted"), state.alias("state"))).over(in_order)
     lived = before.isNotNull() & ~before["deleted"]
-    marked = observations.withColumns(
-        {
-            _START: ~deleted & (~lived | ~before["state"].eqNullSafe(state)),
-            _END: deleted & lived,
-        }
-    )
-    turns = marked.filter(F.col(_START) | F.col(_END))
+    starts, ends = ~deleted & (~lived | ~before["state"].eqNullSafe(state)), deleted & lived
+    turns = observations.withColumns({_START: starts, _END: ends}).filter(F.col(_START) | F.col(_END))
     until = F.lead(columns([since])[0]).over(in_order)
     versions = turns.withColumns({"valid_from": columns([since])[0], "valid_to": until}).filter(F.col(_START))
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
@@ -141,7 +140,7 @@ def _write_state(job: Job, session: SparkSession, new: DataFrame, replaces: Repl
 
 
 def _refuse_added(job: Job, rows: DataFrame) -> None:
-    taken = [name for name in rows.columns if name.lower() in VERSION_COLUMNS]
-    if taken:
-        message = f"the transform of flow '{job.flow.name}' returns a column '{taken[0]}', which scd2 adds by itself"
+    reserved = [name for name in rows.columns if name.lower() in VERSION_COLUMNS]
+    if reserved:
+        message = f"the transform of flow '{job.flow.name}' returns a column '{reserved[0]}', which scd2 adds by itself"
         raise ConfigurationError([Diagnostic("E345", message, job.flow.sink.at, "rename it, or leave it out")])

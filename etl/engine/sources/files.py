@@ -34,7 +34,8 @@ _READERS = {
     "orc": "twilight.files.OrcFiles",
     "parquet": "twilight.files.ParquetFiles",
     "text": "twilight.files.TextFiles",
-}  # ours, made of Spark's own: those lose parts of a record without a word (jvm/files/)
+}
+"""Ours, made of Spark's own: those lose parts of a record without a word (jvm/files/)."""
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
 ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
@@ -60,72 +61,70 @@ class FileSource:
         self._is_glob = MAGIC.search(self._path) is not None and not Path(self._path).exists()
 
     def latest(self) -> Pin:
-        found = self._listing()
-        return Pin(files_position(self._relative(found)), found)
+        files = self._listing()
+        return Pin(files_position(self._relative(files)), files)
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
-        now, there = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
-        listed = epoch is not None and log.has(epoch)
-        if not listed and files_position(now) == there:
+        now, position = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
+        is_listed = epoch is not None and log.has(epoch)
+        if not is_listed and files_position(now) == position:
             return Drift("same")
         try:
-            if epoch is not None and listed and self._touched(log, epoch, now):
+            if epoch is not None and is_listed and self._rewrites_skipped(log, epoch, now):
                 return Drift("rewritten", "files from before start_at were changed since", new=True)
-            raw = self._remembered(log, epoch)
+            files_read = self._files_read(log, epoch)
         except FlowFailed:  # a damaged checkpoint, which the decision names: its list of files is not known
-            raw = {}
-        known = self._relative(raw)
-        if files_position(known) == there:
-            found = file_drift(known, now)
-            gone = tuple(name for name in raw if not self._relative({name: 0}).keys() & now.keys())
-            return replace(found, gone=gone) if found.moved == "lost" else found
+            files_read = {}
+        before = self._relative(files_read)
+        if files_position(before) == position:
+            drift = file_drift(before, now)
+            gone = tuple(name for name in files_read if not self._relative({name: 0}).keys() & now.keys())
+            return replace(drift, gone=gone) if drift.moved == "lost" else drift
         # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
-        found = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
-        if found.moved != "lost" and listed:
+        drift = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
+        if drift.moved != "lost" and is_listed:
             # Spark, which goes by its list alone, would read again what is missing in it, as soon as anything is new to it.
             return Drift(
                 "rewritten", "the checkpoint's list of files is not that of the files that were read", new=True
             )
-        return found
+        return drift
 
     def withdrawn(self, log: SourceLog, epoch: int) -> str:
-        """What has become of the files that an epoch which was never committed is to read; empty where they lie as they did."""
+        """How the files have changed, in words, that an epoch which was never committed is to read; empty where they have not."""
         try:
             listed = self._relative(files_of_epoch(log, epoch))
         except FlowFailed:  # a damaged checkpoint, which the decision names
             return ""
-        found = file_drift(listed, self._relative(self._listing()))
-        return (
-            ""
-            if found.moved in ("same", "more")
-            else f"of epoch {epoch}, which was begun and never finished, {found.detail}"
-        )
+        drift = file_drift(listed, self._relative(self._listing()))
+        is_whole = drift.moved in ("same", "more")
+        return "" if is_whole else f"of epoch {epoch}, which was begun and never finished, {drift.detail}"
 
-    def _remembered(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
+    def _files_read(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
+        """The files that were read up to an epoch (None: pinned), path → modification time in ms; none where their list is lost."""
         if epoch is None:
             return recorded_files(log.checkpoint, self._spec.name)
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._told())
+        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._file_column())
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
             origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
-            return session.createDataFrame([], _as_text(self._schema()) + origin + self._told())
+            return session.createDataFrame([], _as_text(self._schema()) + origin + self._file_column())
         _must_be_readable(self._spec, pin.files, self._base())
-        found = (
+        rows = (
             self._reader_options(session.read)
             .schema(_as_text(self._schema()))
             .load([escape(name) for name in sorted(pin.files)])
         )
-        return self._columns(found)
+        return self._columns(rows)
 
     def stream(self, session: SparkSession, *, limited: bool, in_order: bool = False) -> DataFrame:
-        """As the protocol says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
+        """The input as a stream, as `Source.stream` says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
         files = self._listing()
         _must_be_readable(self._spec, files, self._base())
         pattern, condition = self._pattern(), ""
@@ -140,12 +139,12 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        found = reader.load(pattern or self._pattern())
+        rows = reader.load(pattern or self._pattern())
         if condition:
-            found = found.filter(condition)
+            rows = rows.filter(condition)
         if self._spec.start_ms is not None:
-            found = found.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
-        return self._columns(found)
+            rows = rows.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
+        return self._columns(rows)
 
     def _by_name(self, files: Mapping[str, int]) -> tuple[str, str]:
         """A pattern whose files Spark lists by name, and the condition that a file of it counts; "" where there is none: all come in one epoch."""
@@ -167,19 +166,19 @@ class FileSource:
         if plain != self._path or not Path(self._path).is_file():
             return plain
         folder, _, name = plain.rpartition("/")
-        return f"{folder}/{re.sub('[A-Za-z0-9]', lambda found: f'[{found.group()}]', name, count=1)}"
+        return f"{folder}/{re.sub('[A-Za-z0-9]', lambda letter: f'[{letter.group()}]', name, count=1)}"
 
     def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = self._counted(files_of_epoch(log, epoch))
+        files = self._counting(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(self._counted(files_of_epoch(log, epoch))))
+        return advance_files(before, self._relative(self._counting(files_of_epoch(log, epoch))))
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
-        files = self._counted(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
+        files = self._counting(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
         return Pin(files_position(self._relative(files)), files)
 
     def _schema(self) -> str:
@@ -187,7 +186,10 @@ class FileSource:
         return schema if self._spec.on_malformed == "fail" else f"{schema}, {CORRUPT} STRING"
 
     def _columns(self, frame: DataFrame) -> DataFrame:
-        """The schema's columns in its order: Spark puts those of partition folders last, and adds the ones that no schema names."""
+        """The schema's columns in its order, those of ORIGIN where malformed rows are kept, and `_metadata` where rows have it.
+
+        Spark puts the columns of partition folders last, and adds the ones that no schema names.
+        """
         names = [column.name for column in ddl.parse(self._schema())]
         same = [name.lower() for name in names] == [name.lower() for name in frame.columns]
         more = [f"if({CORRUPT} IS NULL, NULL, _metadata.{field}) AS {name}" for name, _, field in ORIGIN if self._keeps]
@@ -196,8 +198,8 @@ class FileSource:
         shown = ["`" + name.replace("`", "``") + "`" for name in names]
         return frame if same and not more else frame.selectExpr(*shown, *more)
 
-    def _told(self) -> str:
-        """What a schema gains where rows tell of their files."""
+    def _file_column(self) -> str:
+        """What a schema gains where rows have `_metadata`, the column of their file: `, _metadata STRUCT<…>`."""
         fields = ", ".join(f"{name} {kind}" for name, kind in FIELDS)
         return f", {COLUMN} STRUCT<{fields}>" if self._spec.tells_files else ""
 
@@ -236,20 +238,20 @@ class FileSource:
     def _listing(self) -> dict[str, int]:
         """The files that Spark would list: not hidden ones, and of subfolders only partitions (`name=value`)."""
         self._must_exist()
-        found: dict[str, int] = {}
+        files: dict[str, int] = {}
         for root in matching(self._path) if self._is_glob else [self._path]:
             if Path(root).is_dir():
-                found.update(_walk(root))
+                files.update(_walk(root))
             elif not _hidden(Path(root).name):
-                found[root] = _modified(Path(root).stat())
-        return self._since_start(found)
+                files[root] = _modified(Path(root).stat())
+        return self._since_start(files)
 
     def _since_start(self, files: Mapping[str, int]) -> dict[str, int]:
         """The files that count: those that were changed at `start_at` or after it."""
         start = self._spec.start_ms
         return {name: modified for name, modified in files.items() if start is None or modified >= start}
 
-    def _counted(self, files: Mapping[str, int]) -> dict[str, int]:
+    def _counting(self, files: Mapping[str, int]) -> dict[str, int]:
         """Of the files that a stream has listed those that count: a pattern of names meets folders, too, and Spark lists what is in them."""
         since = self._since_start(files)
         if self._is_glob and crosses_folders(self._path):
@@ -259,13 +261,13 @@ class FileSource:
     def _lies_right(self, name: str) -> bool:
         return all("=" in folder and not _hidden(folder) for folder in partitions_of(name, self._path))
 
-    def _touched(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
-        """Whether a file that Spark passed by as too old has been written anew: its stream never looks at a file twice."""
+    def _rewrites_skipped(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
+        """Whether a file that Spark skipped as too old has been written anew: its stream never looks at a file twice."""
         offset = log.offset(epoch)
         if self._spec.start_ms is None or offset is None:
             return False
-        seen = self._relative(log.files(-1, int(offset["logOffset"])))
-        return any(seen.get(name, modified) < self._spec.start_ms for name, modified in now.items())
+        listed = self._relative(log.files(-1, int(offset["logOffset"])))
+        return any(listed.get(name, modified) < self._spec.start_ms for name, modified in now.items())
 
     def _relative(self, files: Mapping[str, int]) -> dict[str, int]:
         prefix = self._path.rstrip("/") + "/"
@@ -273,7 +275,7 @@ class FileSource:
 
 
 def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
-    """The files that one epoch of the stream brings."""
+    """The files that one epoch of the stream brings, path → modification time in ms."""
     offset, previous = log.offset(epoch), log.offset(epoch - 1)
     upto = int(offset["logOffset"]) if offset else -1
     after = int(previous["logOffset"]) if previous else -1
@@ -305,7 +307,7 @@ def _hidden(name: str) -> bool:
 
 
 def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> None:
-    """Refuse what Spark would take for text, or leave out without a word."""
+    """Raise EnvironmentProblem for files that Spark would take for text, or leave out without a word; ExpectationFailed as `_must_fit`."""
     by_folders: dict[tuple[str, ...], str] = {}
     for name in sorted(files):
         kind = _ARCHIVES.get(Path(name).suffix.lower())
@@ -328,16 +330,16 @@ def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> 
 
 
 def _must_fit(spec: SourceSpec, named: set[str], files: Mapping[str, int], base: str) -> None:
-    """Refuse a partition folder whose value its declared type does not have: Spark makes NULL of it, or another number."""
+    """Raise ExpectationFailed for a partition folder whose value its declared type does not have: Spark makes NULL of it, or another number."""
     declared = {column.name.lower(): column.type for column in ddl.parse(spec.schema or "")} if named else {}
-    depth, known = len(Path(base).parts) if base else 0, set[str]()
+    depth, judged = len(Path(base).parts) if base else 0, set[str]()
     for file in sorted(files) if named else ():
         for part in Path(file).parent.parts[depth:]:
             name, is_folder, text = part.partition("=")
             kind = declared.get(unquote(name).lower())
-            if not is_folder or kind is None or part in known:
+            if not is_folder or kind is None or part in judged:
                 continue
-            known.add(part)
+            judged.add(part)
             value = unquote(text)
             if not value:
                 raise ExpectationFailed(
