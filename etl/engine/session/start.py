@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from etl.config.object_uris import is_object
 from etl.config.spec import SparkSpec
 from etl.engine.session import class_data, death, process_state, profile
-from etl.engine.session.jars import JARS, LOG_STORE, class_path, readers
+from etl.engine.session.jars import LOG_STORE, class_path
 from etl.engine.session.java import find_java
+from etl.engine.session.requirements import (
+    must_be_ours,
+    must_keep_commits_apart,
+    must_know_delta,
+    must_live,
+    must_reach_objects,
+    teach_files,
+)
 from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import EnvironmentProblem
 
@@ -53,7 +61,7 @@ class SessionHandle:
         without which nothing is committed to an object store.
         """
         if not self.owned:
-            _teach_files(self.spark)
+            teach_files(self.spark)
         session = self.spark.newSession()
         for name, value in (*self.settings, *profile.PINNED.items()):
             session.conf.set(name, value)
@@ -108,16 +116,16 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
     stored = profile.LOG_STORE if is_object(storage) else {}
     session = _running() or _submitted(spec, app_name, stored)
     if session is not None:
-        _must_live()
-        _must_know_delta(session)
-        _teach_files(session)
+        must_live()
+        must_know_delta(session)
+        teach_files(session)
         if stored:
-            _must_keep_commits_apart(session)
-            _must_reach_objects(session)
+            must_keep_commits_apart(session)
+            must_reach_objects(session)
         process_state.enter(external=True)
         return SessionHandle(session, owned=False, local=False)
     for setting, ours in stored.items():
-        _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
+        must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     if not _is_local(spec):
         return _reaching(_open_on_cluster(spec, app_name, stored), stored)
     archive = _archive()
@@ -248,87 +256,12 @@ def _submitted(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> Spa
     return builder.getOrCreate()
 
 
-def _must_live() -> None:
-    if death.of_external() is not None:
-        raise EnvironmentProblem(
-            "the Spark session of this process has no JVM any more: it was killed, or ended by itself",
-            hint="restart the process, or the notebook's kernel; pyspark starts no second JVM beside a dead one",
-        )
-
-
-def _must_know_delta(session: SparkSession) -> None:
-    packages = f"--packages {JARS[0].group}:{JARS[0].name}:{JARS[0].version}"
-    settings = [f"--conf {name}={value}" for name, value in profile.DELTA.items()]
-    hint = f"start it with {packages} {' '.join(settings)}; a running session cannot learn it"
-    missing = [
-        f"{name} is not {value}"
-        for name, value in profile.DELTA.items()
-        if value not in (session.conf.get(name, "") or "")
-    ]
-    if missing:
-        raise EnvironmentProblem(f"the running Spark session does not know Delta: {', '.join(missing)}", hint=hint)
-    if not _has_class(session, profile.DELTA["spark.sql.extensions"]):
-        raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint)
-
-
-def _teach_files(session: SparkSession) -> None:
-    """Have this thread find our readers of files in a session that was started without them; Spark sends them to its executors, too."""
-    if _has_class(session, profile.READER):
-        return
-    loader = session._jsparkSession.sharedState().jarClassLoader()  # noqa: SLF001  # Spark gives it to the thread alone that adds a jar
-    jar = readers()
-    if jar.as_uri() not in {url.toString() for url in loader.getURLs()}:
-        session.sql(f"ADD JAR '{jar.as_uri()}'")
-    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-    threads.currentThread().setContextClassLoader(loader)
-    if not _has_class(session, profile.READER):
-        raise EnvironmentProblem(
-            "the running Spark session does not know Twilight's readers of files", hint=f"start it with --jars {jar}"
-        )
-
-
-def _must_keep_commits_apart(session: SparkSession) -> None:
-    """Of what writes Delta's logs in object stores: that of two commits of one version it takes one, and none of a run without its lock."""
-    ((setting, ours),) = profile.LOG_STORE.items()
-    hint = f"start it with --jars {LOG_STORE} --conf {setting}={ours}; a running session cannot learn it"
-    _must_be_ours(session.sparkContext.getConf().get(setting, "") or "", hint)
-    if not _has_class(session, ours):
-        raise EnvironmentProblem(f"the running Spark session has no class {ours} on its class path", hint=hint)
-
-
-def _must_be_ours(log_store: str, hint: str) -> None:
-    if log_store not in profile.LOG_STORE.values():
-        shown = log_store or "what Delta has by default"
-        raise EnvironmentProblem(f"commits to s3a by {shown} would not be kept apart from another machine's", hint=hint)
-
-
 def _reaching(handle: SessionHandle, stored: Mapping[str, str]) -> SessionHandle:
     """The session, ended where it is to work in an object store and cannot."""
     if stored:
         try:
-            _must_reach_objects(handle.spark)
+            must_reach_objects(handle.spark)
         except BaseException:
             handle.close()
             raise
     return handle
-
-
-def _must_reach_objects(session: SparkSession) -> None:
-    """EnvironmentProblem where the session lacks Hadoop's access to S3: it would be tried again and again, in vain."""
-    if not _has_class(session, "org.apache.hadoop.fs.s3a.S3AFileSystem"):
-        version = session._jvm.org.apache.hadoop.util.VersionInfo.getVersion()  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-        raise EnvironmentProblem(
-            "storage is in s3a, and the Spark session has no Hadoop S3A on its class path",
-            hint=f"say spark.jars.packages: org.apache.hadoop:hadoop-aws:{version} under spark.conf in conf/",
-        )
-
-
-def _has_class(session: SparkSession, name: str) -> bool:
-    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # pyspark is imported already
-
-    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-    try:
-        threads.currentThread().getContextClassLoader().loadClass(name)
-    except Py4JJavaError:
-        return False
-    return True

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
@@ -17,7 +15,8 @@ from etl.engine.metadata.epoch_records import recorded_files
 from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
-from etl.errors import EnvironmentProblem, ExpectationFailed, FlowFailed
+from etl.engine.sources.readable import must_be_readable
+from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, Pin, advance_files, file_drift, files_position, unlisted_drift
 
 if TYPE_CHECKING:
@@ -41,14 +40,6 @@ CORRUPT = "_etl_record"
 ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
 """Where a row that did not parse lay: column, type, and what Spark's `_metadata` calls it. NULL on every other row."""
 
-_ARCHIVES = {
-    ".zip": "ZIP archives",
-    ".7z": "7z archives",
-    ".rar": "RAR archives",
-    ".tgz": "archives",
-    ".tar": "archives",
-    ".xz": "xz",
-}
 _FOREVER = "36500d"  # the file source forgets files older than this behind the newest one
 
 
@@ -115,7 +106,7 @@ class FileSource:
         if not pin.files:
             origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
             return session.createDataFrame([], _as_text(self._schema()) + origin + self._file_column())
-        _must_be_readable(self._spec, pin.files, self._base())
+        must_be_readable(self._spec, pin.files, self._base())
         rows = (
             self._reader_options(session.read)
             .schema(_as_text(self._schema()))
@@ -126,7 +117,7 @@ class FileSource:
     def stream(self, session: SparkSession, *, limited: bool, in_order: bool = False) -> DataFrame:
         """The input as a stream, as `Source.stream` says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
         files = self._listing()
-        _must_be_readable(self._spec, files, self._base())
+        must_be_readable(self._spec, files, self._base())
         pattern, condition = self._pattern(), ""
         if limited and in_order and has_ties(files):
             pattern, condition = self._by_name(files)
@@ -304,74 +295,3 @@ def _modified(status: os.stat_result) -> int:
 
 def _hidden(name: str) -> bool:
     return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
-
-
-def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> None:
-    """Raise EnvironmentProblem for files that Spark would take for text, or leave out without a word; ExpectationFailed as `_must_fit`."""
-    by_folders: dict[tuple[str, ...], str] = {}
-    for name in sorted(files):
-        kind = _ARCHIVES.get(Path(name).suffix.lower())
-        if kind and spec.format in ("csv", "json", "text"):
-            raise EnvironmentProblem(
-                f"source '{spec.name}': Spark cannot read {kind}: {name}",
-                where=str(spec.at),
-                hint="unpack it, or compress each file with gzip or bzip2",
-            )
-        folders = Path(name).parent.parts[len(Path(base).parts) if base else 0 :]
-        by_folders.setdefault(tuple(part.split("=")[0] for part in folders if "=" in part), name)
-    _must_fit(spec, {name for folders in by_folders for name in folders}, files, base)
-    if len(by_folders) > 1:
-        (few, one), (many, other) = sorted(by_folders.items())[:2]
-        raise EnvironmentProblem(
-            f"source '{spec.name}': {one} lies in {_folders(few)}, {other} in {_folders(many)}",
-            where=str(spec.at),
-            hint="keep all files of a source under the same partition folders, or give each kind a source of its own",
-        )
-
-
-def _must_fit(spec: SourceSpec, named: set[str], files: Mapping[str, int], base: str) -> None:
-    """Raise ExpectationFailed for a partition folder whose value its declared type does not have: Spark makes NULL of it, or another number."""
-    declared = {column.name.lower(): column.type for column in ddl.parse(spec.schema or "")} if named else {}
-    depth, judged = len(Path(base).parts) if base else 0, set[str]()
-    for file in sorted(files) if named else ():
-        for part in Path(file).parent.parts[depth:]:
-            name, is_folder, text = part.partition("=")
-            kind = declared.get(unquote(name).lower())
-            if not is_folder or kind is None or part in judged:
-                continue
-            judged.add(part)
-            value = unquote(text)
-            if not value:
-                raise ExpectationFailed(
-                    f"source '{spec.name}': the folder '{part}' has no value for the column '{name}': {file}",
-                    where=str(spec.at),
-                    hint=f"rename the folder (a NULL is {name}=__HIVE_DEFAULT_PARTITION__), or take it away; nothing was written",
-                )
-            if value != "__HIVE_DEFAULT_PARTITION__" and not _is_of(value, kind):
-                raise ExpectationFailed(
-                    f"source '{spec.name}': the folder '{part}' says no {kind.upper()}, which is what the schema declares '{name}' to be: {file}",
-                    where=str(spec.at),
-                    hint=f"rename the folder, or declare '{name}' STRING and cast it in the transform; nothing was written",
-                )
-
-
-def _is_of(value: str, kind: str) -> bool:
-    """Whether a text is a value of a type, written as SQL writes it; of types whose texts only Spark knows, yes."""
-    bits = {"tinyint": 8, "byte": 8, "smallint": 16, "short": 16, "int": 32, "integer": 32, "bigint": 64, "long": 64}
-    kind = kind.lower()
-    if kind in bits:
-        limit = 1 << (bits[kind] - 1)
-        return re.fullmatch(r"[+-]?[0-9]+", value) is not None and -limit <= int(value) < limit
-    if kind == "date":
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            return False
-        return re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
-    if kind == "boolean":
-        return value.lower() in ("true", "false")
-    return True
-
-
-def _folders(names: tuple[str, ...]) -> str:
-    return "the partition folders " + "/".join(f"{name}=…" for name in names) if names else "no partition folder"
