@@ -95,7 +95,7 @@ def check(
 
 
 def row_by_row(frame: DataFrame, changes: frozenset[str]) -> str:
-    """What keeps a frame from being computed row by row of one changes input, in words; empty where nothing does."""
+    """The obstacle to computing a frame row by row of one changes input, in words; empty where there is none."""
     return _RowByRow(analysed_plan(frame), changes).obstacle()
 
 
@@ -145,7 +145,7 @@ class _RowByRow:
         return self._obstacle(node, changing) or next(filter(None, map(self._look, changing)), "")
 
     def _obstacle(self, node: PlanNode, changing: list[PlanNode]) -> str:
-        """What is in the way at the operator itself; `changing`: those of its children that read the changes input."""
+        """The obstacle at the operator itself; `changing`: those of its children that read the changes input."""
         if node.name == "Join":
             return _join(node, changing)
         if node.name == "LateralJoin":  # its right side is made for each row of its left, and reads no changes

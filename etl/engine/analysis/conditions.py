@@ -107,7 +107,7 @@ def _conditions(flow: FlowSpec) -> Iterator[_Condition]:
 
 
 def _volatile(flow: FlowSpec, output: DataFrame, computed: DataFrame) -> Iterator[str]:
-    """What of a condition, `computed` over `output`, differs from run to run: a function, or a column that only `equality: {ignore: …}` lets do so."""
+    """The SQL names of what differs from run to run in a condition, `computed` over `output`: a function, or a column that only `equality: {ignore: …}` lets do so."""
     before, plan = list(volatile_names(analysed_plan(output))), analysed_plan(computed)
     after = list(volatile_names(plan))
     yield from after[: len(after) - len(before)]  # the condition's own come first: it stands above the transform

@@ -105,7 +105,7 @@ class _InexactValues:
         return values
 
     def at(self, node: PlanNode) -> Iterator[_Decision]:
-        """What such values decide in one operator."""
+        """The decisions of such values in one operator."""
         for field, words in _DECIDES.get(node.name, {}).items():
             for expression in expressions(node.fields.get(field)):
                 yield from ((value, words) for value in self.inexact(expression))
@@ -129,7 +129,7 @@ class _InexactValues:
                 yield from self.inexact(expression)
 
     def _in_values(self, column: Expression, operator: str) -> Iterator[_Decision]:
-        """What such values decide where they are compared, ordered by or made a text on their way to another value."""
+        """The decisions of such values where they are compared, ordered by or made a text on their way to another value."""
         name = str(column.fields.get("name", ""))
         for part in column.walk():
             words = ""
@@ -146,7 +146,7 @@ class _InexactValues:
                 yield from ((value, words) for child in read for value in self.inexact(child, operator))
 
     def at_sink(self, plan: PlanNode, flow: FlowSpec) -> Iterator[_Decision]:
-        """What such values decide where the flow's sink tells rows apart by them."""
+        """The decisions of such values where the flow's sink tells rows apart by them."""
         sink = flow.sink
         columns = {name.lower(): identity for identity, name in output_columns(plan)}
         versions = sink.track or (tuple(columns) if sink.strategy == "scd2" else ())

@@ -54,7 +54,7 @@ def mark_groups(name: str, frame: DataFrame, groups: Sequence[GroupSpec]) -> Dat
 
 
 def obstacle(plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> str:
-    """What keeps the plan from being computed group by group, in words; empty where nothing does."""
+    """The obstacle to computing the plan group by group, in words; empty where there is none."""
     try:
         _GroupVisitor(plan, groups, changes).check_output(plan)
     except Obstacle as cause:
@@ -201,7 +201,7 @@ class _GroupVisitor(ColumnVisitor[str]):
         return [(column.identity, self._value(column, values)) for column in columns]
 
     def _value(self, expression: Expression, values: Mapping[int, str]) -> str:
-        """What a projected expression is; `coalesce` of a group's two sides of an outer join is the group again."""
+        """The canonical text of a projected expression; `coalesce` of a group's two sides of an outer join is the group again."""
         whole = expression.children[0] if expression.name == "Alias" else expression
         if whole.name == "Coalesce":
             parts = [child.canonical(values) for child in whole.children]

@@ -1,4 +1,4 @@
-"""Which columns of a plan end in columns that `equality: {ignore: …}` names, and nowhere else: what stands in them may differ from run to run.
+"""Columns of a plan that end in columns that `equality: {ignore: …}` names, and nowhere else: their values may differ from run to run.
 
 They are followed from the output's columns downwards, through projections, filters, joins, unions, aggregates and WITH. A column that
 anything else reads (a filter, a key, another column) is not among them from there on.
@@ -29,7 +29,7 @@ _DECIDING = {
 
 
 def volatile_but(plan: PlanNode, ignored: set[int], clocks: Clocks) -> Iterator[str]:
-    """What differs from run to run anywhere in a plan, without what only the output's columns `ignored` are made of."""
+    """The SQL names of what differs from run to run anywhere in a plan, without what only the output's columns `ignored` are made of."""
     yield from _Volatile(clocks).below(plan, ignored)
 
 
@@ -42,7 +42,7 @@ class _Volatile:
         """The number of a definition of WITH → for each of its readings the places of the columns that are free there."""
 
     def below(self, node: PlanNode, free: set[int]) -> Iterator[str]:
-        """What differs from run to run in an operator and below it, but for what only its columns `free` are made of."""
+        """The SQL names of what differs from run to run in an operator and below it, but for what only its columns `free` are made of."""
         if node.name == "WithCTE":
             yield from self._with(node, free)
             return

@@ -11,7 +11,7 @@ MARK = "etl_input:"
 
 
 class ChangesReads:
-    """Which operators of a plan read changes inputs, by themselves or through a name that WITH gives."""
+    """The operators of a plan that read changes inputs, by themselves or through a name that WITH gives."""
 
     def __init__(self, plan: PlanNode, changes: frozenset[str]) -> None:
         self._marks = {MARK + name for name in changes}

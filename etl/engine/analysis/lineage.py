@@ -49,7 +49,7 @@ class Expression:
         return f"{self.name}({','.join([*own, *(child.canonical(values) for child in self.children)])})"
 
     def outcome(self) -> list[int]:
-        """Of a subquery expression the identities of the columns that its query gives; empty of all others."""
+        """The identities of the columns that a subquery's query gives; empty for any other expression."""
         plan = plan_in(self.fields)
         return [identity for identity, _ in output_columns(plan)] if plan is not None else []
 
@@ -61,7 +61,7 @@ class Expression:
 
 
 class Derivations:
-    """How each column anywhere in a plan is made: by which expression in which operator, or as the same as other columns."""
+    """The derivation of each column anywhere in a plan: by which expression in which operator, or as the same as other columns."""
 
     def __init__(self, plan: PlanNode) -> None:
         self._of: dict[int, list[tuple[str, Expression]]] = {}
@@ -138,7 +138,7 @@ def _columns(node: PlanNode, field: str) -> list[tuple[int, str]]:
 
 
 def join_type(join: PlanNode) -> str:
-    """Which rows a join keeps, as Spark names it: `Inner`, `LeftOuter`, `LeftSemi` and so on."""
+    """The name of a join's type in Spark: `Inner`, `LeftOuter`, `LeftSemi` and so on."""
     kind = join.fields.get("joinType", {})
     return simple(str(kind.get("object", kind)))
 

@@ -50,7 +50,7 @@ class _Unsettled(Exception):
 
 
 def unsettled(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Diagnostic | None:
-    """What open results decide in a flow whose mode is update; None where they decide nothing."""
+    """A diagnostic where open results decide about the rows of a flow whose mode is update; None where they decide nothing."""
     if flow.state is None or flow.state.output_mode != "update":
         return None
     try:
@@ -123,7 +123,7 @@ def _must_be_settled(node: PlanNode, open_columns: Mapping[int, _Way]) -> None:
 
 
 def _way(value: Expression, open_columns: Mapping[int, _Way]) -> _Way | None:
-    """How later rows change a value; of a condition: whether it comes to hold and then holds for good (it rises), or the other way round."""
+    """The way in which later rows change a value, None where they do not; of a condition: whether it comes to hold and then holds for good (it rises), or the other way round."""
     if value.name == "AttributeReference":
         return open_columns.get(value.identity)
     if value.name == "AggregateExpression":
@@ -164,7 +164,7 @@ def _type(value: Expression) -> str:
 
 
 def _digits(name: str) -> tuple[int, int] | None:
-    """How many digits an exact number has before and after its point."""
+    """The numbers of digits of an exact number type before and after its point; None of any other type."""
     if name in _DIGITS:
         return _DIGITS[name], 0
     decimal = _DECIMAL.fullmatch(name)

@@ -51,14 +51,14 @@ _DAYS = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 
 
 def volatile_in(node: PlanNode, clocks: Clocks = frozenset()) -> Iterator[str]:
-    """What differs from run to run in an operator's own expressions, as SQL calls it."""
+    """The SQL names of what differs from run to run in an operator's own expressions."""
     for value in node.fields.values():
         for expression in expressions(value):
             yield from volatile_of(expression, clocks)
 
 
 def volatile_of(expression: Expression, clocks: Clocks = frozenset()) -> Iterator[str]:
-    """What differs from run to run in an expression, as SQL calls it; `clocks`: the constants that the clock was read for."""
+    """The SQL names of what differs from run to run in an expression; `clocks`: the constants that the clock was read for."""
     for part in expression.walk():
         if part.name in _FUNCTIONS:
             yield _FUNCTIONS[part.name]

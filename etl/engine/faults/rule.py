@@ -48,5 +48,5 @@ class Rule:
 
     @property
     def advice(self) -> str:
-        """What to do next."""
+        """The hint of what to do next."""
         return self.hint or {True: AGAIN, False: CORRECT, None: DOUBTFUL}[self.passes]

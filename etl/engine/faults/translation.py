@@ -1,6 +1,6 @@
 """Errors of Spark, Delta and user code translated: what happened, where in the user's files, what next, and whether to retry.
 
-Whether another try may help is told by the table of rules in `faults`. What no rule speaks of is tried again, and its advice says so.
+The table of rules in `faults` decides whether another try may help. What no rule speaks of is tried again, and its advice says so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def translate(cause: BaseException, flow: FlowSpec) -> Failure:
 
 @contextmanager
 def translated(flow: FlowSpec) -> Iterator[None]:
-    """Whatever the body raises, raised as an error that a person can read."""
+    """Raise whatever the body raises as an error that a person can read: EnvironmentProblem, ExpectationFailed or FlowFailed."""
     try:
         yield
     except EtlError:
@@ -117,7 +117,7 @@ def _own(cause: EtlError) -> Failure:
 
 
 def _words(evidence: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, str]:
-    """What stands in a rule's message: the groups of its pattern, and what the flow knows of them."""
+    """The values of the names in a rule's message: the groups of its pattern, and what the flow knows of them."""
     words = {key: value or "" for key, value in (judgement.match.groupdict() if judgement.match else {}).items()}
     # The target, to which a task was writing, is named first; the damaged file is the one that was read.
     file = _FILE.search(_WRITING.sub("", evidence.text))
@@ -134,7 +134,7 @@ def _words(evidence: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str
 
 
 def _malformed(words: dict[str, str], flow: FlowSpec) -> dict[str, str]:
-    """Where a record is no row, and why; the reason and the record hold values, which may be sensitive."""
+    """The place of a record that is no row, the reason and the record; these two hold values, which may be sensitive."""
     file, line, why, record = (words.get(f"malformed_{part}", "") for part in ("file", "line", "why", "record"))
     path = unquote(urlsplit(file).path)
     hidden = bool(sensitive(flow))

@@ -40,11 +40,11 @@ class PlanNode:
 
     @property
     def cte(self) -> str:
-        """Of a definition in a WITH, and of an operator that reads one, the number that they share; of others empty."""
+        """The number that a definition in a WITH shares with the operators that read it; empty for any other operator."""
         return str(self.fields.get(_CTE_NUMBERS.get(self.name, ""), ""))
 
     def definitions(self) -> tuple[PlanNode, ...]:
-        """What the names of a WITH stand for, each after those that it reads; of any other operator none."""
+        """The definitions of a WITH, each after those that it reads; none for any other operator."""
         return tuple(child for child in self.children if child.name == "CTERelationDef")
 
     def body(self) -> PlanNode:

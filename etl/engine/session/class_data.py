@@ -39,7 +39,7 @@ class Archive:
 
     @property
     def draft(self) -> Path:
-        """Where a JVM leaves a new one, before it counts."""
+        """The file that a JVM writes a new archive to, before it counts."""
         return self.path.with_suffix(".draft")
 
     def use(self) -> list[str]:

@@ -29,13 +29,13 @@ _LEAVING = re.compile(
 _PATIENCE_S, _SOON_S, _POLL_S = 20.0, 2.0, 0.05
 _SIGNALLED = 128  # and the signal's number: a shell's exit code of what died by a signal
 
-ContextState = Literal["lives", "stopped", "leaving"]
-"""Of a Spark context: `stopped` in a JVM that lives, and so of no use any more; `leaving` with its JVM, or with no answer."""
+SparkStatus = Literal["lives", "stopped", "leaving"]
+"""The status of a Spark context: `stopped` in a JVM that lives, and so of no use any more; `leaving` with its JVM, or with no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """What a JVM died of.
+    """The cause of a JVM's death, in words.
 
     Attributes:
         what: what happened, for a person.
@@ -70,8 +70,8 @@ def of_external(cause: BaseException | None = None) -> Death | None:
         code = exit_code(process, cause)
         if code is not None:
             return of_exit_code(code, "", "", killed=False, ours=False)
-    if cause is not None and context_state() == "stopped":
-        return of_stopped_context("", "", ours=False)
+    if cause is not None and spark_status() == "stopped":
+        return of_stopped_spark("", "", ours=False)
     if process is not None or cause is None or not is_lost(cause):
         return None
     parameters = client.java_parameters if hasattr(client, "java_parameters") else client.gateway_parameters
@@ -95,25 +95,24 @@ def exit_code(process: Popen[bytes], cause: BaseException | None) -> int | None:
 
 
 def _patience(cause: BaseException | None) -> float:
-    """How many seconds a JVM is waited for in which `cause` was met."""
+    """The number of seconds to wait for the end of a JVM in which `cause` was met."""
     if cause is None:
         return 0.0
     from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # there is a JVM, so it is imported already
 
     text = _text(cause)
-    state = (
-        context_state()
-    )  # whatever was met: a context that is being torn down throws anything, NullPointerExceptions first
-    if state == "stopped":
+    # Whatever was met: a context that is being torn down throws anything, NullPointerExceptions first.
+    status = spark_status()
+    if status == "stopped":
         return 0.0
     is_cut_off = any(isinstance(error, Py4JNetworkError) for error in _chain(cause))
-    if state == "leaving" or _LEAVING.search(text) or is_cut_off:
+    if status == "leaving" or _LEAVING.search(text) or is_cut_off:
         return _PATIENCE_S  # shutdown hooks take their time
     return _SOON_S if is_lost(cause) or is_memory(cause) else 0.0
 
 
-def context_state() -> ContextState:
-    """The state of this process's Spark context; `lives` where there is none."""
+def spark_status() -> SparkStatus:
+    """The status of this process's Spark context; `lives` where there is none."""
     from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
     from pyspark import SparkContext  # noqa: PLC0415
 
@@ -196,7 +195,7 @@ def _of_memory(kind: str, memory: str, *, ours: bool) -> Death:
     return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
 
 
-def of_stopped_context(words: str, memory: str, *, ours: bool) -> Death:
+def of_stopped_spark(words: str, memory: str, *, ours: bool) -> Death:
     """The death of a context that is stopped in a JVM that lives: Spark stops it where one of its own threads cannot go on.
 
     `words`: the JVM's last. `memory`: its `spark.driver.memory`.
@@ -238,7 +237,7 @@ def _again(*, ours: bool) -> str:
 
 
 def kills_by_the_system() -> int | None:
-    """How many processes the kernel has killed for want of memory, in this container or else on this machine; None where it does not say."""
+    """The number of processes that the kernel has killed for want of memory, in this container or else on this machine; None where it does not say."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().splitlines()[-1].rpartition("::")[2]
         events = Path("/sys/fs/cgroup", group.lstrip("/"), "memory.events")

@@ -15,15 +15,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 from etl.engine.session.death import (
     Death,
-    context_state,
     exit_code,
     is_lost,
     is_memory,
     kills_by_the_system,
     of_exit_code,
     of_external,
-    of_stopped_context,
+    of_stopped_spark,
     signal_of,
+    spark_status,
 )
 from etl.errors import EnvironmentProblem
 
@@ -114,8 +114,8 @@ class Gateway:
         code, words = exit_code(self.process, cause), self.last_words(lines=200)
         if code is not None:
             return of_exit_code(code, words, self.memory, killed=self._system_was_short(), ours=True)
-        is_stopped = cause is not None and context_state() == "stopped"
-        return of_stopped_context(words, self.memory, ours=True) if is_stopped else None
+        is_stopped = cause is not None and spark_status() == "stopped"
+        return of_stopped_spark(words, self.memory, ours=True) if is_stopped else None
 
     def death_at_start(self) -> Death | None:
         """The JVM's death before it answered anything; None where it ended by itself, and its last words say why."""
@@ -160,7 +160,7 @@ def death_behind(cause: BaseException) -> Death | None:
     """The death of the JVM, ours or external, that an exception comes of; None where it lives."""
     if "pyspark" not in sys.modules:
         return None
-    if not is_lost(cause) and not is_memory(cause) and context_state() == "lives":
+    if not is_lost(cause) and not is_memory(cause) and spark_status() == "lives":
         return None
     ours = launched()
     if not ours:

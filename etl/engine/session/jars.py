@@ -66,7 +66,7 @@ FILES = Path(__file__).parents[1] / "jvm" / "twilight-files.jar"
 
 
 def class_path(java: str) -> tuple[Path, ...]:
-    """What a session of ours has before Spark's own jars, and what a class-data archive is made of; raises as `jars` does."""
+    """The jars that a session of ours has before Spark's own, and that a class-data archive is made of; raises as `jars` does."""
     return (*jars(java), readers())
 
 
@@ -86,7 +86,7 @@ def readers() -> Path:
 
 
 def cache_root() -> Path:
-    """Where everything that can be made again is kept: $TWILIGHT_CACHE, or twilight-etl in the user's cache folder."""
+    """The folder of everything that can be made again: $TWILIGHT_CACHE, or twilight-etl in the user's cache folder."""
     named = os.environ.get("TWILIGHT_CACHE")
     if named:
         return Path(named).absolute()
@@ -94,7 +94,10 @@ def cache_root() -> Path:
 
 
 def jars(java: str) -> tuple[Path, ...]:
-    """The jars' places in the cache, fetched where they are missing or not what they should be."""
+    """The jars' places in the cache, fetched where they are missing or not what they should be.
+
+    Raises EnvironmentProblem where they cannot be fetched, or the cache cannot be written.
+    """
     root = cache_root() / "jars"
     if any(not _known_good(root / jar.file) for jar in JARS):
         _fetch(root, java)

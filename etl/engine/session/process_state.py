@@ -1,4 +1,4 @@
-"""What a run changes of the process it works in, and puts back at its end: who the active session is, and what pyspark logs."""
+"""The state of the process that a run changes and puts back at its end: the active session, and what pyspark logs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _STATE = _State()
 
 
 def external_runs() -> int:
-    """How many runs of this process work in an external session now."""
+    """The number of runs of this process that work in an external session now."""
     return _STATE.external_runs
 
 

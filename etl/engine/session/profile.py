@@ -16,7 +16,7 @@ from etl.config.checks.pinned_settings import DELTA, LOG_STORE, PINNED, TIMEZONE
 __all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned.py: also what `validate` refuses
 
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
-"""Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
+"""The patterns of settings, and of options of readers, that Spark's UI and event log show as stars."""
 
 READER = "twilight.files.JsonFiles"
 """One of our readers of files: a session that has it has all of them."""

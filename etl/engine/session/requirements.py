@@ -1,4 +1,4 @@
-"""What a session must have before it is worked in: a JVM, Delta, our readers of files, our log store and Hadoop's access to S3."""
+"""The requirements of a session, checked before it is worked in: a JVM, Delta, our readers of files, our log store and Hadoop's access to S3."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Sessions:
             return is_external
 
     def bury(self, handle: SessionHandle, cause: BaseException) -> Death | None:
-        """How the JVM died in which a flow met `cause`, and None where it lives; `get` then gives a session in a new one, where it was ours."""
+        """The death of the JVM in which a flow met `cause`, None where it lives; `get` then gives a session in a new one, where it was ours."""
         death = handle.death(cause)
         if death is not None:
             with self._lock:

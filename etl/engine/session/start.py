@@ -207,7 +207,7 @@ def _open_local(
 
 
 def _hiding(spec: SparkSpec) -> dict[str, str]:
-    """What keeps the values of settings that hold secrets out of Spark's UI and event log."""
+    """The setting that keeps the values of settings that hold secrets out of Spark's UI and event log."""
     pattern = dict(spec.conf).get(profile.HIDDEN_SETTINGS, "")
     return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, pattern)}
 

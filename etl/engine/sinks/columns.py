@@ -1,4 +1,4 @@
-"""What the sinks that compare rows need of the columns of those rows."""
+"""The columns that sinks need which compare rows."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _ALL = str(2**31 - 1)
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-"""What Delta's change feed adds to the columns of a table."""
+"""The columns that Delta's change feed adds to those of a table."""
 
 
 def _named(table: str) -> dict[str, Any]:
-    """What a position says of the table that it is of: its id, where that is known."""
+    """The part of a position that names the table: its id, where that is known."""
     return {"table": table} if table else {}
 
 

@@ -38,7 +38,7 @@ _READERS = {
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
 ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
-"""Where a row that did not parse lay: column, type, and what Spark's `_metadata` calls it. NULL on every other row."""
+"""The columns that say where a row lay that did not parse, NULL on every other row: name, type, field of Spark's `_metadata`."""
 
 _FOREVER = "36500d"  # the file source forgets files older than this behind the newest one
 
@@ -84,7 +84,7 @@ class FileSource:
         return drift
 
     def withdrawn(self, log: SourceLog, epoch: int) -> str:
-        """How the files have changed, in words, that an epoch which was never committed is to read; empty where they have not."""
+        """The change, in words, of the files that an epoch which was never committed is to read; empty where there is none."""
         try:
             listed = self._relative(files_of_epoch(log, epoch))
         except FlowFailed:  # a damaged checkpoint, which the decision names
@@ -190,7 +190,7 @@ class FileSource:
         return frame if same and not more else frame.selectExpr(*shown, *more)
 
     def _file_column(self) -> str:
-        """What a schema gains where rows have `_metadata`, the column of their file: `, _metadata STRUCT<…>`."""
+        """`, _metadata STRUCT<…>`, for the schema of rows that have the column of their file; empty where they have not."""
         fields = ", ".join(f"{name} {kind}" for name, kind in FIELDS)
         return f", {COLUMN} STRUCT<{fields}>" if self._spec.tells_files else ""
 
@@ -213,7 +213,7 @@ class FileSource:
         return reader.option("basePath", self._base()) if self._base() else reader
 
     def _base(self) -> str:
-        """Where partition folders start: the path itself, or the folder above a glob."""
+        """The folder below which partition folders start: the path itself, or the folder above a glob; empty where the path is a file."""
         if self._is_glob:
             return literal_folder(self._path)
         return self._path if Path(self._path).is_dir() else ""
@@ -243,7 +243,7 @@ class FileSource:
         return {name: modified for name, modified in files.items() if start is None or modified >= start}
 
     def _counting(self, files: Mapping[str, int]) -> dict[str, int]:
-        """Of the files that a stream has listed those that count: a pattern of names meets folders, too, and Spark lists what is in them."""
+        """Those of the files that a stream has listed which count: a pattern of names meets folders, too, and Spark lists what is in them."""
         since = self._since_start(files)
         if self._is_glob and crosses_folders(self._path):
             return since

@@ -152,7 +152,7 @@ def _values(index: int, column: Column, kind: str) -> Column:
 
 
 def _bound(row: Mapping[str, Any], index: int, kind: str) -> _Bound | None:
-    """What the aggregates say of a column; None where a filter can use nothing of its type."""
+    """The bound of a column, from the aggregates; None where a filter can use nothing of its type."""
     if kind not in (*_PLAIN, "timestamp"):
         return None
     values = tuple(row[f"values_{index}"]) if kind in _PLAIN and f"values_{index}" in row else None
@@ -160,7 +160,7 @@ def _bound(row: Mapping[str, Any], index: int, kind: str) -> _Bound | None:
 
 
 def _condition(bound: _Bound, expression: str, frame: DataFrame) -> Column | None:
-    """What the rows of an affected group fulfil whose `expression` has that bound; None where it is no column, plain or truncated."""
+    """The condition on rows of an affected group whose `expression` has that bound; None where it is no column, plain or truncated."""
     names = {quoted(name).lower() for name in frame.columns} | {name.lower() for name in frame.columns}
     plain = _COLUMN.fullmatch(expression)
     if plain and plain.group(1).lower() in names:

@@ -1,4 +1,4 @@
-"""What a flow promises of its output: `columns` and `primary_key`, judged before anything is written."""
+"""The contract of a flow's output: `columns` and `primary_key`, judged before anything is written."""
 
 from __future__ import annotations
 
