@@ -97,6 +97,27 @@ def unreasoned(text: str) -> Iterator[int]:
                 yield token.start[0]
 
 
+def kinds_asked(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Comparisons of something that is called a kind with the name of one."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        sides = [node.left, *node.comparators]
+        asks = any("kind" in {getattr(side, "attr", ""), getattr(side, "id", "")} for side in sides)
+        names = {value.value for side in sides for value in ast.walk(side) if isinstance(value, ast.Constant)}
+        if asks and names & {"rows", "groups", "state", "full"}:
+            yield node, ast.unparse(node)
+
+
+def functions_of(file: str) -> dict[str, set[str]]:
+    """The functions of a module, each with the names that it uses."""
+    return {
+        function.name: {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+        for function in ast.walk(parsed(ROOT / file))
+        if isinstance(function, ast.FunctionDef)
+    }
+
+
 def everywhere(files: list[Path], look: Callable[[ast.AST], Iterator[tuple[ast.AST, str]]]) -> list[str]:
     return [shown(file, node, name) for file in files for node, name in look(parsed(file))]
 
@@ -106,32 +127,53 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph("etl", include_external_packages=True, cache_dir=None)
 
 
-def test_within_its_module_only_run_epoch_reaches_a_sink() -> None:
-    tree = parsed(ROOT / "etl/engine/run/epoch.py")
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    mentions = {
-        name: {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-        for name, function in functions.items()
+def test_only_an_epoch_and_a_part_computed_anew_reach_a_sink(imports: grimp.ImportGraph) -> None:
+    committing = functions_of("etl/engine/run/epoch_commit.py")
+    assert {name for name, used in committing.items() if "SINKS" in used} == {"commit_epoch"}
+    assert imports.find_modules_that_directly_import("etl.engine.sinks") == {"etl.engine.run.epoch_commit"}
+    assert imports.find_modules_that_directly_import("etl.engine.run.epoch_commit") == {
+        "etl.engine.run.epoch",
+        "etl.engine.run.recount",  # its counts alone
     }
-    reaching = {name for name, used in mentions.items() if "SINKS" in used}
-    assert reaching, "nothing calls a sink any more: this test looks in the wrong place"
-    while reaching != {"run_epoch"}:
-        (name,) = reaching
-        reaching = {caller for caller, used in mentions.items() if name in used}
-    assert mentions["__call__"] >= {"run_epoch"}, "a stream's micro-batch goes through run_epoch"
+    epochs = functions_of("etl/engine/run/epoch.py")
+    assert {name for name, used in epochs.items() if "commit_epoch" in used} == {"run_epoch", "recompute_part"}
+    recounting = functions_of("etl/engine/run/recount.py")
+    assert not any("commit_epoch" in used for used in recounting.values())
 
 
-def test_both_modes_backfills_and_replays_go_through_run_epoch(imports: grimp.ImportGraph) -> None:
-    assert imports.find_modules_that_directly_import("etl.engine.run.epoch") == {
-        "etl.engine.run.flow",
-        "etl.operations.recompute.backfill",
-        "etl.operations.recompute.replay",
+def test_both_modes_go_through_run_epoch_backfills_and_replays_through_recompute_part(
+    imports: grimp.ImportGraph,
+) -> None:
+    def callers(name: str) -> set[str]:
+        modules = imports.find_modules_that_directly_import("etl.engine.run.epoch")
+        files = {module: Path(*module.split(".")).with_suffix(".py").as_posix() for module in modules}
+        return {module for module, file in files.items() if any(name in used for used in functions_of(file).values())}
+
+    run = "etl.engine.run"
+    assert callers("run_epoch") == {f"{run}.attempt", f"{run}.stream", f"{run}.epoch_function"}
+    recompute = "etl.operations.recompute"
+    assert callers("recompute_part") == {f"{recompute}.backfill", f"{recompute}.replay"}
+    assert "EpochFunction" in functions_of("etl/engine/run/stream.py")["drive"], "micro-batches go through run_epoch"
+
+
+def test_nobody_but_the_kinds_asks_for_a_kind() -> None:
+    """A kind's name is compared where it is decided, and nowhere else: what differs between kinds is asked of its value or its traits."""
+    decide = {
+        "etl/engine/run/analyse.py",
+        "etl/engine/analysis/classify.py",
+        "etl/planning/kinds.py",
+        "etl/planning/sql.py",
     }
-    driver = parsed(ROOT / "etl/engine/run/flow.py")
-    called = {
-        node.func.id for node in ast.walk(driver) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert {"run_epoch", "EpochFunction"} <= called
+    wings = ("etl/engine/", "etl/planning/", "etl/operations/")
+    room = [
+        file
+        for file in PACKAGE
+        if (name := file.relative_to(ROOT).as_posix()).startswith(wings)
+        and name not in decide
+        and not name.startswith(("etl/engine/kinds/", "etl/engine/state/"))
+    ]
+    assert everywhere(room, kinds_asked) == []
+    assert everywhere([ROOT / file for file in sorted(decide)], kinds_asked), "the rule has lost its sight"
 
 
 def test_nothing_but_sinks_and_the_quarantine_commits_rows() -> None:
@@ -231,6 +273,8 @@ def test_nothing_is_left_undone() -> None:
         (names_of_jvm, "frame.rdd.map(f)"),
         (names_of_jvm, "getattr(session, '_jvm')"),
         (names_of_jvm, "from pyspark import SparkContext"),
+        (kinds_asked, "job.kind == 'state'"),
+        (kinds_asked, "kind not in ('groups', 'full')"),
         (writes, "rows.write.format('delta')"),
         (writes, "session.sql('MERGE INTO t USING s')"),
         (writes, "session.sql(f'INSERT INTO {t} VALUES (1)')"),

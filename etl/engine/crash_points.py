@@ -70,24 +70,24 @@ def armed(point: Point, nth: int = 1, *, deed: Callable[[], None] | None = None)
 
     With a `deed`, such as the end of somebody else, that is done instead, once, and whoever came there goes on.
     """
-    found = Armed(point, nth - 1, deed=deed)
+    trap = Armed(point, nth - 1, deed=deed)
     with _LOCK:
-        _ARMED.append(found)
+        _ARMED.append(trap)
     try:
-        yield found
+        yield trap
     finally:
         with _LOCK:
-            _ARMED.remove(found)
+            _ARMED.remove(trap)
 
 
 def reach(point: Point) -> None:
     """Say that `point` is reached: nothing happens, unless a test has armed it."""
-    wanted = os.environ.get(VARIABLE)
-    if wanted is None and not _ARMED:
+    variable = os.environ.get(VARIABLE)
+    if variable is None and not _ARMED:
         return
     with _LOCK:
-        if wanted is not None:
-            _killing(wanted)
+        if variable is not None:
+            _killing(variable)
         for item in _ARMED:
             if item.crashed and item.deed is not None:
                 continue
@@ -112,9 +112,9 @@ _KILLING: list[Armed] = []
 _SIGNAL: list[int] = [signal.SIGKILL]
 
 
-def _killing(wanted: str) -> None:
+def _killing(setting: str) -> None:
     """What the environment variable asks for, read once."""
     if not _KILLING:
-        name, nth, by, *_ = (*wanted.split(":"), "", "")
+        name, nth, by, *_ = (*setting.split(":"), "", "")
         _SIGNAL[0] = signal.Signals[by] if by else signal.SIGKILL
         _KILLING.append(Armed(Point(name), int(nth or 1) - 1))

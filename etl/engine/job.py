@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.engine.metadata.offset_log import SourceLog
+from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, InputSpec, Scalar, SourceSpec, StateSpec, Strategy
     from etl.engine.metadata.generations import Generation
     from etl.engine.storage.layout import FlowPaths
-    from etl.planning.plan import Committed, Kind
+    from etl.planning.kinds import Kind, KindTraits
+    from etl.planning.plan import Committed
     from etl.planning.position import Pin
 
 
@@ -37,7 +39,15 @@ def by_name(inputs: Iterable[Input]) -> tuple[Input, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One flow in one generation of one run."""
+    """One flow in one generation of one run.
+
+    Attributes:
+        folder: The pipeline's, where its Python modules lie.
+        has_change_readers: Whether a flow of the pipeline reads the target's changes.
+        last_epoch: 0 for a batch, which is epoch 0 and nothing more; None for a stream, and for state, which is drained.
+        pins: Of state: what its query reads the snapshots at.
+        run_ts: Within an epoch whose SQL says run_ts(): its instant, as ISO 8601 writes it.
+    """
 
     pipeline: str
     flow: FlowSpec
@@ -49,12 +59,17 @@ class Job:
     run_id: str
     fingerprint: str
     params: tuple[tuple[str, Scalar], ...]
-    folder: str  # of the pipeline, where its Python modules lie
+    folder: str
     project: str
-    followed: bool  # whether a flow of the pipeline reads the target's changes
-    last_epoch: int | None  # 0 for a batch, which is epoch 0 and nothing more; None for state, which is drained
-    pins: tuple[tuple[str, Pin], ...] = ()  # state: what its query reads the snapshots at
-    run_ts: str | None = None  # within an epoch whose SQL says run_ts(): its instant, as ISO 8601 writes it
+    has_change_readers: bool
+    last_epoch: int | None
+    pins: tuple[tuple[str, Pin], ...] = ()
+    run_ts: str | None = None
+
+    @property
+    def traits(self) -> KindTraits:
+        """What sets the flow's kind apart from the others."""
+        return KIND_TRAITS[self.kind]
 
     @property
     def changes(self) -> tuple[Input, ...]:
@@ -75,15 +90,20 @@ class Job:
         return self.changes[0]
 
     @property
-    def rereads(self) -> bool:
+    def reads_inputs_whole(self) -> bool:
         """Whether an epoch reads its changes inputs whole as well, and not only what is new of them."""
-        return self.kind == "groups" or self.arriving.source.feed
+        return self.traits.needs_whole_inputs or self.arriving.source.feed
+
+    @property
+    def recomputed_by(self) -> tuple[str, ...]:
+        """The target's columns whose rows are computed anew together: those of the flow's groups, else the sink's keys."""
+        return tuple(group.column for group in self.flow.groups) or self.flow.sink.keys
 
     def log_of(self, item: Input) -> SourceLog:
         """What the generation's checkpoint tells of a changes input; its record tells which source of the query it is."""
-        known = dict(self.generation.sources)
-        return SourceLog(self.generation.checkpoint, known.get(item.name, self.changes.index(item)))
+        indexes = dict(self.generation.sources)
+        return SourceLog(self.generation.checkpoint, indexes.get(item.name, self.changes.index(item)))
 
-    def holds(self, committed: Committed | None) -> bool:
-        """Whether an epoch is kept back: its generation replaces the target once it is drained, and not before."""
-        return self.generation.held and (committed is None or committed.generation < self.generation.number)
+    def stages(self, committed: Committed | None) -> bool:
+        """Whether an epoch is staged: its generation replaces the target once it is drained, and not before."""
+        return self.generation.staged and (committed is None or committed.generation < self.generation.number)

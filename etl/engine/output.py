@@ -34,25 +34,32 @@ Replaces: TypeAlias = Literal["nothing", "all"] | Groups | Rows
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What an epoch reads: after `frm` (None: from the beginning), up to `to`.
+    """What an epoch reads: after `start` (None: from the beginning), up to `to`.
 
-    `pins` hold every input that can be read whole fast: a snapshot at its version, a changes input at the epoch's end.
+    Attributes:
+        pins: Input → where it can be read whole fast: a snapshot at its version, a changes input at the epoch's end.
+        replacement_reads: Input → what is read in place of a micro-batch that Spark's stream would misread.
     """
 
-    frm: Position | None
+    start: Position | None
     to: Position
     pins: Mapping[str, Pin]
-    instead: Mapping[str, Pin] = field(default_factory=dict)  # of a micro-batch that Spark's stream would misread
+    replacement_reads: Mapping[str, Pin] = field(default_factory=dict)
     epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One input of an epoch, parsed, with what did not parse and the tally of both."""
+    """One input of an epoch, parsed, with what did not parse and the tally of both.
+
+    Attributes:
+        malformed: The text of each row that did not parse, and where it lay; None where nothing is to be kept.
+        tally: `read` and `malformed`; None for snapshots, which are not counted.
+    """
 
     parsed: DataFrame
-    malformed: DataFrame | None  # the text, and where it lay; None where nothing is to be kept
-    tally: Tally | None  # `read` and `malformed`; None for snapshots, which are not counted
+    malformed: DataFrame | None
+    tally: Tally | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,7 +254,7 @@ class _Log:
                 "two writers were at work; rebuild with --full-refresh",
             )
         elif previous is None or stamp.generation > previous.generation:
-            if previous is not None and stamp.generation <= previous.retired:
+            if previous is not None and stamp.generation <= previous.rolled_back_upto:
                 self._find(
                     commit.version,
                     f"is of generation {stamp.generation}, which was rolled back",
@@ -278,7 +278,7 @@ class _Log:
                 f"is epoch {stamp.epoch} after epoch {previous.epoch}",
                 "rows were written twice; rebuild with --full-refresh",
             )
-        elif every_epoch and stamp.frm != previous.to:
+        elif every_epoch and stamp.start != previous.to:
             self._find(
                 commit.version,
                 "does not start where the commit before it ended",
@@ -314,7 +314,7 @@ class _Log:
                 f"is a backfill at generation {stamp.generation} epoch {stamp.epoch}, after {where} and not from where that ended",
                 "two writers were at work; rebuild with --full-refresh",
             )
-        elif stamp.frm != stamp.to or (every_epoch and not self._follows(stamp)):
+        elif stamp.start != stamp.to or (every_epoch and not self._follows(stamp)):
             self._find(version, "is a backfill that moves the position, or goes back", "rebuild with --full-refresh")
 
     def _follows(self, stamp: Provenance) -> bool:

@@ -16,7 +16,8 @@ from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSi
 from etl.planning.decision import decide, told_as_int96
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.plan import STRATEGIES, FlowPlan, Plan
+from etl.planning.kinds import KIND_TRAITS
+from etl.planning.plan import FlowPlan, Plan
 from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from etl.config.spec import FlowSpec, Mode, PipelineSpec
     from etl.planning.decision import Opened
-    from etl.planning.plan import Action, Committed, Kind
+    from etl.planning.kinds import Kind
+    from etl.planning.plan import Action, Committed
 
 
 def plan(
@@ -92,7 +94,7 @@ def _flow(
     committed, opened, generation = None, None, None
     action: Action = "after upstream"
     reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
-    doubt = verification_record.doubt(spec, flow, digest)
+    doubt = verification_record.warning_of(spec, flow, digest)
     warnings = [f"{flow.name}: {doubt}"] if doubt else []
     problems = []
     if not moving:
@@ -120,7 +122,7 @@ def _flow(
     if dated and told_as_int96(dated) not in reason:
         warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")
     kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
-    strategy = flow.sink.strategy or (STRATEGIES[kind] if kind else None)
+    strategy = flow.sink.strategy or (KIND_TRAITS[kind].default_strategy if kind else None)
     found = FlowPlan(
         flow=flow,
         mode=mode,
@@ -152,5 +154,5 @@ def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:
         return opened.kind, "Spark's analysed plan, when the generation was opened"
     found = classify_flow(flow)
     if found is not None:
-        return found.kind, f"{found.operator} at {found.at}" if found.kind == "full" else found.operator
+        return found.kind, f"{found.operator} at {found.at}" if not KIND_TRAITS[found.kind].streams else found.operator
     return None, "Spark's analysed plan, when the flow first runs"

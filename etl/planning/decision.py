@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from etl.planning.kinds import KIND_TRAITS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.config.spec import InputSpec, Mode
-    from etl.planning.plan import Action, Committed, Kind
+    from etl.planning.kinds import Kind
+    from etl.planning.plan import Action, Committed
     from etl.planning.position import Drift
 
 
@@ -18,17 +21,26 @@ _DUE = "a run ended before the results that were due were written"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The newest generation that was started, and how far Spark's checkpoint of it has come."""
+    """The newest generation that was started, and how far Spark's checkpoint of it has come.
+
+    Attributes:
+        planned_epoch: The newest epoch in Spark's offset log, which was started; None where none was.
+        completed_epoch: The newest epoch in Spark's commit log; None where none was committed.
+        drained: Of state: False where results may be due that no epoch has written yet.
+        damage: What of its checkpoint cannot be read, with the file; empty where all of it can.
+        feeds: The inputs that it reads by what came and went; None where that is not known.
+        left_out: Of state: whether rows came late, which one epoch over all rows would have taken.
+    """
 
     number: int
     fingerprint: str
     kind: Kind
-    offered: int | None  # the newest epoch with an offset: it was started
-    finished: int | None  # the newest epoch that Spark knows as committed
-    drained: bool = True  # state: False where results may be due that no epoch has written yet
-    damage: str = ""  # what of its checkpoint cannot be read, with the file
-    feeds: tuple[str, ...] | None = None  # the inputs that it reads by what came and went; None: not known
-    left_out: bool = False  # state: rows came late, which one epoch over all rows would have taken
+    planned_epoch: int | None
+    completed_epoch: int | None
+    drained: bool = True
+    damage: str = ""
+    feeds: tuple[str, ...] | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +53,40 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FlowState:
-    """Everything a decision needs to know of one flow: its target, its newest generation, its inputs."""
+    """Everything a decision needs to know of one flow: its target, its newest generation, its inputs.
+
+    Attributes:
+        drifts: How each input has moved since what the target has committed; empty where nothing is committed.
+        newest: The greatest number that any generation of the flow has had.
+        with_int96: Which of its tables store timestamps as older builds did; looked for where a batch is decided.
+        interrupted: A backfill or a replay that died between its tables: only the same call ends it.
+    """
 
     committed: Committed | None
     opened: Opened | None
-    drifts: Mapping[str, Drift]  # against what the target has committed; empty where nothing is
+    drifts: Mapping[str, Drift]
     fault: Fault | None = None
-    newest: int = -1  # the greatest number that any generation of the flow has had
-    dated: tuple[
-        str, ...
-    ] = ()  # which of its tables store timestamps as older builds did; looked for where a batch is decided
-    died: Fault | None = None  # a backfill or replay between its tables: only the same call ends it
+    newest: int = -1
+    with_int96: tuple[str, ...] = ()
+    interrupted: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Run the flow or not, in which generation, and why."""
+    """Run the flow or not, in which generation, and why.
+
+    Attributes:
+        lost: What a rebuild could no longer read; the run is refused unless that is allowed.
+        refused: What to do instead of a run, which is refused for `reason`; empty where it is not refused.
+        rebuild: "batch" where even a stream opens this generation with one complete epoch.
+    """
 
     action: Action
     reason: str
     generation: int
-    lost: str = ""  # what a rebuild could no longer read; the run is refused unless that is allowed
-    refused: str = ""  # what to do instead of a run, which is refused for `reason`
-    rebuild: Literal["", "batch"] = ""  # "batch": even a stream opens this generation with one complete epoch
+    lost: str = ""
+    refused: str = ""
+    rebuild: Literal["", "batch"] = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -85,7 +108,7 @@ def decide(
     following = newest + 1
     # Epoch 0 of an interrupted generation replaces the target, whatever befell that.
     replacing = opened is not None and committed is not None and opened.number > committed.generation
-    fault = None if replacing else state.fault or state.died
+    fault = None if replacing else state.fault or state.interrupted
 
     def renew(reason: str) -> Decision:
         gone = _gone(inputs, state)
@@ -131,8 +154,8 @@ def _batch(fingerprint: str, state: FlowState, renew: _Renew) -> Decision:
         return renew(_DUE)
     if not moved and opened is not None and opened.left_out:
         return renew("rows that came late were left out")
-    if not moved and state.dated:
-        return renew(f"{told_as_int96(state.dated)}; a batch rebuilds it")
+    if not moved and state.with_int96:
+        return renew(f"{told_as_int96(state.with_int96)}; a batch rebuilds it")
     if not moved:
         return Decision("unchanged", "no input has changed", committed.generation)
     return renew("; ".join(moved))
@@ -155,7 +178,7 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         if name in state.drifts and state.drifts[name].moved != "same"
     )
     drift = {name: state.drifts[name] for name in (*changes, *recompute) if name in state.drifts}
-    if opened.kind == "full":
+    if not KIND_TRAITS[opened.kind].streams:
         moved = [name for name, item in drift.items() if item.moved != "same"]
         if not moved:
             return Decision("unchanged", "no input has changed", opened.number, warnings=stale)
@@ -163,7 +186,7 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         return Decision("resume", reason, opened.number, lost=_gone(inputs, state), warnings=stale)
     for name, item in drift.items():
         # Touched groups are computed anew from all their rows, so none of those may be gone.
-        gone = item.moved == "lost" and opened.kind == "groups"
+        gone = item.moved == "lost" and KIND_TRAITS[opened.kind].needs_whole_inputs
         if item.moved == "rewritten" or item.rewritten or gone or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")
     moved = [name for name in changes if name in drift and drift[name].new]
@@ -186,15 +209,15 @@ def _gone(inputs: tuple[InputSpec, ...], state: FlowState) -> str:
 
 def _broken(committed: Committed | None, opened: Opened) -> str:
     """Why the newest generation cannot go on: its checkpoint and its target disagree about what was committed."""
-    if opened.kind == "full":
+    if not KIND_TRAITS[opened.kind].streams:
         return ""
     if committed is None or committed.generation < opened.number:
-        return "the target lost what was committed to it" if opened.finished is not None else ""
+        return "the target lost what was committed to it" if opened.completed_epoch is not None else ""
     if committed.generation > opened.number:
         return "its checkpoint is missing"
-    if opened.offered is None or opened.offered < committed.epoch:
+    if opened.planned_epoch is None or opened.planned_epoch < committed.epoch:
         return "the checkpoint is behind the target"
-    if opened.finished is not None and opened.finished > committed.epoch:
+    if opened.completed_epoch is not None and opened.completed_epoch > committed.epoch:
         return "the target lost what was committed to it"
     return ""
 

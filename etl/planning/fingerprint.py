@@ -111,8 +111,8 @@ def _group(group: GroupSpec) -> list[Any]:
 def _expectations(flow: FlowSpec) -> list[Any]:
     """Their order counts where a row's reasons are told in it."""
     reasons = [item.name for item in flow.expectations if item.on_violation == "quarantine"]
-    found = sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations)
-    return [*found, reasons] if len(reasons) > 1 else [*found]
+    rules = sorted((item.name, _expression(item.expr), item.on_violation) for item in flow.expectations)
+    return [*rules, reasons] if len(reasons) > 1 else [*rules]
 
 
 def _sink(flow: FlowSpec) -> dict[str, Any]:

@@ -32,14 +32,14 @@ class Graph:
 
     def upstream(self, name: str) -> frozenset[str]:
         """Every flow that `name` depends on, however far."""
-        found: set[str] = set()
+        seen: set[str] = set()
         waiting = list(self.parents[name])
         while waiting:
             parent = waiting.pop()
-            if parent not in found:
-                found.add(parent)
+            if parent not in seen:
+                seen.add(parent)
                 waiting += self.parents[parent]
-        return frozenset(found)
+        return frozenset(seen)
 
     def downstream(self, name: str) -> frozenset[str]:
         """Every flow that depends on `name`, however far."""

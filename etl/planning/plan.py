@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,15 +11,7 @@ from etl.planning.position import Position
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
-
-Kind = Literal["rows", "groups", "state", "full"]
-STRATEGIES: Mapping[Kind, Strategy] = {
-    "rows": "append",
-    "groups": "replace",
-    "state": "append",
-    "full": "overwrite",
-}
-"""Where a kind's rows go when nobody says otherwise."""
+    from etl.planning.kinds import Kind
 
 Action = Literal["unchanged", "resume", "new generation", "after upstream"]
 
@@ -36,7 +27,7 @@ class Committed:
     fingerprint: str
     kind: Kind
     run: str
-    retired: int = (
+    rolled_back_upto: int = (
         -1
     )  # the newest generation that was ever rolled back: its number, and those below it, are never used again
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from etl.config.diagnostics import Location
     from etl.config.spec import FlowSpec, InputSpec
-    from etl.planning.plan import Kind
+    from etl.planning.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SqlClassification:
     """A kind, the operator that decided it, and where that stands."""
 
     kind: Kind
@@ -26,10 +26,10 @@ class Decision:
     at: Location
 
 
-def classify_flow(flow: FlowSpec) -> Decision | None:
+def classify_flow(flow: FlowSpec) -> SqlClassification | None:
     """The kind that a flow allows together with the views in it; None where Python has a part in it."""
     moving = {item.dataset for item in flow.inputs if item.read == "changes"}
-    found = Decision("rows", "no transform", flow.at)
+    classification = SqlClassification("rows", "no transform", flow.at)
     for part, reads in (*((view, view.inputs) for view in flow.views), (flow, flow.reads or flow.inputs)):
         inputs = [replace(item, read="changes" if item.dataset in moving else "snapshot") for item in reads]
         if not any(item.read == "changes" for item in inputs) and part is not flow:
@@ -37,14 +37,14 @@ def classify_flow(flow: FlowSpec) -> Decision | None:
         if isinstance(part.transform, PythonTransform):
             return None
         if isinstance(part.transform, SqlTransform):
-            found = classify(part.transform, inputs)
-        if found.kind == "full":
-            return found
+            classification = classify(part.transform, inputs)
+        if classification.kind == "full":
+            return classification
         moving.add(part.name)
-    return found
+    return classification
 
 
-def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
+def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> SqlClassification:
     """`rows` for projections, filters, generators and joins of one changes input with snapshots; else `full`.
 
     In doubt `full`: Spark's analysed plan has the last word under a declared `rows`.
@@ -53,11 +53,11 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
 
     tree = understood(transform.text)
     if tree is None:
-        return Decision("full", "SQL that only Spark understands", transform.at)
+        return SqlClassification("full", "SQL that only Spark understands", transform.at)
     changes = {item.name.lower() for item in inputs if item.read == "changes"}
 
-    def full(operator: str, node: Any) -> Decision:
-        return Decision("full", operator, _place(node, transform))
+    def full(operator: str, node: Any) -> SqlClassification:
+        return SqlClassification("full", operator, _place(node, transform))
 
     refused = (
         (exp.AggFunc, "an aggregate"),
@@ -96,7 +96,7 @@ def classify(transform: SqlTransform, inputs: Sequence[InputSpec]) -> Decision:
     for nested in tree.find_all(exp.Subquery, exp.Exists, exp.In):
         if any(table is read[0] for table in nested.find_all(exp.Table)) and not isinstance(nested.parent, exp.From):
             return full("a subquery over changes", nested)
-    return Decision("rows", "no operator that joins rows together", transform.at)
+    return SqlClassification("rows", "no operator that joins rows together", transform.at)
 
 
 def _place(node: Any, transform: SqlTransform) -> Location:

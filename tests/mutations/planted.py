@@ -29,7 +29,7 @@ class Mutation:
 PLANTED = (
     Mutation(
         "epoch numbers: the epoch after the last one is the last one again",
-        "etl/engine/run/flow.py",
+        "etl/engine/run/report.py",
         "return committed.epoch + 1 if committed is not None",
         "return committed.epoch if committed is not None",
         (CHANGES,),
@@ -37,8 +37,8 @@ PLANTED = (
     Mutation(
         "touched groups: only those that the first input touches",
         "etl/engine/kinds/groups.py",
-        "keys = [part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)]",
-        "keys = [part for item in job.changes[:1] for part in groups_of(job, session, item, news[item.name].parsed, inputs)]",
+        "part for item in job.changes for part in groups_of(",
+        "part for item in job.changes[:1] for part in groups_of(",
         (CHANGES,),
     ),
     Mutation(
@@ -94,13 +94,13 @@ PLANTED = (
     Mutation(
         "fence: a swap leaves the table's metadata as it was",
         "etl/engine/commits/commit.py",
-        "wanted = kept | ({GENERATION: generation} if i == 0 else {})",
-        "wanted = kept",
+        "metadata = kept | ({GENERATION: generation} if i == 0 else {})",
+        "metadata = kept",
         (FENCE,),
     ),
     Mutation(
         "state first: an attempt that died after its state forgets which snapshot it read",
-        "etl/engine/run/epoch.py",
+        "etl/engine/run/earlier_attempt.py",
         "    for table in (job.paths.quarantine, job.paths.state):\n",
         "    for table in ():\n",
         (RUN_TS,),

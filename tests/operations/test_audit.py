@@ -21,13 +21,13 @@ def spec(root: Path) -> PipelineSpec:
 
 
 def stamp(epoch: int, generation: int = 0, **changes: Any) -> Provenance:
-    frm = {"s": {"version": epoch - 1}} if epoch else None
-    return replace(Provenance("p", "f", "r", generation, epoch, frm, {"s": {"version": epoch}}, "x"), **changes)
+    start = {"s": {"version": epoch - 1}} if epoch else None
+    return replace(Provenance("p", "f", "r", generation, epoch, start, {"s": {"version": epoch}}, "x"), **changes)
 
 
 def window(number: int, epoch: int = 1, **changes: Any) -> Provenance:
     position = {"s": {"version": epoch}}
-    return stamp(epoch, **{"frm": position, "backfill": {"id": "b", "number": number, "of": 2}, **changes})
+    return stamp(epoch, **{"start": position, "backfill": {"id": "b", "number": number, "of": 2}, **changes})
 
 
 def write(root: Path, commits: list[Any], place: str = "tables") -> None:
@@ -68,7 +68,7 @@ def test_a_log_of_whole_generations_holds(tmp_path: Path, commits: list[Any]) ->
         ([stamp(0), None, stamp(1)], 1, "is a foreign commit (WRITE)"),
         ([stamp(0), stamp(2)], 1, "is epoch 2 after epoch 0"),
         ([stamp(0), stamp(1), stamp(1)], 2, "is epoch 1 after epoch 1"),
-        ([stamp(0), stamp(1, frm={"s": {"version": 9}})], 1, "does not start where the commit before it ended"),
+        ([stamp(0), stamp(1, start={"s": {"version": 9}})], 1, "does not start where the commit before it ended"),
         ([stamp(0), stamp(1, generation=1)], 1, "opens generation 1 with epoch 1"),
         ([stamp(0, generation=3), stamp(0, generation=2)], 1, "goes back from generation 3 to 2"),
         ([stamp(0), stamp(1, flow="g")], 1, "was committed by another flow, p.g"),
@@ -77,7 +77,7 @@ def test_a_log_of_whole_generations_holds(tmp_path: Path, commits: list[Any]) ->
         ([stamp(0), window(1)], 1, "is a backfill at generation 0 epoch 1, after generation 0 epoch 0"),
         ([stamp(0), stamp(1), window(1, to={"s": {"version": 9}})], 2, "not from where that ended"),
         ([stamp(0), stamp(1), window(1, fingerprint="y")], 2, "not from where that ended"),
-        ([stamp(0), stamp(1), window(1, frm={"s": {"version": 0}})], 2, "is a backfill that moves the position"),
+        ([stamp(0), stamp(1), window(1, start={"s": {"version": 0}})], 2, "is a backfill that moves the position"),
         ([stamp(0), stamp(1), window(1), window(1)], 3, "or goes back"),
         ([stamp(0), stamp(1), window(3)], 2, "or goes back"),
         ([stamp(0), stamp(1), window(1), stamp(3)], 3, "is epoch 3 after epoch 1"),

@@ -47,7 +47,7 @@ def test_nothing_new_is_unchanged(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["batch", "stream"])
 def test_a_part_that_died_between_its_tables_stops_every_run_but_a_rebuild(mode: Any) -> None:
-    state = FlowState(committed(), opened(), SAME, died=Fault("a replay was interrupted", "run it again"))
+    state = FlowState(committed(), opened(), SAME, interrupted=Fault("a replay was interrupted", "run it again"))
     found = decide(mode=mode, inputs=INPUTS, fingerprint="f", state=state)
     assert (found.refused, found.reason) == ("run it again", "a replay was interrupted")
     assert verdict(mode, state, full_refresh=True) == ("new generation", 1)

@@ -19,7 +19,7 @@ from pyspark.sql.functions import lit
 from etl.config.spec import SparkSpec
 from etl.engine.session.profile import GUARD_LOCK, GUARD_RUN
 from etl.engine.session.start import open_session
-from etl.engine.storage.holder import Holder
+from etl.engine.storage.holder import LockHolder
 from tests.conftest import LITTLE_DATA
 from tests.support.s3 import S3
 
@@ -186,11 +186,11 @@ def once(bench: Bench) -> dict[str, Any]:
 
 def guarded(bench: Bench) -> dict[str, Any]:
     """Commits of a run that must hold a lock: it is its own, it gave up, it is another's, or nobody's; and then through Delta."""
-    mine = Holder(run="mine")
+    mine = LockHolder(run="mine")
     locks = {
         "held": mine.dumps().decode(),
         "given up": replace(mine, gave_up=True).dumps().decode(),
-        "another's": Holder(run="theirs").dumps().decode(),
+        "another's": LockHolder(run="theirs").dumps().decode(),
         "let go of": "",
     }
     session = bench.spark.newSession()
@@ -218,7 +218,7 @@ def renewed(bench: Bench) -> list[str]:
     conf = bench.jvm.org.apache.hadoop.conf.Configuration(bench.hadoop)
     conf.set(GUARD_LOCK, f"{bench.uri}/locks/renewed")
     conf.set(GUARD_RUN, "mine")
-    words, ended = Holder(run="mine").dumps().decode(), threading.Event()
+    words, ended = LockHolder(run="mine").dumps().decode(), threading.Event()
     bench.write("locks/renewed", words)
 
     def beat() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from etl.config.spec import FlowSpec
-    from etl.planning.plan import Kind
+    from etl.planning.kinds import Kind
 
 _ROWWISE = {
     "Project",

@@ -42,10 +42,10 @@ def stamped(session: SparkSession, stamp: Provenance) -> Iterator[None]:
 
 def committed_epoch(table: str, stamp: Provenance) -> int | None:
     """The newest epoch of the stamp's generation that `table` holds; None where it holds none."""
-    found = last_stamp(table)
-    if found is None or found[1].app_id != stamp.app_id:
+    newest = last_stamp(table)
+    if newest is None or newest.app_id != stamp.app_id:
         return None
-    return found[1].epoch
+    return newest.epoch
 
 
 def fenced(rows: DataFrame, generation: int) -> DataFrame:
@@ -57,9 +57,9 @@ def fenced(rows: DataFrame, generation: int) -> DataFrame:
     columns = []
     for i, field in enumerate(rows.schema.fields):
         kept = {key: value for key, value in field.metadata.items() if key != GENERATION}
-        wanted = kept | ({GENERATION: generation} if i == 0 else {})
+        metadata = kept | ({GENERATION: generation} if i == 0 else {})
         column = F.col(quoted(field.name))
-        columns.append(column if wanted == field.metadata else column.alias(field.name, metadata=wanted))
+        columns.append(column if metadata == field.metadata else column.alias(field.name, metadata=metadata))
     return rows.select(*columns)
 
 

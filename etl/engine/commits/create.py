@@ -21,7 +21,7 @@ def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) 
     rows = fenced(described(rows, job.flow), stamp.generation)
     writing = with_properties(rows.write.format("delta").mode("overwrite"), sink.properties)
     writing = writing.option("overwriteSchema", "true")
-    if job.followed and job.strategy != "append":
+    if job.has_change_readers and job.strategy != "append":
         writing = writing.option(FEED, "true")  # from the first commit on: switching it on later is a commit of its own
     if sink.partition_by:
         writing = writing.partitionBy(*sink.partition_by)

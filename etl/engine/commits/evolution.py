@@ -32,17 +32,17 @@ def evolve(job: Job, session: SparkSession, rows: DataFrame) -> None:
     returned = _types(rows)
     left_out = {name.lower() for name in job.flow.sink.except_columns}
     stored = {name: kind for name, kind in returned.items() if name not in left_out}
-    held = _types(session.read.format("delta").load(job.paths.target))
+    existing = _types(session.read.format("delta").load(job.paths.target))
     added = {name.lower() for name in VERSION_COLUMNS} if job.strategy == "scd2" else set()
     problems = [
         *(
-            f"'{name}' is {stored[name]}, and was {held[name]}"
+            f"'{name}' is {stored[name]}, and was {existing[name]}"
             for name in stored
-            if held.get(name, stored[name]) != stored[name]
+            if existing.get(name, stored[name]) != stored[name]
         ),
-        *(f"'{name}' is gone" for name in held if name not in stored and name not in added),
+        *(f"'{name}' is gone" for name in existing if name not in stored and name not in added),
     ]
-    new = [name for name in stored if name not in held]
+    new = [name for name in stored if name not in existing]
     if problems:
         raise _refused(
             job, f"returns other columns than its target holds: {', '.join(problems)}", "run it with --full-refresh"
@@ -54,11 +54,11 @@ def evolve(job: Job, session: SparkSession, rows: DataFrame) -> None:
         names = {field.name.lower(): field.name for field in rows.schema.fields}
         _add(session, job.paths.target, {names[name]: stored[name] for name in new})
     if job.flow.sink.schema_evolution == "add_columns":
-        for beside in (job.paths.state, job.paths.quarantine):
-            if log_versions(beside):
-                known = _types(session.read.format("delta").load(beside))
-                missing = [field for field in rows.schema.fields if field.name.lower() not in known]
-                _add(session, beside, {field.name: field.dataType.simpleString() for field in missing})
+        for side_table in (job.paths.state, job.paths.quarantine):
+            if log_versions(side_table):
+                present = _types(session.read.format("delta").load(side_table))
+                missing = [field for field in rows.schema.fields if field.name.lower() not in present]
+                _add(session, side_table, {field.name: field.dataType.simpleString() for field in missing})
 
 
 def _types(rows: DataFrame) -> Mapping[str, str]:
@@ -69,8 +69,8 @@ def _types(rows: DataFrame) -> Mapping[str, str]:
 
 def _add(session: SparkSession, path: str, columns: Mapping[str, str]) -> None:
     if columns:
-        wanted = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-        session.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({wanted})")  # names are quoted, types are Spark's own
+        definitions = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+        session.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({definitions})")  # names are quoted, types are Spark's own
 
 
 def _refused(job: Job, what: str, hint: str) -> ConfigurationError:

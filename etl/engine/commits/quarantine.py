@@ -42,8 +42,8 @@ def may_quarantine(job: Job) -> bool:
 def write(job: Job, session: SparkSession, output: Output, checked: Checked, stamp: Provenance, *, count: int) -> None:
     """Commit the epoch's quarantined rows; nothing where there are none and the table is there already."""
     replacing = output.replaces == "all"
-    known = committed_epoch(job.paths.quarantine, stamp) if stamp.backfill is None else None
-    if known is not None and known >= stamp.epoch:
+    newest_epoch = committed_epoch(job.paths.quarantine, stamp) if stamp.backfill is None else None
+    if newest_epoch is not None and newest_epoch >= stamp.epoch:
         return  # an attempt that died before the target came so far
     may_hold = isinstance(output.replaces, Groups | Rows) and checked.quarantines
     if count == 0 and not replacing and not may_hold and log_versions(job.paths.quarantine):
@@ -54,11 +54,11 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if isinstance(output.replaces, Groups) and checked.quarantines:
         # The rows of the touched groups were judged anew; what did not parse was judged when it came.
         among = f"t.{CORRUPT} IS NULL"
-        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.beside, among=among)
+        replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.for_side_tables, among=among)
         return
     if isinstance(output.replaces, Rows):
         condition = f"{output.replaces.condition} AND {CORRUPT} IS NULL"
-        replace_rows(session, job.paths.quarantine, rows, condition, stamp.beside)
+        replace_rows(session, job.paths.quarantine, rows, condition, stamp.for_side_tables)
         return
     if replacing:
         replace_side_table(job, session, job.paths.quarantine, rows, stamp)
@@ -69,10 +69,10 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
 
 def _make_room(job: Job, session: SparkSession) -> None:
     """Add the columns that a quarantine of an older build lacks, which told of no files. ALTER TABLE changes no row, so it carries no stamp."""
-    known = session.read.format("delta").load(job.paths.quarantine).columns
+    present = session.read.format("delta").load(job.paths.quarantine).columns
     after = CORRUPT
     for name, kind, _ in ORIGIN:
-        if name not in known:
+        if name not in present:
             session.sql(f"ALTER TABLE {table(job.paths.quarantine)} ADD COLUMNS ({name} {kind} AFTER {after})")
         after = name
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from etl.config.checks.file_columns import telling
 from etl.config.checks.sinks import replaces_rows
 from etl.config.spec import SourceSpec
 from etl.engine.inspection.int96 import tables_with_int96
-from etl.engine.inspection.losses import with_rows
+from etl.engine.inspection.losses import with_lost_row_counts
 from etl.engine.inspection.side_tables import interrupted, missing, unfinished
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number
 from etl.engine.job import Input, by_name
@@ -21,6 +21,7 @@ from etl.engine.sources.source import open_source
 from etl.engine.storage.layout import FlowPaths
 from etl.errors import FlowFailed
 from etl.planning.decision import FlowState
+from etl.planning.kinds import KIND_TRAITS
 from etl.planning.position import Drift
 
 if TYPE_CHECKING:
@@ -30,28 +31,29 @@ if TYPE_CHECKING:
     from etl.engine.metadata.generations import Generation
     from etl.engine.sources.source import Source
     from etl.planning.decision import Opened
+    from etl.planning.plan import Committed
 
 
 def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
     """The flow's inputs, with the targets of other flows as the Delta tables that they are."""
-    found = []
-    for item in flow.inputs:
-        source = spec.source(item.dataset)
-        upstream = spec.flow(item.dataset)
+    inputs = []
+    for input_spec in flow.inputs:
+        source = spec.source(input_spec.dataset)
+        upstream = spec.flow(input_spec.dataset)
         if source is None and upstream is not None:
-            source = SourceSpec(item.dataset, "delta", FlowPaths.of(spec, upstream).target, at=item.at)
+            source = SourceSpec(input_spec.dataset, "delta", FlowPaths.of(spec, upstream).target, at=input_spec.at)
         if source is None:  # a checked spec has none such
-            raise KeyError(item.dataset)
+            raise KeyError(input_spec.dataset)
         behind = upstream or source.flow
-        feed = item.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
-        found.append(Input(item, replace(source, feed=True) if feed else telling(source, flow)))
-    return tuple(found)
+        feed = input_spec.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
+        inputs.append(Input(input_spec, replace(source, feed=True) if feed else telling(source, flow)))
+    return tuple(inputs)
 
 
 def _replaces_rows(flow: FlowSpec, target: str) -> bool:
     """Whether the rows of the flow's target change or go; under `auto` its newest commit knows."""
     committed = last_committed(target) if flow.incremental == "auto" else None
-    return replaces_rows(flow) or (committed is not None and committed.kind != "rows")
+    return replaces_rows(flow) or (committed is not None and not KIND_TRAITS[committed.kind].is_row_by_row)
 
 
 def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
@@ -65,54 +67,70 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     newest = greatest_number(paths, committed)
     inputs = inputs_of(spec, flow)
     changes = by_name(item for item in inputs if item.spec.read == "changes")
-    if opened is not None and not opened.damage and opened.kind != "full":
+    if opened is not None and not opened.damage and KIND_TRAITS[opened.kind].streams:
         before = committed.epoch if committed is not None and committed.generation == opened.number else -1
-        opened = replace(
-            opened, damage=_otherwise(changes, opened, paths) or _withdrawn(changes, opened, paths, before)
-        )
+        damage = _otherwise(changes, opened, paths) or _withdrawn(changes, opened, paths, before)
+        opened = replace(opened, damage=damage)
     if committed is None and opened is None:
         return FlowState(None, None, {}, fault, newest)
-    number = committed.generation if committed is not None else opened.number if opened is not None else newest
-    kind = committed.kind if committed is not None else opened.kind if opened is not None else "full"
-    epoch = committed.epoch if committed is not None else opened.finished if opened is not None else None
-    drifts: dict[str, Drift] = {}
-    record = as_opened(paths, number)
-    order, former = dict(record.sources), _former_names(inputs, record)
-    for item in inputs:
-        streamed = kind != "full" and item in changes
-        name = former.get(item.name, item.name)
-        log = SourceLog(paths.generation(number), order.get(name, changes.index(item)) if streamed else 0)
-        source = open_source(replace(item.source, name=name))
-        read = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
-        if read is not None:
-            found = _drift(source, read, log, epoch if streamed else None)
-            if item in changes and epoch is not None:
-                alone = len(record.sources or changes) == 1
-                path = paths.generation(number)
-                found = with_rows(found, path, log, epoch, streamed=streamed, alone=alone)
-            drifts[item.name] = found
-    died = None
+    drifts = _drifts(paths, inputs, changes, committed, opened)
+    unfinished_part = None
     if committed is not None and fault is None:
         fault = missing(spec, flow, inputs, paths, committed)
-        died = unfinished(paths, committed)
-    dated = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
-    told = interrupted(died) if died is not None else None
-    return FlowState(committed, opened, drifts, fault, newest, dated, told)
+        unfinished_part = unfinished(paths, committed)
+    with_int96 = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
+    interruption = interrupted(unfinished_part) if unfinished_part is not None else None
+    return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption)
+
+
+def _drifts(
+    paths: FlowPaths,
+    inputs: Sequence[Input],
+    changes: Sequence[Input],
+    committed: Committed | None,
+    opened: Opened | None,
+) -> dict[str, Drift]:
+    """How each input has moved since the newest epoch of the target; where that has none, of the generation that was opened."""
+    if committed is not None:
+        number, kind, epoch = committed.generation, committed.kind, cast("int | None", committed.epoch)
+    elif opened is not None:
+        number, kind, epoch = opened.number, opened.kind, opened.completed_epoch
+    else:
+        return {}
+    drifts: dict[str, Drift] = {}
+    generation = as_opened(paths, number)
+    indexes, former_names = dict(generation.sources), _former_names(inputs, generation)
+    alone = len(generation.sources or changes) == 1
+    for flow_input in inputs:
+        streamed = KIND_TRAITS[kind].streams and flow_input in changes
+        name = former_names.get(flow_input.name, flow_input.name)
+        log = SourceLog(generation.path, indexes.get(name, changes.index(flow_input)) if streamed else 0)
+        source = open_source(replace(flow_input.source, name=name))
+        position = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
+        if position is None:
+            continue
+        drift = _drift(source, position, log, epoch if streamed else None)
+        if flow_input in changes and epoch is not None:
+            drift = with_lost_row_counts(drift, generation.path, log, epoch, streamed=streamed, alone=alone)
+        drifts[flow_input.name] = drift
+    return drifts
 
 
 def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]:
     """Input → what the generation knew it by: an input that is new to it and lies where another did, which is gone, was renamed."""
-    named, known = {item.name for item in inputs}, dict(record.sources)
+    named, recorded = {item.name for item in inputs}, dict(record.sources)
     gone = {place: name for name, place in record.places if place and name not in named}
-    return {item.name: gone[item.source.path] for item in inputs if item.name not in known and item.source.path in gone}
+    return {
+        item.name: gone[item.source.path] for item in inputs if item.name not in recorded and item.source.path in gone
+    }
 
 
 def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> str:
     """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
     feeds = {item.name for item in changes if item.source.feed}
     before = dict(as_opened(paths, opened.number).sources)
-    known = {item.name for item in changes if not before or item.name in before}
-    other = sorted((feeds ^ set(opened.feeds)) & known) if opened.feeds is not None else []
+    comparable = {item.name for item in changes if not before or item.name in before}
+    other = sorted((feeds ^ set(opened.feeds)) & comparable) if opened.feeds is not None else []
     if not other:
         return ""
     return f"'{other[0]}' {'changes and deletes rows now' if other[0] in feeds else 'only adds rows now'}"
@@ -120,16 +138,16 @@ def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> st
 
 def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, committed: int) -> str:
     """What has become of the files of an epoch that was begun and not committed: Spark would read those of its list, and no others."""
-    if opened.offered is None or opened.offered <= committed:
+    if opened.planned_epoch is None or opened.planned_epoch <= committed:
         return ""
     order = dict(as_opened(paths, opened.number).sources)
-    for index, item in enumerate(changes):
-        source = open_source(item.source)
+    for index, flow_input in enumerate(changes):
+        source = open_source(flow_input.source)
         if isinstance(source, FileSource):
-            log = SourceLog(paths.generation(opened.number), order.get(item.name, index))
-            found = source.withdrawn(log, opened.offered)
-            if found:
-                return f"{item.name}: {found}"
+            log = SourceLog(paths.generation(opened.number), order.get(flow_input.name, index))
+            fault = source.withdrawn(log, opened.planned_epoch)
+            if fault:
+                return f"{flow_input.name}: {fault}"
     return ""
 
 

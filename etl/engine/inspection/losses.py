@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.engine.metadata.epoch_records import recorded_counts
+from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.sources.files import files_of_epoch
 from etl.errors import FlowFailed
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.planning.position import Drift
 
 
-def with_rows(drift: Drift, path: str, log: SourceLog, epoch: int, *, streamed: bool, alone: bool) -> Drift:
+def with_lost_row_counts(drift: Drift, path: str, log: SourceLog, epoch: int, *, streamed: bool, alone: bool) -> Drift:
     """A drift that lost files, saying in its detail how many rows they held, where that is known; others as they are.
 
     `path`: the generation's folder. `epoch`: its newest. `streamed`: each epoch has read files of its own. `alone`: no other input's
@@ -22,18 +22,19 @@ def with_rows(drift: Drift, path: str, log: SourceLog, epoch: int, *, streamed: 
     """
     if drift.moved != "lost":
         return drift
-    read = [recorded_counts(path, number) for number in (range(epoch + 1) if streamed else (epoch,))]
-    rows = [found[0].read for found in read if found is not None]
+    records = EpochRecords(path)
+    recorded = [records.counts(number) for number in (range(epoch + 1) if streamed else (epoch,))]
+    rows = [counts_and_warnings[0].read for counts_and_warnings in recorded if counts_and_warnings is not None]
     total = sum(rows)
-    if len(rows) < len(read) or total == 0:
+    if len(rows) < len(recorded) or total == 0:
         return drift  # an epoch has left no counts, or what is gone held nothing
     most, exact = (total, False) if not streamed else _of_epochs(drift, rows, log)
     exact = exact and alone
     if most == total:
-        told = f"{'' if exact else 'up to '}all {total:,} rows that were read"
+        loss = f"{'' if exact else 'up to '}all {total:,} rows that were read"
     else:
-        told = f"{'' if exact else 'at most '}{most:,} of the {total:,} rows that were read"
-    return replace(drift, detail=f"{drift.detail}, and with that {told}")
+        loss = f"{'' if exact else 'at most '}{most:,} of the {total:,} rows that were read"
+    return replace(drift, detail=f"{drift.detail}, and with that {loss}")
 
 
 def _of_epochs(drift: Drift, rows: list[int], log: SourceLog) -> tuple[int, bool]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.engine.metadata.delta_log import effective_history, last_stamp, log_versions
-from etl.engine.storage.locks import taken_in_turns
+from etl.engine.storage.locks import is_held_in_turns
 from etl.planning.decision import Fault
 from etl.planning.fingerprint import fingerprint
+from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from etl.engine.job import Input
     from etl.engine.metadata.provenance import Provenance
     from etl.engine.storage.layout import FlowPaths
-    from etl.planning.plan import Committed, Kind
+    from etl.planning.kinds import Kind
+    from etl.planning.plan import Committed
 
 
 def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
@@ -26,10 +28,10 @@ def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
     )
 
 
-def remembers(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
+def sink_keeps_state(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
     """Whether a flow's sink keeps in `state/` what its target does not tell; epoch 0 of each generation makes that table."""
     arriving = next((item for item in inputs if item.spec.read == "changes"), None)
-    if kind != "rows" or arriving is None or arriving.source.feed:
+    if not KIND_TRAITS[kind].is_row_by_row or arriving is None or arriving.source.feed:
         return False
     sink = flow.sink
     return sink.strategy == "scd2" or (sink.strategy == "merge" and bool(sink.delete_when or sink.except_columns))
@@ -39,9 +41,9 @@ def missing(
     spec: PipelineSpec, flow: FlowSpec, inputs: Sequence[Input], paths: FlowPaths, committed: Committed
 ) -> Fault | None:
     """A table beside the target that was there when the target's generation began, and is gone, or is not ours any more."""
-    wanted = [("quarantine", paths.quarantine)] if sets_aside(flow, (item.source for item in inputs)) else []
-    wanted += [("state", paths.state)] if remembers(flow, inputs, committed.kind) else []
-    for name, table in wanted:
+    expected = [("quarantine", paths.quarantine)] if sets_aside(flow, (item.source for item in inputs)) else []
+    expected += [("state", paths.state)] if sink_keeps_state(flow, inputs, committed.kind) else []
+    for name, table in expected:
         versions = log_versions(table)
         if versions and (versions[0] > 0 or last_stamp(table) is not None):
             continue
@@ -59,13 +61,12 @@ def unfinished(paths: FlowPaths, committed: Committed, *, locked: bool = False) 
     None while the run that computes it is still at it. `locked`: the caller holds the flow's lock, so nobody is.
     """
     for table in (paths.quarantine, paths.state):
-        found = last_stamp(table)
-        stamp = found[1] if found is not None else None
+        stamp = last_stamp(table)
         if stamp is None or stamp.backfill is None:
             continue
         if (stamp.generation, stamp.epoch) != (committed.generation, committed.epoch):
             continue
-        if _reached(paths.target, stamp) or (not locked and taken_in_turns(paths.lock)):
+        if _reached(paths.target, stamp) or (not locked and is_held_in_turns(paths.lock)):
             continue
         if locked or not _reached(paths.target, stamp):  # whoever let go of the lock meanwhile has reached it by now
             return stamp
@@ -78,19 +79,19 @@ def interrupted(stamp: Provenance) -> Fault:
     if "replay" in entry:
         what = f"a replay of its quarantine ({entry['id']}) was interrupted before it reached the target"
         return Fault(what, "run etl quarantine replay again, which ends it; or rebuild the target with --full-refresh")
-    asked = f"{entry.get('from')} ≤ {entry.get('column')} < {entry.get('to')}"
-    what = f"window {entry['number']} of a backfill ({asked}) was interrupted before it reached the target"
+    bounds = f"{entry.get('from')} ≤ {entry.get('column')} < {entry.get('to')}"
+    what = f"window {entry['number']} of a backfill ({bounds}) was interrupted before it reached the target"
     return Fault(what, "run the same etl backfill again, which ends it; or rebuild the target with --full-refresh")
 
 
 def _reached(target: str, stamp: Provenance) -> bool:
-    wanted = stamp.backfill or {}
+    entry = stamp.backfill or {}
     for commit in effective_history(target):
         if commit.stamp is None:
             continue
-        found = commit.stamp.backfill
-        if found is None or (commit.stamp.generation, commit.stamp.epoch) != (stamp.generation, stamp.epoch):
+        committed_entry = commit.stamp.backfill
+        if committed_entry is None or (commit.stamp.generation, commit.stamp.epoch) != (stamp.generation, stamp.epoch):
             return False
-        if (found["id"], found["number"]) == (wanted["id"], wanted["number"]):
+        if (committed_entry["id"], committed_entry["number"]) == (entry["id"], entry["number"]):
             return True
     return False

@@ -31,19 +31,19 @@ def committed_and_fault(paths: FlowPaths, pipeline: str, flow: str) -> tuple[Com
 
 def greatest_number(paths: FlowPaths, committed: Committed | None) -> int:
     """The greatest number that a generation of the flow has had: Delta would pass over, in silence, the epochs of one that had it before."""
-    used = [committed.generation, committed.retired] if committed is not None else []
+    used = [committed.generation, committed.rolled_back_upto] if committed is not None else []
     return max([*generation_numbers(paths), *used], default=-1)
 
 
 def unfinished_rollback(paths: FlowPaths, committed: Committed | None) -> list[str]:
     """The tables beside the target that a rollback, interrupted, has not taken back yet."""
-    if committed is None or committed.retired < 0:
+    if committed is None or committed.rolled_back_upto < 0:
         return []
     return [
         table
         for table in (paths.quarantine, paths.state)
         if (found := last_stamp(table)) is not None
-        and committed.generation < found[1].generation <= committed.retired
+        and committed.generation < found.generation <= committed.rolled_back_upto
         and any(
             commit.stamp is not None and commit.stamp.generation <= committed.generation
             for commit in effective_history(table)
@@ -83,15 +83,17 @@ def _since(paths: FlowPaths, version: int, stamp: Provenance) -> Fault | None:
     else:
         return _taken_back(restore, stamp)
     if foreign:
-        told = ", ".join(f"version {item.version} ({item.operation})" for item in reversed(foreign))
+        changes = ", ".join(f"version {item.version} ({item.operation})" for item in reversed(foreign))
         hint = (
             f"take it back with RESTORE TABLE delta.`{paths.target}` TO VERSION AS OF {version}; "
             "or rebuild the target from its inputs with --full-refresh"
         )
-        return Fault(f"somebody else has changed rows of the target since its last epoch: {told}", hint)
-    beside = unfinished_rollback(paths, as_committed(version, stamp))
-    if beside:
-        what = f"a rollback to generation {stamp.generation} was interrupted before it reached {', '.join(beside)}"
+        return Fault(f"somebody else has changed rows of the target since its last epoch: {changes}", hint)
+    not_taken_back = unfinished_rollback(paths, as_committed(version, stamp))
+    if not_taken_back:
+        what = (
+            f"a rollback to generation {stamp.generation} was interrupted before it reached {', '.join(not_taken_back)}"
+        )
         return Fault(what, "run etl checkpoints rollback again, which ends it; or rebuild with --full-refresh")
     return None
 

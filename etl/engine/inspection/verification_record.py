@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from etl.engine.storage.places import Place
 
 
-def remember(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, *, equal: bool) -> None:
+def save(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, *, equal: bool) -> None:
     """What a verification has found of `flow` as it stands; one that found a difference takes back what an earlier one said."""
     file = _file(spec, flow)
     if equal or file.exists():
@@ -26,23 +26,23 @@ def remember(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, *, equal: boo
         sweep_drafts(file.parent)
 
 
-def doubt(spec: PipelineSpec, flow: FlowSpec, fingerprint: str) -> str:
+def warning_of(spec: PipelineSpec, flow: FlowSpec, fingerprint: str) -> str:
     """What there is to say of a flow whose author is trusted, in words; empty for any other, and for one that was verified as it is."""
     if spec.trial or not flow.trusted:
         return ""
-    known = _known(spec, flow)
-    if known == {"fingerprint": fingerprint, "equal": True}:
+    record = _known(spec, flow)
+    if record == {"fingerprint": fingerprint, "equal": True}:
         return ""
-    if known == {"fingerprint": fingerprint, "equal": False}:
-        found = "the last etl verify has found that it is not equal"
+    if record == {"fingerprint": fingerprint, "equal": False}:
+        verdict = "the last etl verify has found that it is not equal"
     else:
-        found = "no etl verify on record has found it equal as it is now"
-    return f"it says trusted: true, and {found}: {_command(spec, flow)}"
+        verdict = "no etl verify on record has found it equal as it is now"
+    return f"it says trusted: true, and {verdict}: {_command(spec, flow)}"
 
 
-def unproved(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, opaque: str) -> Diagnostic | None:
+def missing_proof(spec: PipelineSpec, flow: FlowSpec, fingerprint: str, opaque: str) -> Diagnostic | None:
     """Why a flow must not run: the plan has Python that nobody can look into (`opaque`, in words), and no verification speaks for it."""
-    if not opaque or not doubt(spec, flow, fingerprint):
+    if not opaque or not warning_of(spec, flow, fingerprint):
         return None
     return Diagnostic(
         "E267",

@@ -1,24 +1,18 @@
-"""The kinds of processing: how an epoch's output is made from its inputs."""
+"""The kinds of processing: one value each, which answers all that differs between them. Only `run/` calls them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.kinds import full, groups, rows, state
+from etl.engine.kinds.full import FullKind
+from etl.engine.kinds.groups import GroupsKind
+from etl.engine.kinds.rows import RowsKind
+from etl.engine.kinds.state import StateKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from pyspark.sql import DataFrame, SparkSession
+    from etl.engine.kinds.kind import FlowKind
+    from etl.planning.kinds import Kind
 
-    from etl.engine.frames.caches import Caches
-    from etl.engine.job import Job
-    from etl.engine.output import Output, Span
-    from etl.planning.plan import Kind
-
-KINDS: Mapping[Kind, Callable[[Job, SparkSession, Span, DataFrame | None, Caches], Output]] = {
-    "rows": rows.output,
-    "groups": groups.output,
-    "state": state.output,
-    "full": full.output,
-}
+KINDS: Mapping[Kind, FlowKind] = {"rows": RowsKind(), "groups": GroupsKind(), "state": StateKind(), "full": FullKind()}

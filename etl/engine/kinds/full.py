@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.output import Output, Span
+from etl.engine.kinds.kind import FlowKind
+from etl.engine.kinds.spans import span_of_inputs
+from etl.engine.output import Output
 from etl.engine.sources.source import open_source
 from etl.engine.transform.apply import apply
 from etl.engine.transform.arrivals import arrive
@@ -14,19 +16,34 @@ if TYPE_CHECKING:
 
     from etl.engine.frames.caches import Caches
     from etl.engine.job import Job
+    from etl.engine.metadata.provenance import Provenance
+    from etl.engine.output import Span
+    from etl.planning.position import Position
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:  # noqa: ARG001  # kinds share a shape
-    """Recompute everything; nothing of it arrives as a stream."""
-    arrivals = {
-        item.name: arrive(
-            item,
-            open_source(item.source).as_of(session, span.pins[item.name]),
-            caches,
-            keep_malformed=True,
-            is_batch_of_stream=False,
-        )
-        for item in job.inputs
-    }
-    rows = apply(job, session, {name: arrival.parsed for name, arrival in arrivals.items()})
-    return Output(rows, "all", arrivals)
+class FullKind(FlowKind):
+    """Everything is computed anew, in batches and in streams: there is no query, and each epoch reads its inputs whole."""
+
+    def span(self, job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
+        return span_of_inputs(job, n, before, earlier, streams=streams)
+
+    def output(
+        self,
+        job: Job,
+        session: SparkSession,
+        span: Span,
+        micro_batch: DataFrame | None,  # noqa: ARG002  # there is none: nothing of it is a stream
+        caches: Caches,
+    ) -> Output:
+        parsed_inputs = {
+            item.name: arrive(
+                item,
+                open_source(item.source).as_of(session, span.pins[item.name]),
+                caches,
+                keep_malformed=True,
+                is_batch_of_stream=False,
+            )
+            for item in job.inputs
+        }
+        rows = apply(job, session, {name: parsed_input.parsed for name, parsed_input in parsed_inputs.items()})
+        return Output(rows, "all", parsed_inputs)

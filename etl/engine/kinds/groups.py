@@ -10,7 +10,9 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.frames.tally import Tally
 from etl.engine.kinds.group_streams import INPUT, groups_of, with_groups
-from etl.engine.output import Arrival, Output, Span
+from etl.engine.kinds.kind import StreamedKind
+from etl.engine.kinds.spans import span_of_inputs
+from etl.engine.output import Arrival, Output
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
@@ -23,41 +25,62 @@ if TYPE_CHECKING:
     from etl.config.spec import InputSpec
     from etl.engine.frames.caches import Caches
     from etl.engine.job import Input, Job
+    from etl.engine.metadata.provenance import Provenance
+    from etl.engine.output import Span
+    from etl.planning.position import Position
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:
-    """The transform over the inputs, each changes input restricted to the touched groups; epoch 0 computes all of them."""
-    if span.frm is None or arrived is None:
-        arrivals = {item.name: _whole(session, span, item, caches, first=True) for item in job.inputs}
-        rows = apply(job, session, {item.name: arrivals[item.name].parsed for item in job.inputs})
-        return Output(rows, "all", arrivals)
-    held = caches.keep(arrived)
-    news = {item.name: _news(job, session, span, item, held) for item in job.changes}
-    inputs = {item.name: _whole(session, span, item, caches, first=False).parsed for item in job.inputs}
-    keys = [part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)]
-    found = affected_groups(reduce(DataFrame.unionByName, keys), [group.column for group in job.flow.groups], caches)
+class GroupsKind(StreamedKind):
+    """Each changes input is restricted to the groups that the micro-batch touches; epoch 0 computes all of them."""
 
-    def restricted(item: InputSpec, frame: DataFrame) -> DataFrame:
-        if item.read != "changes":
-            return frame
-        return found.restrict(frame, [group.of(item.name) for group in job.flow.groups])
+    def span(self, job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
+        return span_of_inputs(job, n, before, earlier, streams=streams)
 
-    return Output(apply(job, session, inputs, restricted), found.groups, news)
+    def stream(self, job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
+        """Of all changes inputs what tells their touched groups: see `with_groups` for the columns."""
+        parts = [
+            with_groups(job, item, open_source(item.source).stream(session, limited=limited)) for item in job.changes
+        ]
+        return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
+
+    def output(
+        self, job: Job, session: SparkSession, span: Span, micro_batch: DataFrame | None, caches: Caches
+    ) -> Output:
+        if span.start is None or micro_batch is None:
+            parsed_inputs = {item.name: _whole(session, span, item, caches, first=True) for item in job.inputs}
+            rows = apply(job, session, {item.name: parsed_inputs[item.name].parsed for item in job.inputs})
+            return Output(rows, "all", parsed_inputs)
+        kept = caches.keep(micro_batch)
+        news = {item.name: _news(job, session, span, item, kept) for item in job.changes}
+        inputs = {item.name: _whole(session, span, item, caches, first=False).parsed for item in job.inputs}
+        groups = [
+            part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)
+        ]
+        found = affected_groups(
+            reduce(DataFrame.unionByName, groups), [group.column for group in job.flow.groups], caches
+        )
+
+        def restricted(item: InputSpec, frame: DataFrame) -> DataFrame:
+            if item.read != "changes":
+                return frame
+            return found.restrict(frame, [group.of(item.name) for group in job.flow.groups])
+
+        return Output(apply(job, session, inputs, restricted), found.groups, news)
 
 
-def _whole(session: SparkSession, span: Span, item: Input, caches: Caches, *, first: bool) -> Arrival:
+def _whole(session: SparkSession, span: Span, flow_input: Input, caches: Caches, *, first: bool) -> Arrival:
     """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
-    raw = open_source(item.source).as_of(session, span.pins[item.name])
-    return arrive(item, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
+    raw = open_source(flow_input.source).as_of(session, span.pins[flow_input.name])
+    return arrive(flow_input, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
 
 
-def _news(job: Job, session: SparkSession, span: Span, item: Input, arrived: DataFrame) -> Arrival:
+def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_batch: DataFrame) -> Arrival:
     """What the micro-batch brought of one input: enough of it to tell its groups, and what did not parse."""
-    misread = span.instead.get(item.name)
-    part = arrived.filter(F.col(INPUT) == item.name)
+    misread = span.replacement_reads.get(flow_input.name)
+    part = micro_batch.filter(F.col(INPUT) == flow_input.name)
     if misread is not None:
-        part = with_groups(job, item, open_source(item.source).as_of(session, misread))
+        part = with_groups(job, flow_input, open_source(flow_input.source).as_of(session, misread))
     unparsed = F.count_if(F.col(CORRUPT).isNotNull())
     tally = Tally(part, [F.count(F.lit(1)).alias("read"), unparsed.alias("malformed")])
-    kept = malformed(tally.frame) if item.source.on_malformed == "quarantine" else None
+    kept = malformed(tally.frame) if flow_input.source.on_malformed == "quarantine" else None
     return Arrival(tally.frame, kept, tally)

@@ -8,7 +8,9 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.engine.frames.identifiers import quoted
 from etl.engine.frames.tally import Tally
-from etl.engine.output import Arrival, Output, Span
+from etl.engine.kinds.kind import StreamedKind
+from etl.engine.kinds.spans import span_of_inputs
+from etl.engine.output import Arrival, Output
 from etl.engine.sources.delta import FEED_COLUMNS
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
@@ -20,37 +22,52 @@ if TYPE_CHECKING:
 
     from etl.engine.frames.caches import Caches
     from etl.engine.job import Input, Job
+    from etl.engine.metadata.provenance import Provenance
+    from etl.engine.output import Span
+    from etl.planning.position import Position
 
 
-def output(job: Job, session: SparkSession, span: Span, arrived: DataFrame | None, caches: Caches) -> Output:
-    """The transform over what arrived, beside the snapshots at their pins; epoch 0 replaces the target.
+class RowsKind(StreamedKind):
+    """A micro-batch is transformed beside the snapshots at their pins, and its rows are added; epoch 0 replaces the target."""
 
-    Without a micro-batch (an input that has nothing to stream yet) the whole input is read at its pin instead.
-    """
-    first = span.frm is None
-    if job.arriving.source.feed and arrived is not None and not first:
-        return _recomputed(job, session, span, arrived, caches)
-    arrivals = {}
-    for item in job.inputs:
-        instead = span.instead.get(item.name) or span.pins.get(item.name)
-        micro_batch = arrived if item is job.arriving and instead is None else None
-        raw = micro_batch if micro_batch is not None else _whole(session, span, item)
-        arrivals[item.name] = arrive(
-            item, raw, caches, keep_malformed=first or item is job.arriving, is_batch_of_stream=micro_batch is not None
-        )
-    rows = apply(job, session, {item.name: arrivals[item.name].parsed for item in job.inputs})
-    return Output(rows, "all" if first else "nothing", arrivals)
+    def span(self, job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
+        return span_of_inputs(job, n, before, earlier, streams=streams)
+
+    def stream(self, job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
+        return open_source(job.arriving.source).stream(session, limited=limited)
+
+    def output(
+        self, job: Job, session: SparkSession, span: Span, micro_batch: DataFrame | None, caches: Caches
+    ) -> Output:
+        """The transform's rows; without a micro-batch (an input that has nothing to stream yet) the whole input is read at its pin."""
+        first = span.start is None
+        if job.arriving.source.feed and micro_batch is not None and not first:
+            return _recomputed(job, session, span, micro_batch, caches)
+        parsed_inputs = {}
+        for item in job.inputs:
+            pin = span.replacement_reads.get(item.name) or span.pins.get(item.name)
+            streamed = micro_batch if item is job.arriving and pin is None else None
+            parsed_inputs[item.name] = arrive(
+                item,
+                streamed if streamed is not None else _whole(session, span, item),
+                caches,
+                keep_malformed=first or item is job.arriving,
+                is_batch_of_stream=streamed is not None,
+            )
+        rows = apply(job, session, {item.name: parsed_inputs[item.name].parsed for item in job.inputs})
+        return Output(rows, "all" if first else "nothing", parsed_inputs)
 
 
-def _recomputed(job: Job, session: SparkSession, span: Span, arrived: DataFrame, caches: Caches) -> Output:
+def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFrame, caches: Caches) -> Output:
     """The rows of the sink's keys that a change feed touches, computed anew: a row that went may have hidden another.
 
     The transform, row by row, tells of both images of a change which keys it touches.
     """
     tally = Tally(
-        arrived.drop(*FEED_COLUMNS), [F.count(F.lit(1)).alias("read"), F.count_if(F.expr("false")).alias("malformed")]
+        micro_batch.drop(*FEED_COLUMNS),
+        [F.count(F.lit(1)).alias("read"), F.count_if(F.expr("false")).alias("malformed")],
     )
-    held = caches.keep(tally.frame)
+    kept = caches.keep(tally.frame)
     snapshots = {
         item.name: arrive(
             item, _whole(session, span, item), caches, keep_malformed=False, is_batch_of_stream=False, counted=False
@@ -63,13 +80,15 @@ def _recomputed(job: Job, session: SparkSession, span: Span, arrived: DataFrame,
         frames = {name: arrival.parsed for name, arrival in snapshots.items()}
         return apply(job, session, {**frames, job.arriving.name: frame})
 
-    found = affected_groups(transformed(held), job.flow.sink.keys, caches)
+    found = affected_groups(transformed(kept), job.flow.sink.keys, caches)
     rows = found.restrict(
         transformed(_whole(session, span, job.arriving)), [quoted(name) for name in found.groups.columns]
     )
-    news = Arrival(held, None, tally)
+    news = Arrival(kept, None, tally)
     return Output(rows, found.groups, {**snapshots, job.arriving.name: news})
 
 
-def _whole(session: SparkSession, span: Span, item: Input) -> DataFrame:
-    return open_source(item.source).as_of(session, span.instead.get(item.name) or span.pins[item.name])
+def _whole(session: SparkSession, span: Span, flow_input: Input) -> DataFrame:
+    return open_source(flow_input.source).as_of(
+        session, span.replacement_reads.get(flow_input.name) or span.pins[flow_input.name]
+    )

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any
 
 from etl.engine.metadata.provenance import Provenance
 from etl.engine.storage.json_files import read_json
 from etl.engine.storage.places import lines_of, place
 from etl.errors import RunError
-from etl.planning.plan import Committed, Kind
+from etl.planning.plan import Committed
 
 _DIGITS = 20
 
@@ -164,30 +164,27 @@ def effective_history(table: str) -> Iterator[Commit]:
     One that went back to a time leads nowhere: which version that was is not in the log.
     """
     versions = log_versions(table)
-    wanted: int | None = versions[-1] if versions else None
-    while wanted is not None:
-        versions = [version for version in versions if version <= wanted]
+    upto: int | None = versions[-1] if versions else None
+    while upto is not None:
+        versions = [version for version in versions if version <= upto]
         if not versions:
             return
         commit = read_commit(table, versions.pop())
         yield commit
-        wanted = commit.restored if commit.operation == "RESTORE" else commit.version - 1
+        upto = commit.restored if commit.operation == "RESTORE" else commit.version - 1
 
 
-def last_stamp(table: str) -> tuple[int, Provenance] | None:
-    """The newest commit of ours in what a table holds now: its version and stamp; None where there is none."""
-    for commit in effective_history(table):
-        if commit.stamp is not None:
-            return commit.version, commit.stamp
-    return None
+def last_stamp(table: str) -> Provenance | None:
+    """The stamp of the newest commit of ours in what a table holds now; None where there is none."""
+    return next((commit.stamp for commit in effective_history(table) if commit.stamp is not None), None)
 
 
 def last_committed(table: str) -> Committed | None:
     """The newest epoch in a target, from its own log; None where nothing of ours was committed."""
-    found = last_stamp(table)
-    if found is None:
-        return None
-    return as_committed(*found)
+    for commit in effective_history(table):
+        if commit.stamp is not None:
+            return as_committed(commit.version, commit.stamp)
+    return None
 
 
 def as_committed(version: int, stamp: Provenance) -> Committed:
@@ -198,7 +195,7 @@ def as_committed(version: int, stamp: Provenance) -> Committed:
         epoch=stamp.epoch,
         to=stamp.to,
         fingerprint=stamp.fingerprint,
-        kind=cast("Kind", stamp.kind) if stamp.kind in get_args(Kind) else "rows",
+        kind=stamp.kind,
         run=stamp.run,
-        retired=stamp.retired,
+        rolled_back_upto=stamp.rolled_back_upto,
     )

@@ -6,8 +6,8 @@ files and pins that inputs were read at, the last failure, a request to stop.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from etl.engine.storage.json_files import read_json, write_json
 from etl.engine.storage.places import Place, place
@@ -18,107 +18,96 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def record_counts(generation_path: str, epoch: int, counts: Counts, warnings: dict[str, int]) -> None:
-    """Leave an epoch's counts where the driver finds them."""
-    write_json(
-        place(generation_path, "etl", "counts", f"{epoch}.json"), {"counts": asdict(counts), "warnings": warnings}
-    )
+@dataclass(frozen=True, slots=True)
+class EpochRecords:
+    """The records of one generation, whose folder is `generation_path`. Each method reads or writes one small JSON file."""
 
+    generation_path: str
 
-def recorded_counts(generation_path: str, epoch: int) -> tuple[Counts, dict[str, int]] | None:
-    """What `record_counts` left for an epoch, if it got so far."""
-    found = read_json(place(generation_path, "etl", "counts", f"{epoch}.json"))
-    return None if found is None else (Counts(**found["counts"]), dict(found["warnings"]))
+    def _file(self, *names: str) -> Place:
+        return place(self.generation_path, "etl", *names)
 
+    def record_counts(self, epoch: int, counts: Counts, warnings: Mapping[str, int]) -> None:
+        """Leave an epoch's counts where the driver finds them, with the rows that violated each `warn` expectation."""
+        self._write({"counts": asdict(counts), "warnings": dict(warnings)}, "counts", f"{epoch}.json")
 
-def record_files(generation_path: str, name: str, files: Mapping[str, int]) -> None:
-    """Remember which files an input was pinned at: its position tells only their number and digest."""
-    write_json(place(generation_path, "etl", "read", f"{name}.json"), dict(files))
+    def counts(self, epoch: int) -> tuple[Counts, dict[str, int]] | None:
+        """What `record_counts` left of an epoch; None where the epoch did not get so far."""
+        record = self._read("counts", f"{epoch}.json")
+        return None if record is None else (Counts(**record["counts"]), dict(record["warnings"]))
 
+    def record_files(self, input_name: str, files: Mapping[str, int]) -> None:
+        """Remember which files an input was pinned at (path → modification time in ms): its position tells only their number and digest."""
+        self._write(dict(files), "read", f"{input_name}.json")
 
-def recorded_files(generation_path: str, name: str) -> Mapping[str, int]:
-    """What `record_files` left of an input; empty where it left nothing."""
-    found = read_json(place(generation_path, "etl", "read", f"{name}.json"))
-    return found if isinstance(found, dict) else {}
+    def files(self, input_name: str) -> Mapping[str, int]:
+        """What `record_files` left of an input; empty where it left nothing."""
+        record = self._read("read", f"{input_name}.json")
+        return record if isinstance(record, dict) else {}
 
+    def record_drained(self, epoch: int) -> None:
+        """Remember that after this epoch nothing was due any more."""
+        self._write({"epoch": epoch}, "drained.json")
 
-def record_drained(generation_path: str, epoch: int) -> None:
-    """Remember that after this epoch nothing was due any more."""
-    write_json(place(generation_path, "etl", "drained.json"), {"epoch": epoch})
+    def drained(self) -> int | None:
+        """The epoch that `record_drained` left; None where it left nothing."""
+        record = self._read("drained.json")
+        return int(record["epoch"]) if isinstance(record, dict) and "epoch" in record else None
 
+    def record_left_out(self) -> None:
+        """Remember that an epoch after the first left rows out, which came late: the first epoch of another generation would take them."""
+        self._write({}, "left_out.json")
 
-def recorded_drained(generation_path: str) -> int | None:
-    """What `record_drained` left; None where it left nothing."""
-    found = read_json(place(generation_path, "etl", "drained.json"))
-    return int(found["epoch"]) if isinstance(found, dict) and "epoch" in found else None
+    def has_left_out(self) -> bool:
+        """Whether `record_left_out` was called."""
+        return self._file("left_out.json").exists()
 
+    def record_pins(self, pins: Mapping[str, Pin]) -> None:
+        """Remember what a query reads its snapshots at, before it starts."""
+        record = {name: {"position": dict(pin.position), "files": dict(pin.files)} for name, pin in pins.items()}
+        self._write(record, "pins.json")
 
-def record_left_out(generation_path: str) -> None:
-    """Remember that an epoch after the first has left rows out, which came late: the first epoch of another generation would take them."""
-    write_json(place(generation_path, "etl", "left_out.json"), {})
+    def pins(self) -> Mapping[str, Pin]:
+        """What `record_pins` left; empty where it left nothing."""
+        record = self._read("pins.json") or {}
+        return {name: Pin(pin["position"], pin["files"]) for name, pin in record.items()}
 
+    def record_failure(self, run_id: str, failure: Failure) -> None:
+        """Leave the cause of a failed epoch where the driver finds it: Spark would hand on only its text."""
+        self._write(asdict(failure), f"failure-{run_id}.json")
 
-def has_left_out(generation_path: str) -> bool:
-    """Whether `record_left_out` was called."""
-    return place(generation_path, "etl", "left_out.json").exists()
+    def take_failure(self, run_id: str) -> Failure | None:
+        """What `record_failure` left, once; None where it left nothing."""
+        name = f"failure-{run_id}.json"
+        record = self._read(name)
+        self._file(name).unlink(missing_ok=True)
+        return None if record is None else Failure(**record)
 
+    def request_stop(self, run_id: str) -> None:
+        """Ask the epochs of a run to end after the one that is being committed."""
+        request = self._file(f"stop-{run_id}")
+        request.parent.mkdir(parents=True, exist_ok=True)
+        request.touch()
 
-def record_pins(generation_path: str, pins: Mapping[str, Pin]) -> None:
-    """Remember what a query reads its snapshots at, before it starts."""
-    told = {name: {"position": dict(pin.position), "files": dict(pin.files)} for name, pin in pins.items()}
-    write_json(place(generation_path, "etl", "pins.json"), told)
+    def is_stop_requested(self, run_id: str) -> bool:
+        """Whether `request_stop` was called for the run."""
+        return self._file(f"stop-{run_id}").exists()
 
+    def record_stopped(self, run_id: str) -> None:
+        """Leave word that an epoch of the run was not begun, on purpose: the query that offered it fails, and nothing is wrong."""
+        self._write({}, f"stop-{run_id}.json")
 
-def recorded_pins(generation_path: str) -> Mapping[str, Pin]:
-    """What `record_pins` left."""
-    found = read_json(place(generation_path, "etl", "pins.json")) or {}
-    return {name: Pin(item["position"], item["files"]) for name, item in found.items()}
+    def has_stopped(self, run_id: str) -> bool:
+        """Whether `record_stopped` was called for the run."""
+        return self._file(f"stop-{run_id}.json").exists()
 
+    def forget_stop(self, run_id: str) -> None:
+        """Remove the request and what came of it, when the stream that it asks has ended."""
+        self._file(f"stop-{run_id}").unlink(missing_ok=True)
+        self._file(f"stop-{run_id}.json").unlink(missing_ok=True)
 
-def record_failure(generation_path: str, run_id: str, failure: Failure) -> None:
-    """Leave the cause of a failed epoch where the driver finds it: Spark would hand on only its text."""
-    write_json(place(generation_path, "etl", f"failure-{run_id}.json"), asdict(failure))
+    def _read(self, *names: str) -> Any:
+        return read_json(self._file(*names))
 
-
-def take_failure(generation_path: str, run_id: str) -> Failure | None:
-    """What `record_failure` left, once."""
-    path = place(generation_path, "etl", f"failure-{run_id}.json")
-    found = read_json(path)
-    path.unlink(missing_ok=True)
-    return None if found is None else Failure(**found)
-
-
-def _stop_file(generation_path: str, run_id: str) -> Place:
-    return place(generation_path, "etl", f"stop-{run_id}")
-
-
-def _stopped_file(generation_path: str, run_id: str) -> Place:
-    return place(generation_path, "etl", f"stop-{run_id}.json")
-
-
-def request_stop(generation_path: str, run_id: str) -> None:
-    """Ask the epochs of this run to end after the one that is being committed."""
-    path = _stop_file(generation_path, run_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-
-def stop_requested(generation_path: str, run_id: str) -> bool:
-    """Whether `request_stop` was called for this run."""
-    return _stop_file(generation_path, run_id).exists()
-
-
-def record_stopped(generation_path: str, run_id: str) -> None:
-    """Leave word that an epoch of this run was not begun, on purpose: the query that offered it fails, and nothing is wrong."""
-    write_json(_stopped_file(generation_path, run_id), {})
-
-
-def has_stopped(generation_path: str, run_id: str) -> bool:
-    """Whether `record_stopped` was called for this run."""
-    return _stopped_file(generation_path, run_id).exists()
-
-
-def forget_stop(generation_path: str, run_id: str) -> None:
-    """Remove the request and what came of it, when the stream that it asks has ended."""
-    _stop_file(generation_path, run_id).unlink(missing_ok=True)
-    _stopped_file(generation_path, run_id).unlink(missing_ok=True)
+    def _write(self, record: Mapping[str, Any], *names: str) -> None:
+        write_json(self._file(*names), record)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.engine.metadata import offset_log
-from etl.engine.metadata.epoch_records import has_left_out, recorded_drained
+from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.state_store import state_damage
 from etl.engine.storage.json_files import read_json, write_json, write_new_json
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.places import Place, place
 from etl.errors import FlowFailed
 from etl.planning.decision import Opened
-from etl.planning.plan import Committed, Kind
+from etl.planning.kinds import KIND_TRAITS, Kind
+from etl.planning.plan import Committed
 
 MICROS = "micros"
 """What a generation's files store a TIMESTAMP as, since flows' sessions say so: Parquet's own type for it, which every reader reads alike."""
@@ -25,27 +26,41 @@ MICROS = "micros"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One life of a target: its number, its folder, and what it was opened for."""
+    """One life of a target: its number, its folder, and what it was opened for.
+
+    Attributes:
+        opened_by: The id of the run that opened it.
+        feeds: The inputs whose rows change and go, read by what came and went; None where that was not recorded.
+        staged: Of state: its first epochs are kept back until all of them can replace the target at once.
+        sources: Changes input → which source of the query it is.
+        places: Changes input → where it lies; it stays itself under another name.
+        partitions: Of state: the partitions of a shuffle, as long as the state lives.
+        behind_ms: Of state: by how much Spark's watermark stays behind ours.
+        instants: How its files store a TIMESTAMP; empty where a build wrote them that left this to Spark's settings.
+    """
 
     number: int
     path: str
     fingerprint: str
     kind: Kind
-    opened_by: str  # a run's id
-    feeds: tuple[str, ...] | None = (
-        None  # the inputs whose rows change and go, read by what came and went; None: not recorded
-    )
-    held: bool = False  # state: its first epochs are kept back until all of them can replace the target at once
-    sources: tuple[tuple[str, int], ...] = ()  # changes input → which source of the query it is
-    places: tuple[tuple[str, str], ...] = ()  # changes input → where it lies: it stays itself under another name
-    partitions: int = 0  # state: of a shuffle, as long as the state lives
-    behind_ms: int = 0  # state: by how much Spark's watermark stays behind ours
-    instants: str = ""  # how its files store a TIMESTAMP; empty: by a build that left this to Spark's settings
+    opened_by: str
+    feeds: tuple[str, ...] | None = None
+    staged: bool = False
+    sources: tuple[tuple[str, int], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    partitions: int = 0
+    behind_ms: int = 0
+    instants: str = ""
 
     @property
     def checkpoint(self) -> str:
         """Where Spark keeps this generation's offsets and commits."""
         return self.path
+
+    @property
+    def records(self) -> EpochRecords:
+        """What its epochs leave beside Spark's checkpoint."""
+        return EpochRecords(self.path)
 
 
 def generation_numbers(paths: FlowPaths) -> list[int]:
@@ -80,11 +95,11 @@ def _record(generation: Generation) -> dict[str, Any]:
         **({"instants": generation.instants} if generation.instants else {}),
         **(
             {
-                "held": generation.held,
+                "held": generation.staged,
                 "partitions": generation.partitions,
                 "behind_ms": generation.behind_ms,
             }
-            if generation.kind == "state"
+            if KIND_TRAITS[generation.kind].keeps_state
             else {}
         ),
     }
@@ -93,27 +108,27 @@ def _record(generation: Generation) -> dict[str, Any]:
 def read_generation(paths: FlowPaths, number: int) -> Generation | None:
     """A generation as it was opened; None where its record is not there."""
     path = paths.generation(number)
-    record = place(path, "generation.json")
+    file = place(path, "generation.json")
     try:
-        found = read_json(record)
-        if found is None:
+        fields = read_json(file)
+        if fields is None:
             return None
         return Generation(
             number=number,
             path=path,
-            fingerprint=str(found["fingerprint"]),
-            kind=found["kind"],
-            opened_by=str(found["run"]),
-            feeds=tuple(map(str, found["feeds"])) if "feeds" in found else None,
-            held=bool(found.get("held", False)),
-            sources=tuple((str(name), int(index)) for name, index in found.get("sources", {}).items()),
-            places=tuple((str(name), str(place)) for name, place in found.get("places", {}).items()),
-            partitions=int(found.get("partitions", 0)),
-            behind_ms=int(found.get("behind_ms", 0)),
-            instants=str(found.get("instants", "")),
+            fingerprint=str(fields["fingerprint"]),
+            kind=fields["kind"],
+            opened_by=str(fields["run"]),
+            feeds=tuple(map(str, fields["feeds"])) if "feeds" in fields else None,
+            staged=bool(fields.get("held", False)),
+            sources=tuple((str(name), int(index)) for name, index in fields.get("sources", {}).items()),
+            places=tuple((str(name), str(place)) for name, place in fields.get("places", {}).items()),
+            partitions=int(fields.get("partitions", 0)),
+            behind_ms=int(fields.get("behind_ms", 0)),
+            instants=str(fields.get("instants", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
-        message = f"the record of generation {number} cannot be read: {record}"
+        message = f"the record of generation {number} cannot be read: {file}"
         raise FlowFailed(message, hint="rebuild the flow with --full-refresh") from cause
 
 
@@ -132,46 +147,47 @@ def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Op
     One that was rolled back, as `committed` tells, counts no more.
     """
     for number in reversed(generation_numbers(paths)):
-        if committed is not None and committed.generation < number <= committed.retired:
+        if committed is not None and committed.generation < number <= committed.rolled_back_upto:
             continue
         path = paths.generation(number)
-        offered, finished = reached(path)
+        planned, completed = checkpoint_progress(path)
         try:
-            found = read_generation(paths, number)
+            generation = read_generation(paths, number)
         except FlowFailed as cause:
-            return Opened(number, "", "rows", offered, finished, damage=cause.what)
-        if found is not None:
-            damage = "" if found.kind == "full" else offset_log.damage(found.checkpoint)
-            drained = found.kind != "state" or is_drained(path)
-            if found.kind == "state" and not damage and finished is not None:
+            return Opened(number, "", "rows", planned, completed, damage=cause.what)
+        if generation is not None:
+            traits = KIND_TRAITS[generation.kind]
+            damage = offset_log.damage(generation.checkpoint) if traits.streams else ""
+            drained = not traits.keeps_state or is_drained(path)
+            if traits.keeps_state and not damage and completed is not None:
                 # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
-                again = offered == finished and not drained
-                damage = state_damage(found.checkpoint, finished - 1 if again else finished)
-            late = has_left_out(path)
+                is_reopened = planned == completed and not drained
+                damage = state_damage(generation.checkpoint, completed - 1 if is_reopened else completed)
+            late = generation.records.has_left_out()
             return Opened(
                 number,
-                found.fingerprint,
-                found.kind,
-                offered,
-                finished,
+                generation.fingerprint,
+                generation.kind,
+                planned,
+                completed,
                 drained,
                 damage,
                 left_out=late,
-                feeds=found.feeds,
+                feeds=generation.feeds,
             )
-        if offered is not None or place(path, "etl").exists():
+        if planned is not None or place(path, "etl").exists():
             lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"
-            return Opened(number, "", "rows", offered, finished, damage=lost)
+            return Opened(number, "", "rows", planned, completed, damage=lost)
     return None
 
 
 def has_committed(paths: FlowPaths, number: int) -> bool:
     """Whether a generation is known, from its own folder, to have reached the target."""
     counts = place(paths.generation(number), "etl", "counts")
-    return reached(paths.generation(number))[1] is not None or (counts.is_dir() and any(counts.iterdir()))
+    return checkpoint_progress(paths.generation(number))[1] is not None or (counts.is_dir() and any(counts.iterdir()))
 
 
-def reached(path: str) -> tuple[int | None, int | None]:
+def checkpoint_progress(path: str) -> tuple[int | None, int | None]:
     """The newest epoch that Spark's checkpoint in a generation's folder offered, and the newest that it finished."""
     return _newest_entry(place(path, "offsets")), _newest_entry(place(path, "commits"))
 
@@ -182,5 +198,5 @@ def _newest_entry(folder: Place) -> int | None:
 
 def is_drained(generation_path: str) -> bool:
     """Whether nothing is due: no epoch was started, or the newest is finished and known to be the last that was called for."""
-    offered, finished = reached(generation_path)
-    return offered == finished == recorded_drained(generation_path)
+    planned, completed = checkpoint_progress(generation_path)
+    return planned == completed == EpochRecords(generation_path).drained()

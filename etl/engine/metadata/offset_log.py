@@ -43,27 +43,27 @@ class SourceLog:
             if lines[0] != "v1":
                 raise ValueError(f"unknown format {lines[0]!r}")  # one handler words every damage alike
             offset = lines[_FIRST_SOURCE + self.index]
-            found = None if offset == "-" else json.loads(offset)
+            parsed = None if offset == "-" else json.loads(offset)
         except (OSError, ValueError, IndexError) as cause:
             message = f"the checkpoint's offsets of epoch {epoch} cannot be read: {cause}"
             raise FlowFailed(message, where=str(path), hint="rebuild the flow with --full-refresh") from cause
-        return found
+        return parsed
 
     def files(self, after: int, upto: int) -> dict[str, int]:
         """The files of log entries `after` < k ≤ `upto`: absolute decoded path → modification time in ms."""
         folder = place(self.checkpoint, "sources", str(self.index))
         names = _numbered(folder)
         compact = max((int(name.removesuffix(".compact")) for name in names if _is_compact(name)), default=-1)
-        wanted = [f"{compact}.compact"] if compact > after else []
-        wanted += [
-            name for name in names if name.isdigit() and max(after, compact if wanted else -1) < int(name) <= upto
+        chosen = [f"{compact}.compact"] if compact > after else []
+        chosen += [
+            name for name in names if name.isdigit() and max(after, compact if chosen else -1) < int(name) <= upto
         ]
-        found: dict[str, int] = {}
-        for name in wanted:
+        times: dict[str, int] = {}
+        for name in chosen:
             for entry in _entries(folder / name):
                 if after < int(entry["batchId"]) <= upto:
-                    found[decode(str(entry["path"]))] = int(entry["timestamp"])
-        return found
+                    times[decode(str(entry["path"]))] = int(entry["timestamp"])
+        return times
 
 
 def watermark(checkpoint: str, epoch: int) -> int:

@@ -11,32 +11,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from etl.planning.kinds import KIND_TRAITS, Kind, kind_of
 from etl.planning.position import Position
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a commit came from: the stamp on every table that a flow writes."""
+    """Where a commit came from: the stamp on every table that a flow writes.
+
+    Attributes:
+        start: The position after which the epoch read its inputs; None for one that read them from the beginning.
+        to: The position up to which it read them.
+        retired: The newest generation that was ever rolled back; its number, and those below it, are never used again.
+        run_ts: What run_ts() was, where the flow's SQL says it.
+        backfill: Which window of which backfill, or which replay of the quarantine, the commit is; None for an epoch.
+    """
 
     pipeline: str
     flow: str
     run: str
     generation: int
     epoch: int
-    frm: Position | None
+    start: Position | None
     to: Position
     fingerprint: str
-    kind: str = "rows"
-    retired: int = -1  # the newest generation that was ever rolled back
-    run_ts: str | None = None  # what run_ts() was, where the flow's SQL says it
-    backfill: Mapping[str, Any] | None = (
-        None  # which window of which backfill, or which replay of the quarantine, where the commit is one
-    )
+    kind: Kind = "rows"
+    rolled_back_upto: int = -1
+    run_ts: str | None = None
+    backfill: Mapping[str, Any] | None = None
 
     @property
     def opens(self) -> bool:
         """Whether this is a generation's first epoch; of state that was rebuilt, its first epochs are one commit, with the last one's number."""
-        return self.frm is None and (self.epoch == 0 or self.kind == "state")
+        return self.start is None and (self.epoch == 0 or KIND_TRAITS[self.kind].keeps_state)
 
     @property
     def app_id(self) -> str:
@@ -53,7 +60,7 @@ class Provenance:
         return self.epoch if self.backfill is None else int(self.backfill["number"])
 
     @property
-    def beside(self) -> Provenance:
+    def for_side_tables(self) -> Provenance:
         """The stamp for state and quarantine. A backfill writes those again in each attempt, so its txn names the run."""
         return self if self.backfill is None else replace(self, backfill={**self.backfill, "attempt": self.run})
 
@@ -65,11 +72,11 @@ class Provenance:
             "run": self.run,
             "generation": self.generation,
             "epoch": self.epoch,
-            "from": self.frm,
+            "from": self.start,
             "to": self.to,
             "fingerprint": self.fingerprint,
             "kind": self.kind,
-            **({"retired": self.retired} if self.retired >= 0 else {}),
+            **({"retired": self.rolled_back_upto} if self.rolled_back_upto >= 0 else {}),
             **({"run_ts": self.run_ts} if self.run_ts is not None else {}),
         }
         if self.backfill is not None:
@@ -89,11 +96,11 @@ class Provenance:
                 run=str(stamp["run"]),
                 generation=int(stamp["generation"]),
                 epoch=int(stamp["epoch"]),
-                frm=stamp["from"],
+                start=stamp["from"],
                 to=stamp["to"],
                 fingerprint=str(stamp["fingerprint"]),
-                kind=str(stamp.get("kind", "rows")),
-                retired=int(stamp.get("retired", -1)),
+                kind=kind_of(stamp.get("kind")),
+                rolled_back_upto=int(stamp.get("retired", -1)),
                 run_ts=str(stamp["run_ts"]) if "run_ts" in stamp else None,
                 backfill=_backfill(stamp.get("backfill")),
             )
@@ -101,7 +108,7 @@ class Provenance:
             return None
 
 
-def _backfill(found: Any) -> Mapping[str, Any] | None:
-    if found is None:
+def _backfill(entry: Any) -> Mapping[str, Any] | None:
+    if entry is None:
         return None
-    return {**found, "id": str(found["id"]), "number": int(found["number"]), "of": int(found["of"])}
+    return {**entry, "id": str(entry["id"]), "number": int(entry["number"]), "of": int(entry["of"])}

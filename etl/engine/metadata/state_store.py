@@ -37,9 +37,9 @@ def state_damage(checkpoint: str, epoch: int) -> str:
         except _DAMAGES:
             return f"the checkpoint's state is damaged: {described} cannot be read"
         for folder in folders:
-            found = next(_faults(folder, epoch + 1), "")
-            if found:
-                return found
+            fault = next(_faults(folder, epoch + 1), "")
+            if fault:
+                return fault
     return ""
 
 

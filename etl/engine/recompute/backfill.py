@@ -15,7 +15,6 @@ from etl.engine.frames.identifiers import VERSION_COLUMNS, columns, quoted
 from etl.engine.frames.latest import latest_per_key
 from etl.engine.inspection.side_tables import interrupted, unfinished
 from etl.engine.metadata.delta_log import commits, last_stamp, log_versions
-from etl.engine.metadata.epoch_records import recorded_files
 from etl.engine.output import Output, Rows, Span
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
@@ -46,11 +45,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """One window: what it reads, which column bounds it, and what its commit says of it."""
+class WindowRecomputation:
+    """One window: what it reads, which column of the target bounds it, and what its commit says of it."""
 
     span: Span
-    column: str  # of the target
+    column: str
     window: Window
     entry: Mapping[str, Any]
 
@@ -59,7 +58,7 @@ class Again:
         condition = self.window.condition(quoted(self.column))
         if job.strategy == "append":
             return Output(whole.rows.filter(condition), Rows(condition), {})
-        keys = job.flow.sink.keys if job.kind == "rows" else tuple(group.column for group in job.flow.groups)
+        keys = job.recomputed_by
         parts = [
             frame.select(*columns(keys))
             for frame in (self._held(job, session), *self._computed(job, session, whole.rows))
@@ -87,13 +86,13 @@ class Again:
             good = latest_per_key(good, sink, sink.keys)
         elif job.strategy == "scd2":
             good = latest_per_key(good, sink, (*sink.keys, sink.sequence_by[0]))
-        found = [good.filter(condition)]
+        frames = [good.filter(condition)]
         if checked.quarantines:
-            found.append(checked.quarantined.filter(condition))
+            frames.append(checked.quarantined.filter(condition))
             if log_versions(job.paths.quarantine):
                 aside = _as_it_is(session, job.paths.quarantine).filter(f"{CORRUPT} IS NULL")
-                found.append(aside.filter(condition))
-        return found
+                frames.append(aside.filter(condition))
+        return frames
 
 
 def _as_it_is(session: SparkSession, path: str) -> DataFrame:
@@ -101,9 +100,9 @@ def _as_it_is(session: SparkSession, path: str) -> DataFrame:
     return session.read.format("delta").option("versionAsOf", str(log_versions(path)[-1])).load(path)
 
 
-def again(job: Job, committed: Committed, part: Part) -> Again:
+def recomputation(job: Job, committed: Committed, part: Part) -> WindowRecomputation:
     """A window with what it reads: the changes inputs as of `committed`; HistoryLost where that cannot be read."""
-    return Again(span_at(job, committed, part.snapshots), part.column, part.window, part.entry)
+    return WindowRecomputation(span_at(job, committed, part.snapshots), part.column, part.window, part.entry)
 
 
 def span_at(job: Job, committed: Committed, snapshots: Mapping[str, Pin]) -> Span:
@@ -114,45 +113,47 @@ def span_at(job: Job, committed: Committed, snapshots: Mapping[str, Pin]) -> Spa
     return Span(None, dict(committed.to), pins)
 
 
-def _read(job: Job, item: Input, committed: Committed) -> Pin:
-    position = committed.to[item.name]
-    if item.source.format in ("delta", "table"):
-        _must_be_whole(job, item, position)
-        table = open_source(item.source).pinned(position)
+def _read(job: Job, flow_input: Input, committed: Committed) -> Pin:
+    position = committed.to[flow_input.name]
+    if flow_input.source.format in ("delta", "table"):
+        _must_be_whole(job, flow_input, position)
+        table = open_source(flow_input.source).pinned(position)
         if dict(table.position) != dict(position):
-            message = f"flow '{job.flow.name}': version {position['version']} of '{item.name}', up to which it has read, can no longer be read"
+            message = f"flow '{job.flow.name}': version {position['version']} of '{flow_input.name}', up to which it has read, can no longer be read"
             raise HistoryLost(message, hint="run the flow with --full-refresh instead")
         return table
-    log = job.log_of(item)
+    log = job.log_of(flow_input)
     if log.has(committed.epoch):
-        found = open_source(item.source).upto(log, committed.epoch)
+        pin = open_source(flow_input.source).upto(log, committed.epoch)
     else:
-        found = Pin(position, recorded_files(job.generation.path, item.name) or {})
-    if found.position != position or len(found.files) != position.get("files", 0):
-        message = f"flow '{job.flow.name}': which files of '{item.name}' its target was made of is not known any more"
+        pin = Pin(position, job.generation.records.files(flow_input.name))
+    if pin.position != position or len(pin.files) != position.get("files", 0):
+        message = (
+            f"flow '{job.flow.name}': which files of '{flow_input.name}' its target was made of is not known any more"
+        )
         raise HistoryLost(message, hint="run the flow with --full-refresh instead")
-    return found
+    return pin
 
 
-def _must_be_whole(job: Job, item: Input, position: Mapping[str, Any]) -> None:
+def _must_be_whole(job: Job, flow_input: Input, position: Mapping[str, Any]) -> None:
     """Refuse a table that cannot be read whole at the position, or whose rows a stream will bring a second time."""
     where = str(job.flow.at)
-    if item.source.start_ms is not None or item.source.start_version is not None:
-        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{item.name}' is a table with a start_at, which cannot be read whole from there"
+    if flow_input.source.start_ms is not None or flow_input.source.start_version is not None:
+        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{flow_input.name}' is a table with a start_at, which cannot be read whole from there"
         raise FlowFailed(message, where=where, hint="run the flow with --full-refresh instead")
     if "within" in position:
-        message = f"flow '{job.flow.name}': its stream has stopped inside version {position['within']} of '{item.name}'"
+        message = (
+            f"flow '{job.flow.name}': its stream has stopped inside version {position['within']} of '{flow_input.name}'"
+        )
         raise FlowFailed(message, where=where, hint="run the stream until it has read that version, then try again")
 
 
 def must_be_settled(job: Job, committed: Committed, entry: Mapping[str, Any]) -> None:
     """FlowFailed where an epoch, or a part other than that of `entry`, died after it wrote quarantine or state, and before the target."""
     for table in (job.paths.quarantine, job.paths.state):
-        found = last_stamp(table)
-        if found is not None and (found[1].generation, found[1].epoch) > (committed.generation, committed.epoch):
-            message = (
-                f"flow '{job.flow.name}': epoch {found[1].epoch} of generation {found[1].generation} was interrupted"
-            )
+        stamp = last_stamp(table)
+        if stamp is not None and (stamp.generation, stamp.epoch) > (committed.generation, committed.epoch):
+            message = f"flow '{job.flow.name}': epoch {stamp.epoch} of generation {stamp.generation} was interrupted"
             raise FlowFailed(message, hint="run the flow, which finishes that epoch, then try again")
     died = unfinished(job.paths, committed, locked=True)
     if died is not None and not _ends(entry, died.backfill or {}):
@@ -173,14 +174,14 @@ def begun(
     """The newest backfill of just these windows: its id, its snapshots' positions and the windows that are committed."""
     newest: Mapping[str, Any] | None = None
     done: set[int] = set()
-    asked = {"column": column, "from": windows[0].start, "to": windows[-1].end, "of": len(windows)}
+    bounds = {"column": column, "from": windows[0].start, "to": windows[-1].end, "of": len(windows)}
     for commit in commits(target, newest_first=True):
         if commit.stamp is None:
             continue
         if commit.stamp.generation != generation:
             break
         entry = commit.stamp.backfill
-        if entry is None or any(entry.get(name) != value for name, value in asked.items()):
+        if entry is None or any(entry.get(name) != value for name, value in bounds.items()):
             continue
         number = int(entry["number"])
         same = 1 <= number <= len(windows) and entry.get("window") == [
@@ -195,17 +196,17 @@ def begun(
 
 def pinned_again(job: Job, positions: Mapping[str, Any]) -> dict[str, Pin] | None:
     """The snapshots at positions that a backfill has recorded; None where one of them cannot be read as it was."""
-    found: dict[str, Pin] = {}
-    for item in job.inputs:
-        if item in job.changes:
+    pins: dict[str, Pin] = {}
+    for flow_input in job.inputs:
+        if flow_input in job.changes:
             continue
-        if item.name not in positions:
+        if flow_input.name not in positions:
             return None
-        pin = open_source(item.source).pinned(positions[item.name])
-        if dict(pin.position) != dict(positions[item.name]):
+        pin = open_source(flow_input.source).pinned(positions[flow_input.name])
+        if dict(pin.position) != dict(positions[flow_input.name]):
             return None
-        found[item.name] = pin
-    return found
+        pins[flow_input.name] = pin
+    return pins
 
 
 def pinned_now(job: Job) -> dict[str, Pin]:

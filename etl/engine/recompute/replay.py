@@ -50,12 +50,17 @@ _COMPARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """One replay: what it reads, which columns tell the rows to compute anew, where those lie, and what its commit says of it."""
+class QuarantineReplay:
+    """One replay: what it reads, which rows it computes anew, and what its commit says of it.
+
+    Attributes:
+        columns: The output's, which tell the rows to compute anew.
+        versions: The quarantine's, in which those rows lie.
+    """
 
     span: Span
-    columns: tuple[str, ...]  # of the output
-    versions: tuple[int, ...]  # of the quarantine
+    columns: tuple[str, ...]
+    versions: tuple[int, ...]
     entry: Mapping[str, Any]
 
     def part(self, job: Job, session: SparkSession, whole: Output, caches: Caches) -> Output:
@@ -71,8 +76,8 @@ class Replayed:
 
 def set_aside(session: SparkSession, table: str, version: int, *, malformed: bool = False) -> DataFrame:
     """The rows of a version of a quarantine that broke an expectation, or those that did not parse."""
-    found = session.read.format("delta").option("versionAsOf", str(version)).load(table)
-    return found.filter(f"{CORRUPT} IS {'NOT ' if malformed else ''}NULL")
+    rows = session.read.format("delta").option("versionAsOf", str(version)).load(table)
+    return rows.filter(f"{CORRUPT} IS {'NOT ' if malformed else ''}NULL")
 
 
 def versions_to_try(table: str, died: Provenance | None) -> tuple[int, ...]:
@@ -81,24 +86,26 @@ def versions_to_try(table: str, died: Provenance | None) -> tuple[int, ...]:
     died_id = (died.backfill or {}).get("id") if died is not None else None
     first: int | None = None
     for commit in effective_history(table) if died_id is not None else ():
-        found = (commit.stamp.backfill or {}).get("id") if commit.stamp is not None else None
-        if commit.stamp is not None and found != died_id:
+        replay_id = (commit.stamp.backfill or {}).get("id") if commit.stamp is not None else None
+        if commit.stamp is not None and replay_id != died_id:
             break
-        first = commit.version if found == died_id else first
+        first = commit.version if replay_id == died_id else first
     return (newest,) if first is None else (newest, first - 1)
 
 
 def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
     """The output's columns that tell which rows to compute anew; ConfigurationError (E283) where no columns can."""
     flow = job.flow
-    if job.kind == "groups":
-        return tuple(group.column for group in flow.groups)
+    if flow.groups:
+        return job.recomputed_by
     frames = {}
-    for item in job.inputs:
-        empty = open_source(item.source).empty(session)
-        is_changes = item in job.changes
-        frames[item.name] = (
-            groups.mark_groups(item.spec.name, empty, ()) if is_changes else classify.mark_input(item.spec.name, empty)
+    for flow_input in job.inputs:
+        empty = open_source(flow_input.source).empty(session)
+        is_changes = flow_input in job.changes
+        frames[flow_input.name] = (
+            groups.mark_groups(flow_input.spec.name, empty, ())
+            if is_changes
+            else classify.mark_input(flow_input.spec.name, empty)
         )
     output = apply(job, session, frames)
     own = groups.own_columns(analysed_plan(output), job.arriving.spec.name)
@@ -110,10 +117,10 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
         why = f"its key '{foreign[0]}' may come of a snapshot, so that a row can have another key now than it had"
         raise refused(job, why)
     kinds = {field.name: field.dataType.simpleString() for field in output.schema.fields}
-    found = tuple(name for name in own if kinds[name] in _COMPARED or kinds[name].startswith("decimal"))
-    if not found:
+    telling = tuple(name for name in own if kinds[name] in _COMPARED or kinds[name].startswith("decimal"))
+    if not telling:
         raise refused(job, f"none of its columns is one of '{job.arriving.name}' that can tell its rows apart")
-    return found
+    return telling
 
 
 def refused(job: Job, why: str) -> ConfigurationError:

@@ -57,11 +57,11 @@ def run_graph(
 def _obstacle(parents: Sequence[str], results: dict[str, FlowResult], *, stopped: bool) -> str | None:
     """Why a flow cannot run at all; None where it can, now or later."""
     for parent in parents:
-        found = results.get(parent)
-        if found is not None and found.status in ("failed", "skipped"):
-            return f"flow '{parent}', which it reads, {'failed' if found.status == 'failed' else 'was skipped'}"
+        result = results.get(parent)
+        if result is not None and result.status in ("failed", "skipped"):
+            return f"flow '{parent}', which it reads, {'failed' if result.status == 'failed' else 'was skipped'}"
     return "the run was asked to stop" if stopped else None
 
 
-def _skipped(item: FlowPlan, reason: str) -> FlowResult:
-    return FlowResult(flow=item.flow.name, status="skipped", mode=item.mode, target=item.target, reason=reason)
+def _skipped(planned: FlowPlan, reason: str) -> FlowResult:
+    return FlowResult(flow=planned.flow.name, status="skipped", mode=planned.mode, target=planned.target, reason=reason)

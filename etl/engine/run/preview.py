@@ -13,7 +13,8 @@ from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
 from etl.engine.metadata.delta_log import log_versions
 from etl.engine.metadata.generations import Generation
-from etl.engine.run.prepare import draft_of, judge
+from etl.engine.run.analyse import judge
+from etl.engine.run.draft import draft_of
 from etl.engine.sources.source import open_source
 from etl.engine.transform import expectations
 from etl.engine.transform.apply import apply
@@ -47,7 +48,7 @@ class Preview:
             rows = caches.keep(checked.rows)
             over = expectations.over(checked, rows)
             counted = rows.agg(*checked.counts()).first()
-            found = counted.asDict() if counted is not None else {}
+            tallied = counted.asDict() if counted is not None else {}
             whole = F.to_json(F.struct(*columns(checked.columns)), {"ignoreNullFields": "false"}).alias("row")
             shown = [json.loads(row[0]) for row in over.good.limit(limit).select(whole).collect()]
         types = {field.name: field.dataType.simpleString() for field in checked.rows.schema.fields}
@@ -56,10 +57,10 @@ class Preview:
             flow=flow.name,
             columns=tuple((name, types[name]) for name in checked.columns),
             rows=tuple(masked(row, sensitive(flow)) for row in shown),
-            sampled=int(found.get("rows") or 0),
-            dropped=int(found.get("dropped") or 0),
-            quarantined=int(found.get("quarantined") or 0),
-            violated=tuple((name, int(found.get(f"warn_{i}") or 0)) for i, name in enumerate(checked.warns)),
+            sampled=int(tallied.get("rows") or 0),
+            dropped=int(tallied.get("dropped") or 0),
+            quarantined=int(tallied.get("quarantined") or 0),
+            violated=tuple((name, int(tallied.get(f"warn_{i}") or 0)) for i, name in enumerate(checked.warns)),
             notes=tuple(self._notes),
         )
 
@@ -74,22 +75,22 @@ class Preview:
         )
         return expectations.check(output, rules, hidden=sensitive(flow))
 
-    def _input(self, item: Input, caches: Caches) -> DataFrame:
-        upstream = self._spec.flow(item.name)
-        if upstream is not None and not log_versions(item.source.path):
-            self._notes[f"{item.name}: computed from its own inputs, since it has not run yet"] = None
+    def _input(self, flow_input: Input, caches: Caches) -> DataFrame:
+        upstream = self._spec.flow(flow_input.name)
+        if upstream is not None and not log_versions(flow_input.source.path):
+            self._notes[f"{flow_input.name}: computed from its own inputs, since it has not run yet"] = None
             return self._checked(upstream, caches).good
-        source = open_source(item.source)
+        source = open_source(flow_input.source)
         pin = source.latest()
-        if item.spec.read == "snapshot":
-            self._notes[f"{item.name}: read whole"] = None
-            return self._parsed(item, caches, source.as_of(self._session, pin))
-        said = ""
+        if flow_input.spec.read == "snapshot":
+            self._notes[f"{flow_input.name}: read whole"] = None
+            return self._parsed(flow_input, caches, source.as_of(self._session, pin))
+        portion = ""
         if len(pin.files) > _FILES:
             kept = dict(sorted(pin.files.items())[-_FILES:])
-            said, pin = f"the last {_FILES} of {len(pin.files):,} files, ", Pin(pin.position, kept)
-        self._notes[f"{item.name}: {said}at most {_ROWS:,} rows"] = None
-        return self._parsed(item, caches, source.as_of(self._session, pin).limit(_ROWS))
+            portion, pin = f"the last {_FILES} of {len(pin.files):,} files, ", Pin(pin.position, kept)
+        self._notes[f"{flow_input.name}: {portion}at most {_ROWS:,} rows"] = None
+        return self._parsed(flow_input, caches, source.as_of(self._session, pin).limit(_ROWS))
 
-    def _parsed(self, item: Input, caches: Caches, raw: DataFrame) -> DataFrame:
-        return arrive(item, raw, caches, keep_malformed=False, is_batch_of_stream=False, counted=False).parsed
+    def _parsed(self, flow_input: Input, caches: Caches, raw: DataFrame) -> DataFrame:
+        return arrive(flow_input, raw, caches, keep_malformed=False, is_batch_of_stream=False, counted=False).parsed

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
+
+from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyspark.sql import SparkSession
 
+    from etl.config.spec import FlowSpec
 
-def ends_within(seconds: float | None, work: Callable[[], object], session: SparkSession, *, tag: str) -> bool:
-    """Do it, and say whether it ended in time: what did not is interrupted, by the tag of its jobs. What it raises is raised."""
-    if seconds is None:
+
+def timed_out(flow: FlowSpec) -> FlowFailed:
+    """What is raised where a flow has used its `retry.timeout` up."""
+    return FlowFailed(
+        f"flow '{flow.name}' took longer than its timeout of {flow.retry.timeout:g} seconds",
+        where=str(flow.at),
+        hint="raise retry.timeout, or say retry_on_timeout: true",
+        transient=flow.retry.retry_on_timeout,
+    )
+
+
+def deadline_of(flow: FlowSpec) -> float:
+    """When, by `time.monotonic`, a flow that begins now has used its timeout up; never where it has none."""
+    return time.monotonic() + flow.retry.timeout if flow.retry.timeout is not None else float("inf")
+
+
+def within_timeout(flow: FlowSpec, work: Callable[[], object], session: SparkSession, *, tag: str) -> None:
+    """Do the flow's work. Raises what it raises, and FlowFailed where it takes too long: it is interrupted then, by the tag of its jobs."""
+    if flow.retry.timeout is None:
         work()
-        return True
-    failed: list[BaseException] = []
+        return
+    failures: list[BaseException] = []
 
     def body() -> None:
         session.addTag(tag)
         try:
             work()
         except BaseException as cause:  # noqa: BLE001  # raised again by the thread that waits: a sys.exit of user code, too
-            failed.append(cause)
+            failures.append(cause)
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(flow.retry.timeout)
     if thread.is_alive():
         session.interruptTag(tag)
         thread.join()
-        return False
-    if failed:
-        raise failed[0]
-    return True
+        raise timed_out(flow)
+    if failures:
+        raise failures[0]

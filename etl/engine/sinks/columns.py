@@ -33,7 +33,7 @@ def refuse_unknown_columns(job: Job, rows: DataFrame) -> None:
             for name in names
             if name.lower() not in returned
         ]
-    for field in rows.schema.fields if job.kind != "state" else ():
+    for field in rows.schema.fields if not job.traits.keeps_state else ():
         kind = field.dataType.simpleString()
         if "map<" in kind or "variant" in kind:
             what, instead = ("a MAP", "an array of structs") if "map<" in kind else ("a VARIANT", "a string")

@@ -46,14 +46,14 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
     left_out = {name.lower() for name in sink.except_columns}
     stored = tuple(name for name in rows.columns if name.lower() not in left_out)
     # Of state there is one result a key: the newest, whatever its values are.
-    best = rows if job.kind == "state" else latest_per_key(rows, sink, sink.keys)
+    best = rows if job.traits.keeps_state else latest_per_key(rows, sink, sink.keys)
     keeps_state = bool(sink.delete_when or sink.except_columns)
-    if job.rereads or isinstance(replaces, Groups):
+    if job.reads_inputs_whole or isinstance(replaces, Groups):
         # Every row of the affected keys is here, so these rows alone decide, and nothing that state holds counts.
         living = best.filter(~_deleted(sink)).select(*columns_of(stored))
         if isinstance(replaces, Groups):
             return _KeysReplaced(
-                job, session, best if keeps_state and not job.rereads else None, living, replaces, stamp
+                job, session, best if keeps_state and not job.reads_inputs_whole else None, living, replaces, stamp
             )
         return TargetCommit(partial(_replace, job, session, living, stamp))
     if not keeps_state:
@@ -86,7 +86,7 @@ class _KeysReplaced:
     def commit_state(self) -> None:
         # Rows that live are kept as well: whenever this process dies, state lacks no key.
         if self.state_rows is not None:
-            replace_groups(self.session, self.job.paths.state, self.state_rows, self.keys, self.stamp.beside)
+            replace_groups(self.session, self.job.paths.state, self.state_rows, self.keys, self.stamp.for_side_tables)
 
     def commit_target(self) -> int:
         rows = self.living.persist()

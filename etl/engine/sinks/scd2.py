@@ -64,14 +64,13 @@ class _Histories:
     def commit_state(self) -> None:
         job, session, replaces, keys = self._job, self._session, self._replaces, self._job.flow.sink.keys
         self._count = self._observations.count()
-        if not job.rereads and isinstance(replaces, Groups):
-            replace_groups(session, job.paths.state, self._observations, replaces, self._stamp.beside)
-        elif not job.rereads:
+        if not job.reads_inputs_whole and isinstance(replaces, Groups):
+            replace_groups(session, job.paths.state, self._observations, replaces, self._stamp.for_side_tables)
+        elif not job.reads_inputs_whole:
             _write_state(job, session, self._observations, replaces, self._stamp)
         every = self._observations
-        if replaces != "all" and not isinstance(
-            replaces, Groups
-        ):  # else every observation of the affected keys is here
+        # Where all or whole keys are replaced, every observation of the affected keys is here.
+        if replaces != "all" and not isinstance(replaces, Groups):
             affected = every.select(*columns(keys)).distinct().persist()
             self._kept.append(affected)
             observed = session.read.format("delta").load(job.paths.state)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
-from etl.engine.metadata.epoch_records import recorded_files
+from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
@@ -96,7 +96,7 @@ class FileSource:
     def _files_read(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
         """The files that were read up to an epoch (None: pinned), path → modification time in ms; none where their list is lost."""
         if epoch is None:
-            return recorded_files(log.checkpoint, self._spec.name)
+            return EpochRecords(log.checkpoint).files(self._spec.name)
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:

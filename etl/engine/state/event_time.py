@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NEWEST = "_etl_newest_"
 """What the query calls the newest time of an input in its progress; the input's number follows."""
-TOLD = "_etl_told"
+IS_CLOCK_ROW = "_etl_told"
 """The column that is true on a row that is none of the input's own."""
 
 
@@ -35,8 +35,8 @@ def has_clock(job: Job) -> bool:
     return len(job.changes) > 1
 
 
-def _folder(job: Job, item: Input) -> Place:
-    return place(job.generation.path, "etl", "clock", str(job.changes.index(item)))
+def _folder(job: Job, flow_input: Input) -> Place:
+    return place(job.generation.path, "etl", "clock", str(job.changes.index(flow_input)))
 
 
 def _record(job: Job) -> Place:
@@ -47,39 +47,39 @@ def record_newest(job: Job, progress: Iterable[Mapping[str, object]]) -> None:
     """Remember the newest time of each input, in microseconds since 1970, by what the query reports."""
     if not has_clock(job):
         return
-    known = read_json(_record(job)) or {}
-    found = dict(known)
-    for item in progress:
-        metrics = item["observedMetrics"]
+    recorded = read_json(_record(job)) or {}
+    newest = dict(recorded)
+    for report in progress:
+        metrics = report["observedMetrics"]
         if not isinstance(metrics, dict):
             continue
         for i, changes in enumerate(job.changes):
             row = metrics.get(f"{NEWEST}{i}")
             if row is not None and row["newest"] is not None:
-                found[changes.name] = max(int(row["newest"]), found.get(changes.name, 0))
-    if found != known:
-        write_json(_record(job), found)
+                newest[changes.name] = max(int(row["newest"]), newest.get(changes.name, 0))
+    if newest != recorded:
+        write_json(_record(job), newest)
 
 
-def tell(job: Job) -> None:
+def publish_newest(job: Job) -> None:
     """Before a query starts: let it read how far each input had come."""
     if not has_clock(job):
         return
-    known = read_json(_record(job)) or {}
-    for item in job.changes:
-        folder = _folder(job, item)
+    newest = read_json(_record(job)) or {}
+    for flow_input in job.changes:
+        folder = _folder(job, flow_input)
         folder.mkdir(parents=True, exist_ok=True)
-        if item.name in known:
+        if flow_input.name in newest:
             number = 1 + max((int(file.stem) for file in folder.glob("*.json")), default=-1)
             # Spark takes a file as it is when first seen: written under a name that it passes over, then renamed.
             draft = folder / f"_{number}"
-            draft.write_text(json.dumps({"at": known[item.name]}), encoding="utf-8")
+            draft.write_text(json.dumps({"at": newest[flow_input.name]}), encoding="utf-8")
             draft.replace(str(folder / f"{number}.json"))
 
 
-def clock_stream(job: Job, item: Input, session: SparkSession) -> DataFrame:
+def clock_stream(job: Job, flow_input: Input, session: SparkSession) -> DataFrame:
     """How far the input had come, as a stream of one column `at`."""
-    return session.readStream.schema("at BIGINT").option("pathGlobFilter", "*.json").json(str(_folder(job, item)))
+    return session.readStream.schema("at BIGINT").option("pathGlobFilter", "*.json").json(str(_folder(job, flow_input)))
 
 
 def unread_clock(session: SparkSession) -> DataFrame:
@@ -88,17 +88,17 @@ def unread_clock(session: SparkSession) -> DataFrame:
 
 
 def with_clock(rows: DataFrame, column: str, clock: DataFrame) -> DataFrame:
-    """The rows of an input, and those of its clock, which have nothing but a time; TOLD tells them apart."""
-    told = [
+    """The rows of an input, and those of its clock, which have nothing but a time; IS_CLOCK_ROW tells them apart."""
+    clock_columns = [
         F.timestamp_micros("at").alias(field.name)
         if field.name.lower() == column.lower()
         else F.lit(None).cast(field.dataType).alias(field.name)
         for field in rows.schema.fields
     ]
-    both = rows.withColumn(TOLD, F.lit(False))  # noqa: FBT003  # a value, not a flag
-    return both.unionByName(clock.select(*told).withColumn(TOLD, F.lit(True)))  # noqa: FBT003  # likewise
+    both = rows.withColumn(IS_CLOCK_ROW, F.lit(False))  # noqa: FBT003  # a value, not a flag
+    return both.unionByName(clock.select(*clock_columns).withColumn(IS_CLOCK_ROW, F.lit(True)))  # noqa: FBT003  # likewise
 
 
 def without_clock(rows: DataFrame, column: str) -> DataFrame:
     """The input's own rows. The filter looks at the time as well, or Spark would move it to where the clock is not yet heard."""
-    return rows.filter(~F.col(TOLD) | F.col(quoted(column)).isNull()).drop(TOLD)
+    return rows.filter(~F.col(IS_CLOCK_ROW) | F.col(quoted(column)).isNull()).drop(IS_CLOCK_ROW)

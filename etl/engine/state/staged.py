@@ -1,4 +1,4 @@
-"""Epochs of a rebuilt state flow that are kept back: all of them replace the target in one commit, when nothing more is due."""
+"""Epochs of a rebuilt state flow that are staged: all of them replace the target in one commit, when nothing more is due."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _folder(job: Job) -> Place:
     return place(job.generation.path, "etl", "held")
 
 
-def hold(job: Job, rows: DataFrame, epoch: int) -> None:
+def stage(job: Job, rows: DataFrame, epoch: int) -> None:
     """Keep an epoch's results; kept again, they replace what a broken attempt has left."""
     rows.write.mode("overwrite").parquet(str(_folder(job) / str(epoch)))
 
@@ -35,17 +35,17 @@ def compute(rows: DataFrame) -> None:
     rows.write.format("noop").mode("overwrite").save()
 
 
-def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
+def staged_rows(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
     """The results of all epochs up to `upto`, of a merge the newest of each key; None where there are none."""
-    kept = [item for item in range(upto + 1) if (_folder(job) / str(item)).is_dir()]
-    if not kept:
+    epochs = [epoch for epoch in range(upto + 1) if (_folder(job) / str(epoch)).is_dir()]
+    if not epochs:
         return None
     parts = [
-        session.read.parquet(str(_folder(job) / str(item))).withColumn(_EPOCH, F.lit(item).cast("bigint"))
-        for item in kept
+        session.read.parquet(str(_folder(job) / str(epoch))).withColumn(_EPOCH, F.lit(epoch).cast("bigint"))
+        for epoch in epochs
     ]
     rows = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
-    if job.strategy == "merge" and len(kept) > 1:
+    if job.strategy == "merge" and len(epochs) > 1:
         newest = rows.groupBy(*columns(job.flow.sink.keys)).agg(
             F.max_by(F.struct(*columns(rows.columns)), _EPOCH).alias("_")
         )
@@ -53,8 +53,8 @@ def held(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
     return rows.drop(_EPOCH)
 
 
-def forget(job: Job) -> None:
-    """Remove what was kept, once the target holds it; that of earlier rebuilds, which died, goes with it."""
+def remove_staged(job: Job) -> None:
+    """Remove what was staged, once the target holds it; that of earlier rebuilds, which died, goes with it."""
     for number in generation_numbers(job.paths):
         if number <= job.generation.number:
             remove_tree(place(job.paths.generation(number), "etl", "held"))

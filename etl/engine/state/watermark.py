@@ -63,21 +63,23 @@ def unset_watermark_frame(session: SparkSession) -> DataFrame:
     return session.range(1).select(F.expr("timestamp_millis(id)").alias(_MARK))
 
 
-def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: DataFrame | None) -> DataFrame:
+def with_watermark(
+    job: Job, flow_input: Input, raw: DataFrame, *, watermark: DataFrame, clock: DataFrame | None
+) -> DataFrame:
     """The rows of a changes input that parsed and are not late, under Spark's watermark; all of them are counted on the way.
 
     The observation above the watermark also keeps the optimiser from moving the transform's filters below it: the watermark
     depends on all rows that are not late, whatever the transform does with them.
     """
-    wanted = job.state.of(item.spec.name)
-    parses = item.source.on_malformed != "fail"
+    watermark_spec = job.state.of(flow_input.spec.name)
+    parses = flow_input.source.on_malformed != "fail"
     malformed = F.col(CORRUPT).isNotNull() if parses else F.expr("false")
-    column = F.col(quoted(wanted.column))
+    column = F.col(quoted(watermark_spec.column))
     # An operator that looks at the times of rows, not at the ends of their windows, takes a row of the watermark's very instant for
     # late; and a session that was closed at its end would have gone on with such a row. There Spark's watermark stays behind ours.
     behind = job.generation.behind_ms
     late = column.isNull() | (column < F.timestamp_millis(F.unix_millis(F.col(_MARK)) + behind))
-    joined = raw.crossJoin(mark.hint("shuffle_replicate_nl"))
+    joined = raw.crossJoin(watermark.hint("shuffle_replicate_nl"))
     counts = [
         F.count(F.lit(1)).alias("read"),
         F.count_if(malformed).alias("malformed"),
@@ -89,24 +91,24 @@ def watched(job: Job, item: Input, raw: DataFrame, *, mark: DataFrame, clock: Da
         # Whether a row is malformed must not depend on which columns are asked for: this asks for all of them.
         nulls = [F.col(quoted(name)).isNull().cast("int") for name in own]
         counts.append(F.sum(sum(nulls[1:], nulls[0])).alias("nulls"))
-    number = job.changes.index(item)
+    number = job.changes.index(flow_input)
     counted = joined.observe(f"{_COUNTED}{number}", *counts)
     kept = counted.filter(~malformed & ~late).select(*columns(own))
     if clock is not None:
-        kept = with_clock(kept, wanted.column, clock)
-    kept = kept.withWatermark(wanted.column, f"{wanted.delay_ms + behind} milliseconds")
+        kept = with_clock(kept, watermark_spec.column, clock)
+    kept = kept.withWatermark(watermark_spec.column, f"{watermark_spec.delay_ms + behind} milliseconds")
     kept = kept.observe(f"{NEWEST}{number}", F.unix_micros(F.max(column)).alias("newest"))
-    return without_clock(kept, wanted.column) if clock is not None else kept
+    return without_clock(kept, watermark_spec.column) if clock is not None else kept
 
 
-def observed(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Counts]:
+def observed_counts(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Counts]:
     """What each epoch read of its inputs, by the progress that its query reports.
 
     Where an input's malformed rows are kept, those who keep them count what was read of it.
     """
-    found: dict[int, Counts] = {}
-    for item in progress:
-        metrics = item["observedMetrics"]
+    by_epoch: dict[int, Counts] = {}
+    for report in progress:
+        metrics = report["observedMetrics"]
         if not isinstance(metrics, dict):
             continue
         counts = Counts()
@@ -120,5 +122,5 @@ def observed(job: Job, progress: Iterable[Mapping[str, object]]) -> dict[int, Co
                 dropped=int(row["malformed"] or 0) if own else 0,
                 late=int(row["late"] or 0),
             )
-        found[int(str(item["batchId"]))] = counts
-    return found
+        by_epoch[int(str(report["batchId"]))] = counts
+    return by_epoch

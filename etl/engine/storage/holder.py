@@ -1,4 +1,4 @@
-"""Who holds the lock of a flow, in the words that stand in it: for whoever wants it next, on whatever machine."""
+"""The record in a flow's lock of who holds it, for whoever wants it next, on whatever machine. It is one JSON object."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WAIT_FOR_TURN_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """A run in a process: `start` tells that from any other with its pid; `machine` tells where pids mean anything."""
 
     run: str = "?"
@@ -37,7 +37,7 @@ class Holder:
     gave_up: bool = False  # it ended, and not in good order
 
     @classmethod
-    def here(cls, run_id: str, *, in_turns: bool) -> Holder:
+    def here(cls, run_id: str, *, in_turns: bool) -> LockHolder:
         """This process, for a run of its own."""
         own = os.getpid()
         return cls(
@@ -51,26 +51,26 @@ class Holder:
         )
 
     @classmethod
-    def loads(cls, text: bytes) -> Holder | None:
-        """The holder that the words tell of; None where there are none. What is not ours, or not whole, tells of nobody known."""
+    def loads(cls, text: bytes) -> LockHolder | None:
+        """The holder that a record names; None where there is no record. One that is not ours, or not whole, names nobody known."""
         if not text.strip():
             return None
-        found: Any = None
+        record: Any = None
         with suppress(ValueError, RecursionError):
-            found = json.loads(text)
-        if not isinstance(found, dict):
+            record = json.loads(text)
+        if not isinstance(record, dict):
             return cls(token="")
-        known = {name: found[name] for name in cls.__slots__ if name in found}
-        jvm = known.get("jvm")
+        fields = {name: record[name] for name in cls.__slots__ if name in record}
+        jvm = fields.get("jvm")
         if not isinstance(jvm, int):
-            known["jvm"] = None
-        return cls(**{"token": "", **known})
+            fields["jvm"] = None
+        return cls(**{"token": "", **fields})
 
     def dumps(self) -> bytes:
-        """The words."""
+        """The record."""
         return json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
 
-    def with_jvm(self, pid: int) -> Holder:
+    def with_jvm(self, pid: int) -> LockHolder:
         """The same, and which JVM works for it."""
         return replace(self, jvm=pid, jvm_start=started(pid))
 
@@ -84,7 +84,7 @@ class Holder:
 
     @property
     def is_named(self) -> bool:
-        """Whether the words say who it is."""
+        """Whether the record names it."""
         return self.run != "?"
 
     @property
@@ -95,16 +95,16 @@ class Holder:
         return f"run {self.run} (process {self.pid if self.pid is not None else '?'} on {self.host})"
 
     def refuses(self, flow: str, hint: str) -> LockHeld:
-        """What one is told who wants the lock of `flow` as well."""
+        """The error of another run that wants the lock of `flow`."""
         return LockHeld(f"flow '{flow}' is being worked on by {self}", hint=hint)
 
 
-def patience(holder: Holder, *, in_turns: bool) -> float:
+def patience(holder: LockHolder, *, in_turns: bool) -> float:
     """For how many seconds it is worth waiting: long where one of the two holds the lock often and never for long."""
     return _WAIT_FOR_TURN_S if in_turns or holder.in_turns else 0.0
 
 
-def wait_for_jvm(flow: str, holder: Holder) -> None:
+def wait_for_jvm(flow: str, holder: LockHolder) -> None:
     """Wait until the JVM of a driver that was killed is gone. One of this very process goes on with what it is told."""
     if holder.jvm is None or holder.jvm_start is None or holder.is_this_process:
         return

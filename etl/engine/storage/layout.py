@@ -55,15 +55,15 @@ def must_be_readable(spec: PipelineSpec) -> None:
     """
     root = place(root_of(spec))
     try:
-        known = root.exists()  # a bucket answers here, or says what is wrong
+        is_there = root.exists()  # a bucket answers here, or says what is wrong
         if not isinstance(root, Path):
             return
-        if known and not root.is_dir():
+        if is_there and not root.is_dir():
             raise EnvironmentProblem(f"storage {root} is a file", hint="correct storage in conf/: it is a folder")
-        if known and not os.access(root, os.R_OK | os.X_OK):
+        if is_there and not os.access(root, os.R_OK | os.X_OK):
             raise EnvironmentProblem(f"storage {root} may not be read", hint=_PERMISSIONS)
         above = next((item for item in root.parents if os.path.lexists(item)), root)
-        if not known and not above.is_dir():
+        if not is_there and not above.is_dir():
             raise EnvironmentProblem(
                 f"storage {root} lies below {above}, which is a file", hint="correct storage in conf/"
             )

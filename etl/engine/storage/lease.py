@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.engine.storage.holder import Holder, patience, wait_for_jvm
+from etl.engine.storage.holder import LockHolder, patience, wait_for_jvm
 from etl.engine.storage.object_store import ObjectPlace, Taken, unheeded
 from etl.errors import EnvironmentProblem, FlowFailed
 
@@ -34,7 +34,7 @@ _PROVED: set[str] = set()
 class Lease:
     """A lock that is held as long as `beat` succeeds; `lost` is set when it does not any more."""
 
-    def __init__(self, at: ObjectPlace, holder: Holder, tag: str, flow: str) -> None:
+    def __init__(self, at: ObjectPlace, holder: LockHolder, tag: str, flow: str) -> None:
         self._at, self._holder, self._tag, self._flow = at, holder, tag, flow
         self._put_at = time.monotonic()
         self._putting = threading.Lock()
@@ -62,7 +62,7 @@ class Lease:
         """Let go of it, and let the next one know that something may be left behind."""
         self._end(replace(self._holder, gave_up=True).dumps())
 
-    def _end(self, words: bytes) -> None:
+    def _end(self, record: bytes) -> None:
         if self._ended.is_set() or self._holder.pid != os.getpid():  # a child that was forked holds nothing
             return
         self._ended.set()
@@ -71,11 +71,11 @@ class Lease:
             if self.lost.is_set():
                 return
             try:
-                self._at.put(words, instead_of=self._tag)
+                self._at.put(record, instead_of=self._tag)
             except Taken:  # by a beat of our own, whose answer was lost
-                found, tag = _read(self._at)
-                if _is_of(found, self._holder):
-                    self._at.put(words, instead_of=tag)
+                holder, tag = _read(self._at)
+                if _is_of(holder, self._holder):
+                    self._at.put(record, instead_of=tag)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S) and not self.lost.is_set():
@@ -87,7 +87,7 @@ class Lease:
                 self.lost.set()
                 raise
 
-    def _put(self, holder: Holder) -> None:
+    def _put(self, holder: LockHolder) -> None:
         with self._putting:
             if self._ended.is_set() or self.lost.is_set():
                 return
@@ -96,29 +96,29 @@ class Lease:
                 self._tag = self._at.put(_anew(holder), instead_of=self._tag)
             except Taken:
                 # Refused, too, where an answer was lost and the put was tried again.
-                found, tag = _read(self._at)
-                if not _is_of(found, holder):
+                current, tag = _read(self._at)
+                if not _is_of(current, holder):
                     self.lost.set()
                     return
                 self._tag = tag
             self._put_at = began
 
 
-def _is_of(found: Holder | None, holder: Holder) -> bool:
-    return found is not None and found.token == holder.token and not found.gave_up
+def _is_of(current: LockHolder | None, holder: LockHolder) -> bool:
+    return current is not None and current.token == holder.token and not current.gave_up
 
 
-def _anew(holder: Holder) -> bytes:
-    """The words, never twice the same: a store's tag may be made of the content alone."""
+def _anew(holder: LockHolder) -> bytes:
+    """The holder's record, never twice the same: a store's tag may be made of the content alone."""
     return holder.dumps()[:-1] + f', "put": {time.time_ns()}}}'.encode()
 
 
 def lost(flow: str, at: ObjectPlace) -> FlowFailed:
-    """What a run is told whose lock is another's."""
-    found, _ = _read(at)
+    """The error of a run whose lock is another's by now."""
+    holder, _ = _read(at)
     return FlowFailed(
-        f"flow '{flow}': its lock is held by {found} now"
-        if found is not None
+        f"flow '{flow}': its lock is held by {holder} now"
+        if holder is not None
         else f"flow '{flow}': its lock was taken away",
         hint=f"this run did not renew it for {LEASE_S:g} seconds: it was paused, or cut off from the store; nothing of it was committed since",
     )
@@ -129,7 +129,7 @@ def leased(
     lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> Iterator[tuple[Lease, bool]]:
     """Hold the lock for the body, with whether its last holder left something behind; LockHeld, naming the holder, where it is alive."""
-    at, own = _of(lock), Holder.here(run_id, in_turns=in_turns is not None)
+    at, own = _of(lock), LockHolder.here(run_id, in_turns=in_turns is not None)
     tag, was_killed = _take(at, own, flow, in_turns, waits=waits)
     lease = Lease(at, own, tag, flow)
     try:
@@ -147,7 +147,7 @@ def _of(lock: str) -> ObjectPlace:
     return replace(ObjectPlace.of(lock), hurried=True)
 
 
-def words(lock: str) -> bool:
+def has_holder_record(lock: str) -> bool:
     """Whether somebody holds the lock, or has left it without letting go."""
     return _read(_of(lock))[0] is not None
 
@@ -160,11 +160,11 @@ def must_hold(lock: str, flow: str, run_id: str) -> None:
 
 def holds(lock: str, run_id: str) -> bool:
     """Whether the run holds the lock, as the store has it now."""
-    found, _ = _read(_of(lock))
-    return found is not None and found.run == run_id and not found.gave_up
+    holder, _ = _read(_of(lock))
+    return holder is not None and holder.run == run_id and not holder.gave_up
 
 
-def held_in_turns(lock: str) -> bool:
+def is_held_in_turns(lock: str) -> bool:
     """Whether one that holds the lock often and never for long holds it now."""
     at, watch = _of(lock), _Watch()
     holder, tag = _read(at)
@@ -197,20 +197,20 @@ class _Watch:
         return self._quiet > LEASE_S
 
 
-def _read(at: ObjectPlace) -> tuple[Holder | None, str]:
+def _read(at: ObjectPlace) -> tuple[LockHolder | None, str]:
     """Who holds the lock, and the tag of what says so; empty where there is no lock yet."""
     try:
         text, tag = at.read_tagged()
     except FileNotFoundError:
         return None, ""
-    return Holder.loads(text), tag
+    return LockHolder.loads(text), tag
 
 
 def _take(
-    at: ObjectPlace, own: Holder, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]
+    at: ObjectPlace, own: LockHolder, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]
 ) -> tuple[str, bool]:
-    """Put our words, now or as soon as that is right; the tag of them, and whether there were words of one that is gone."""
-    began, watch, told = time.monotonic(), _Watch(), False
+    """Put our record, now or as soon as that is right; its tag, and whether it took the place of a record of one that is gone."""
+    began, watch, has_announced = time.monotonic(), _Watch(), False
     while True:
         holder, tag = _read(at)
         is_alive = watch.sees(tag)
@@ -220,28 +220,28 @@ def _take(
             try:
                 return at.put(_anew(own), new=not tag, instead_of=tag or None), holder is not None
             except Taken:  # by somebody who was faster; or by ourselves, and the answer was lost
-                found, tag = _read(at)
-                if found is not None and found.token == own.token:
+                winner, tag = _read(at)
+                if winner is not None and winner.token == own.token:
                     return tag, holder is not None
                 continue
         if is_alive and (not waits() or time.monotonic() - began > patience(holder, in_turns=in_turns is not None)):
             raise holder.refuses(
                 flow, "wait for that run to end, or stop it; the lock goes when its process ends, or soon after"
             )
-        if in_turns is not None and not told:
+        if in_turns is not None and not has_announced:
             in_turns(str(holder))
-            told = True
+            has_announced = True
         time.sleep(_TURN_S if in_turns is not None or holder.in_turns else _LOOK_S)
 
 
-def _prove(at: ObjectPlace, own: Holder) -> None:
+def _prove(at: ObjectPlace, own: LockHolder) -> None:
     """EnvironmentProblem where the store takes puts that it should refuse: no lock and no commit would then mean anything."""
     if at.bucket in _PROVED:
         return
-    found = unheeded(at.with_name(f"lock-{own.token}"))
-    if found:
+    ignored_condition = unheeded(at.with_name(f"lock-{own.token}"))
+    if ignored_condition:
         raise EnvironmentProblem(
-            f"the object store of s3a://{at.bucket} does not heed {found}",
+            f"the object store of s3a://{at.bucket} does not heed {ignored_condition}",
             hint="two runs could not be kept apart there; use a store that takes conditional writes, as S3 does",
         )
     _PROVED.add(at.bucket)

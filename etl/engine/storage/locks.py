@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from etl.config.object_uris import is_object
-from etl.engine.storage import leftovers
-from etl.engine.storage.holder import Holder, patience, wait_for_jvm
+from etl.engine.storage import stale_files
+from etl.engine.storage.holder import LockHolder, patience, wait_for_jvm
 from etl.errors import LockHeld
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FlowLock(Protocol):
 class FileLock:
     """A lock that is the kernel's: it is held until this process lets go of it, or ends."""
 
-    def __init__(self, descriptor: int, holder: Holder) -> None:
+    def __init__(self, descriptor: int, holder: LockHolder) -> None:
         self._descriptor, self._holder = descriptor, holder
 
     def tell_jvm(self, pid: int) -> None:
@@ -79,9 +79,9 @@ def flow_lock(
         yield lock
 
 
-def settle(paths: FlowPaths, *, flow: str, run_id: str) -> None:
+def clean_up_after_dead_run(paths: FlowPaths, *, flow: str, run_id: str) -> None:
     """Take away what a run that was killed has left of a flow that has nothing to do; where somebody works on it, that one does."""
-    if _words(paths.lock):
+    if _has_holder_record(paths.lock):
         with suppress(LockHeld), _locked(paths, flow, run_id, in_turns=None, waits=lambda: False):
             pass
 
@@ -106,12 +106,12 @@ def must_hold(paths: FlowPaths, *, flow: str, run_id: str) -> None:
         asked(paths.lock, flow, run_id)
 
 
-def taken_in_turns(path: str) -> bool:
+def is_held_in_turns(path: str) -> bool:
     """Whether one that holds the lock often and never for long holds it now."""
     if is_object(path):
-        from etl.engine.storage.lease import held_in_turns  # noqa: PLC0415  # likewise
+        from etl.engine.storage.lease import is_held_in_turns as asked  # noqa: PLC0415  # likewise
 
-        return held_in_turns(path)
+        return asked(path)
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -132,13 +132,13 @@ def _locked(
     paths: FlowPaths, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
 ) -> Iterator[FlowLock]:
     with _taken(paths.lock, flow, run_id, in_turns=in_turns, waits=waits) as (lock, was_killed):
-        drafts, seen = leftovers.table_drafts(paths) if was_killed else {}, time.monotonic()
+        drafts, seen = stale_files.table_drafts(paths) if was_killed else {}, time.monotonic()
         if was_killed:
-            leftovers.clear_checkpoints(paths)
+            stale_files.sweep_checkpoints(paths)
         yield lock
         if drafts:
             time.sleep(max(0.0, seen + _WAIT_FOR_DRAFTS_S - time.monotonic()))
-            leftovers.clear_drafts(drafts)
+            stale_files.sweep_stale_drafts(drafts)
 
 
 def _taken(
@@ -162,7 +162,7 @@ def _locked_file(
         left = _holder(descriptor)
         if left is not None:
             wait_for_jvm(flow, left)
-        lock = FileLock(descriptor, Holder.here(run_id, in_turns=in_turns is not None))
+        lock = FileLock(descriptor, LockHolder.here(run_id, in_turns=in_turns is not None))
         lock.write()
         yield lock, was_killed
         os.ftruncate(descriptor, 0)  # a holder that left in good order has no JVM to wait for
@@ -211,12 +211,12 @@ def _is_named(path: str, descriptor: int) -> bool:
         return False
 
 
-def _words(lock: str) -> bool:
+def _has_holder_record(lock: str) -> bool:
     """Whether there is anything in a lock."""
     if is_object(lock):
-        from etl.engine.storage.lease import words  # noqa: PLC0415  # only who stores in one needs its library
+        from etl.engine.storage.lease import has_holder_record as asked  # noqa: PLC0415  # only who stores in one needs its library
 
-        return words(lock)
+        return asked(lock)
     try:
         return Path(lock).stat().st_size > 0
     except FileNotFoundError:
@@ -225,25 +225,25 @@ def _words(lock: str) -> bool:
 
 def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> None:
     """Lock the file, now or, where the caller `waits`, as soon as it is free again if that is worth it."""
-    began, told = time.monotonic(), False
+    began, has_announced = time.monotonic(), False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder, waited = _holder(descriptor), time.monotonic() - began
             named = holder is not None and holder.is_named
-            worth = patience(holder or Holder(), in_turns=in_turns is not None)
+            worth = patience(holder or LockHolder(), in_turns=in_turns is not None)
             if not waits() or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
-                raise (holder or Holder()).refuses(
+                raise (holder or LockHolder()).refuses(
                     flow, "wait for that run to end, or stop it; the lock goes when its process ends"
                 ) from None
-            if in_turns is not None and named and not told:
+            if in_turns is not None and named and not has_announced:
                 in_turns(str(holder))
-                told = True
+                has_announced = True
             time.sleep(0.05)
         else:
             return
 
 
-def _holder(descriptor: int) -> Holder | None:
-    return Holder.loads(os.pread(descriptor, 65536, 0))
+def _holder(descriptor: int) -> LockHolder | None:
+    return LockHolder.loads(os.pread(descriptor, 65536, 0))

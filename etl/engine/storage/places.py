@@ -62,10 +62,10 @@ class Place(Protocol):
 
 def place(first: str | Place, *more: str) -> Place:
     """The place that a path or the URI of an object names, with `more` below it."""
-    found: Place = first if not isinstance(first, str) else _named(first)
+    below: Place = first if not isinstance(first, str) else _named(first)
     for part in more:
-        found = found / part
-    return found
+        below = below / part
+    return below
 
 
 def _named(text: str) -> Place:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.engine.metadata.delta_log import commits, last_committed
-from etl.engine.metadata.generations import generation_numbers, reached, read_generation
+from etl.engine.metadata.generations import checkpoint_progress, generation_numbers, read_generation
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import files_below, place
 from etl.errors import FlowFailed
@@ -62,27 +62,27 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowCheckpoints:
             newest[commit.stamp.generation] = commit.stamp
     current = last_committed(paths.target)
     holds = current.generation if current is not None else max(newest, default=None)
-    retired = current.retired if current is not None else -1
+    rolled_back_upto = current.rolled_back_upto if current is not None else -1
     numbers = sorted({*generation_numbers(paths), *newest})
     return FlowCheckpoints(
-        flow.name, tuple(_generation(paths, number, newest.get(number), holds, retired) for number in numbers)
+        flow.name, tuple(_generation(paths, number, newest.get(number), holds, rolled_back_upto) for number in numbers)
     )
 
 
 def _generation(
-    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, retired: int
+    paths: FlowPaths, number: int, last: Provenance | None, holds: int | None, rolled_back_upto: int
 ) -> GenerationState:
     folder = place(paths.generation(number))
     try:
         opened = read_generation(paths, number)
     except FlowFailed:  # damaged: `repair` says so, and the target's log tells what there is to know
         opened = None
-    offered, finished = reached(str(folder))
+    offered, finished = checkpoint_progress(str(folder))
     record = folder / "generation.json"
     standing: Standing = "superseded"
     if number == holds:
         standing = "current"
-    elif holds is None or number > max(holds, retired):
+    elif holds is None or number > max(holds, rolled_back_upto):
         standing = "interrupted"
     return GenerationState(
         number=number,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl.engine.inspection.target_faults import committed_and_fault
 from etl.engine.metadata import offset_log
 from etl.engine.metadata.delta_log import last_stamp
-from etl.engine.metadata.generations import Generation, newest_opened, reached, record_generation
+from etl.engine.metadata.generations import Generation, checkpoint_progress, newest_opened, record_generation
 from etl.engine.storage.json_files import write_json
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
@@ -84,7 +84,7 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
         _set_aside(folder, metadata)
         write_json(metadata, {"id": str(uuid.uuid4())})
         return "written anew: it holds nothing but the query's id"
-    offered, finished = reached(str(folder))
+    offered, finished = checkpoint_progress(str(folder))
     reached_epoch = committed.epoch if committed is not None and committed.generation == number else -1
     if (
         finished is not None
@@ -95,7 +95,7 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
         return f"set aside: the target holds epoch {finished}, so Spark offers it again and nothing is written"
     offers = folder / "offsets" / str(offered)
     started = any(
-        (found := last_stamp(table)) is not None and (found[1].generation, found[1].epoch) == (number, offered)
+        (found := last_stamp(table)) is not None and (found.generation, found.epoch) == (number, offered)
         for table in (paths.quarantine, paths.state)
     )
     is_open = offered is not None and offered == reached_epoch + 1 and (finished is None or finished < offered)

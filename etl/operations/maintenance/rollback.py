@@ -61,7 +61,7 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
             hint = fault.hint or "run the flow first: its next run rebuilds the target"
             raise FlowFailed(f"flow '{flow.name}' cannot be taken back: {fault.what}", hint=hint)
         wanted = committed.generation if pending else _wanted(paths, flow, committed, to)
-        retired = committed.retired if pending else greatest_number(paths, committed)
+        rolled_back_upto = committed.rolled_back_upto if pending else greatest_number(paths, committed)
         plan = [
             found
             for place in (paths.target, paths.quarantine, paths.state)
@@ -77,20 +77,25 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
             for item in plan:
                 _must_be_there(flow, item, missing_files(session, item.table, item.version))
             for item in plan:
-                restore(session, item.table, item.version, replace(item.stamp, run=run_id, retired=retired))
+                restore(
+                    session,
+                    item.table,
+                    item.version,
+                    replace(item.stamp, run=run_id, rolled_back_upto=rolled_back_upto),
+                )
         finally:
             sessions.close()
         now = last_stamp(paths.target)
-        if now is None or (now[1].generation, now[1].retired) != (wanted, retired):
+        if now is None or (now.generation, now.rolled_back_upto) != (wanted, rolled_back_upto):
             raise FlowFailed(f"the target {paths.target} was not taken back", hint="look at its log with etl audit")
     return RollbackResult(
         flow=flow.name,
         run_id=run_id,
-        was=retired if pending else committed.generation,
+        was=rolled_back_upto if pending else committed.generation,
         generation=wanted,
-        epoch=now[1].epoch,
+        epoch=now.epoch,
         tables=tuple(item.table for item in plan),
-        same_definition=fingerprint(spec, flow).digest == now[1].fingerprint,
+        same_definition=fingerprint(spec, flow).digest == now.fingerprint,
     )
 
 
@@ -121,7 +126,7 @@ def _wanted(paths: FlowPaths, flow: FlowSpec, committed: Committed, to: int | No
 def _end_of(table: str, generation: int) -> _Return | None:
     """The last commit of a generation in a table; None where the table has none of it, or stands there already."""
     newest = last_stamp(table)
-    if newest is None or newest[1].generation == generation:
+    if newest is None or newest.generation == generation:
         return None
     for commit in effective_history(table):
         if commit.stamp is not None and commit.stamp.generation == generation:

@@ -140,8 +140,8 @@ class _Work:
     def _window(self, job: Job, part: Part) -> Counts:
         """One window, under the flow's lock, at the position that the target has by then."""
         from etl.engine.faults.translation import translated  # noqa: PLC0415  # see run
-        from etl.engine.recompute.backfill import again, must_be_settled  # noqa: PLC0415  # see run
-        from etl.engine.run.epoch import run_epoch  # noqa: PLC0415
+        from etl.engine.recompute.backfill import must_be_settled, recomputation  # noqa: PLC0415  # see run
+        from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
 
         wait = self._waits
         with (
@@ -155,8 +155,7 @@ class _Work:
                 raise FlowFailed(message, where=self._at, hint="backfill again only where that is still needed")
             must_be_settled(job, committed, part.entry)
             readable(self._flow, committed, drifts, done=_DONE)
-            counts = run_epoch(job, self._session, None, committed.epoch, again=again(job, committed, part))
-        return counts or Counts()
+            return recompute_part(job, self._session, committed, recomputation(job, committed, part))
 
     def _waits(self, holder: str) -> None:
         self._tell(f"{self._flow.name}: waits for {holder}")

@@ -10,7 +10,7 @@ from etl.engine.inspection.flow_state import read_state
 from etl.engine.metadata.generations import Generation
 from etl.engine.storage.layout import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed, HistoryLost
-from etl.planning.plan import STRATEGIES as KIND_STRATEGIES
+from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def readable(flow: FlowSpec, committed: Committed, drifts: Mapping[str, Drift], 
     return tuple(
         f"{name}: {drifts[name].detail}; the flow's next run computes every row anew for that"
         for name in changes
-        if name in drifts and drifts[name].moved == "rewritten" and committed.kind != "full"
+        if name in drifts and drifts[name].moved == "rewritten" and KIND_TRAITS[committed.kind].streams
     )
 
 
@@ -69,11 +69,11 @@ def strategy_of(flow: FlowSpec, committed: Committed, *, code: str, cannot: str,
 
     ConfigurationError `code` where none can be: it begins with `cannot`. `instead`: what to do with a target that is computed whole.
     """
-    strategy = flow.sink.strategy or KIND_STRATEGIES[committed.kind]
-    if committed.kind in ("rows", "groups") and strategy in _IN_PARTS:
+    strategy = flow.sink.strategy or KIND_TRAITS[committed.kind].default_strategy
+    if KIND_TRAITS[committed.kind].has_parts and strategy in _IN_PARTS:
         return strategy
     hint = "run it with --full-refresh"
-    if committed.kind == "full" or strategy == "overwrite":
+    if not KIND_TRAITS[committed.kind].streams or strategy == "overwrite":
         why, hint = "is computed whole each time", instead
     elif strategy not in _IN_PARTS:
         why = f"writes by the plug-in '{strategy}', which replaces no part of its target"
@@ -86,7 +86,7 @@ def job_at(
     spec: PipelineSpec, flow: FlowSpec, committed: Committed, strategy: Strategy, *, fingerprint: str, run_id: str
 ) -> Job:
     """The flow's job in the generation that its target holds."""
-    from etl.engine.run.prepare import draft_of  # noqa: PLC0415  # pyspark only for what can be done
+    from etl.engine.run.draft import draft_of  # noqa: PLC0415  # pyspark only for what can be done
 
     number = committed.generation
     path = FlowPaths.of(spec, flow).generation(number)

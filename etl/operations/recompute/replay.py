@@ -137,7 +137,7 @@ class _Work:
         """The replay itself, under the flow's lock, at the position that the target has by then; whether there was a row to try."""
         from etl.engine.recompute import replay as engine  # noqa: PLC0415  # see run
         from etl.engine.recompute.backfill import must_be_settled, pinned_now, span_at  # noqa: PLC0415
-        from etl.engine.run.epoch import run_epoch  # noqa: PLC0415
+        from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
 
         committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
         readable(self._flow, committed, drifts, done=_DONE)
@@ -159,7 +159,7 @@ class _Work:
         span = span_at(job, committed, pinned_now(job))
         entry = engine.entry_of(self._result.id, columns, span, frozenset(item.name for item in job.changes))
         must_be_settled(job, committed, entry)
-        again = engine.Replayed(span, columns, versions, entry)
-        counts = run_epoch(job, session, None, committed.epoch, again=again)
-        self._result = replace(self._result, columns=columns, counts=counts or Counts())
+        replay_part = engine.QuarantineReplay(span, columns, versions, entry)
+        counts = recompute_part(job, session, committed, replay_part)
+        self._result = replace(self._result, columns=columns, counts=counts)
         return True

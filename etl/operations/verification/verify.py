@@ -31,7 +31,7 @@ from etl.operations.verification.feed import Feed
 from etl.operations.verification.inputs import Deal
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.plan import STRATEGIES
+from etl.planning.kinds import KIND_TRAITS
 from etl.planning.selectors import select
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _remember(spec: PipelineSpec, found: Sequence[FlowVerdict]) -> None:
     for item in found:
         flow = next(flow for flow in spec.flows if flow.name == item.flow)
         if flow.trusted and ((item.verdict == "equal" and item.rows and item.trials) or item.differences):
-            verification_record.remember(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
+            verification_record.save(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
 
 
 def _opened(
@@ -240,7 +240,9 @@ def _verify(bench: _Bench, told: Callable[[str], None]) -> None:
             continue
         committed = last_committed(result.target)
         state.kind = committed.kind if committed is not None else ""
-        state.strategy = state.spec.sink.strategy or (STRATEGIES[committed.kind] if committed is not None else "")
+        state.strategy = state.spec.sink.strategy or (
+            KIND_TRAITS[committed.kind].default_strategy if committed is not None else ""
+        )
         state.rows, state.late = result.counts.written, result.counts.late
     if all(state.found for state in bench.flows.values()):
         return

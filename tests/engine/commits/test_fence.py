@@ -45,7 +45,7 @@ def test_an_append_that_began_before_a_full_refresh_cannot_land_after_it(tmp_pat
         return value
 
     failed: list[BaseException] = []
-    of_the_old = replace(found[1], epoch=1, frm=found[1].to)
+    of_the_old = replace(found, epoch=1, start=found.to)
 
     def write() -> None:
         session = spark.newSession()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.inspection.losses import with_rows
-from etl.engine.metadata.epoch_records import record_counts
+from etl.engine.inspection.losses import with_lost_row_counts
+from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import SourceLog
 from etl.planning.position import Drift
 from etl.planning.results import Counts
@@ -26,13 +26,15 @@ def generation(tmp_path: Path) -> Path:
         (tmp_path / "offsets" / str(epoch)).write_text(f'v1\n{{}}\n{{"logOffset":{epoch}}}', encoding="utf-8")
         lines = [json.dumps({"path": f"file://{name}", "timestamp": 1, "batchId": epoch}) for name in files]
         (tmp_path / "sources" / "0" / str(epoch)).write_text("\n".join(["v1", *lines]), encoding="utf-8")
-        record_counts(str(tmp_path), epoch, Counts(read=read), {})
+        EpochRecords(str(tmp_path)).record_counts(epoch, Counts(read=read), {})
     return tmp_path
 
 
 def told(generation: Path, *gone: str, epoch: int = 2, streamed: bool = True, alone: bool = True) -> str:
     drift = Drift("lost", "gone", gone=gone)
-    return with_rows(drift, str(generation), SourceLog(str(generation)), epoch, streamed=streamed, alone=alone).detail
+    return with_lost_row_counts(
+        drift, str(generation), SourceLog(str(generation)), epoch, streamed=streamed, alone=alone
+    ).detail
 
 
 def test_all_files_of_an_epoch_are_its_rows_and_some_of_them_at_most(generation: Path) -> None:
@@ -61,4 +63,6 @@ def test_offsets_that_spark_cleaned_away_leave_the_whole_as_the_bound(generation
 
 def test_what_is_not_lost_stays_as_it_is(generation: Path) -> None:
     drift = Drift("rewritten", "changed")
-    assert with_rows(drift, str(generation), SourceLog(str(generation)), 2, streamed=True, alone=True) is drift
+    assert (
+        with_lost_row_counts(drift, str(generation), SourceLog(str(generation)), 2, streamed=True, alone=True) is drift
+    )

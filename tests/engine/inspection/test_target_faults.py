@@ -23,9 +23,11 @@ def spec(root: Path) -> PipelineSpec:
     return PipelineSpec("p", root / "p.yml", root, root, "local", str(root), (SourceSpec("s", "delta", "/d"),), (FLOW,))
 
 
-def stamp(generation: int, epoch: int, *, retired: int = -1, flow: str = "f") -> Provenance:
-    frm = {"s": {"version": epoch - 1}} if epoch else None
-    return Provenance("p", flow, "r", generation, epoch, frm, {"s": {"version": epoch}}, "x", retired=retired)
+def stamp(generation: int, epoch: int, *, rolled_back_upto: int = -1, flow: str = "f") -> Provenance:
+    start = {"s": {"version": epoch - 1}} if epoch else None
+    return Provenance(
+        "p", flow, "r", generation, epoch, start, {"s": {"version": epoch}}, "x", rolled_back_upto=rolled_back_upto
+    )
 
 
 def write(root: Path, commits: list[Any], place: str = "tables") -> FlowPaths:
@@ -82,8 +84,8 @@ def test_a_log_tells_what_befell_the_target(
         [stamp(0, 0), "DELETE", stamp(1, 0)],
         [stamp(0, 0), "DELETE", (None, 0), stamp(0, 1)],
         ["WRITE", stamp(1, 0)],
-        [stamp(0, 0), stamp(0, 1), stamp(1, 0), (stamp(0, 1, retired=1), 1), stamp(0, 2, retired=1)],
-        [stamp(0, 0), stamp(1, 0), (stamp(0, 0, retired=1), 0), stamp(2, 0)],
+        [stamp(0, 0), stamp(0, 1), stamp(1, 0), (stamp(0, 1, rolled_back_upto=1), 1), stamp(0, 2, rolled_back_upto=1)],
+        [stamp(0, 0), stamp(1, 0), (stamp(0, 0, rolled_back_upto=1), 0), stamp(2, 0)],
     ],
 )
 def test_an_audit_holds_over_what_was_replaced_taken_back_or_rolled_back_by_us(
@@ -101,12 +103,15 @@ def test_an_audit_holds_over_what_was_replaced_taken_back_or_rolled_back_by_us(
         ([stamp(0, 0), stamp(0, 1), (None, 0)], "is a foreign commit (RESTORE)"),
         ([stamp(0, 0), "DELETE", stamp(0, 1)], "is a foreign commit (DELETE)"),
         ([stamp(0, 0), "DELETE", "WRITE", (None, 1)], "is a foreign commit (DELETE)"),
-        ([stamp(0, 0), stamp(1, 0), (stamp(0, 0, retired=1), 1)], "version 1 is not its end"),
+        ([stamp(0, 0), stamp(1, 0), (stamp(0, 0, rolled_back_upto=1), 1)], "version 1 is not its end"),
         (
-            [stamp(0, 0), stamp(1, 0), (stamp(0, 0, retired=1), 0), stamp(1, 0)],
+            [stamp(0, 0), stamp(1, 0), (stamp(0, 0, rolled_back_upto=1), 0), stamp(1, 0)],
             "is of generation 1, which was rolled back",
         ),
-        ([stamp(0, 0), stamp(0, 1), stamp(1, 0), (stamp(0, 1, retired=1), 1), stamp(0, 3)], "is epoch 3 after epoch 1"),
+        (
+            [stamp(0, 0), stamp(0, 1), stamp(1, 0), (stamp(0, 1, rolled_back_upto=1), 1), stamp(0, 3)],
+            "is epoch 3 after epoch 1",
+        ),
     ],
 )
 def test_an_audit_names_what_is_not_ours_and_what_does_not_follow_a_rollback(
@@ -118,12 +123,14 @@ def test_an_audit_names_what_is_not_ours_and_what_does_not_follow_a_rollback(
 
 
 def test_a_generation_that_was_rolled_back_counts_no_more_and_its_number_is_never_used_again(tmp_path: Path) -> None:
-    paths = write(tmp_path, [stamp(0, 0), stamp(1, 0), (stamp(0, 0, retired=1), 0), stamp(0, 1, retired=1)])
+    paths = write(
+        tmp_path, [stamp(0, 0), stamp(1, 0), (stamp(0, 0, rolled_back_upto=1), 0), stamp(0, 1, rolled_back_upto=1)]
+    )
     for number in range(2):
         open_generation(Generation(number, paths.generation(number), "x", "rows", "r"))
     committed, fault = committed_and_fault(paths, "p", "f")
     assert committed is not None
-    assert (committed.generation, committed.epoch, committed.retired, fault) == (0, 1, 1, None)
+    assert (committed.generation, committed.epoch, committed.rolled_back_upto, fault) == (0, 1, 1, None)
     opened = newest_opened(paths, committed=committed)
     assert opened is not None
     assert opened.number == 0
@@ -131,7 +138,7 @@ def test_a_generation_that_was_rolled_back_counts_no_more_and_its_number_is_neve
 
 
 def test_a_rollback_that_reached_only_the_target_is_found(tmp_path: Path) -> None:
-    paths = write(tmp_path, [stamp(0, 0), stamp(1, 0), (stamp(0, 0, retired=1), 0)])
+    paths = write(tmp_path, [stamp(0, 0), stamp(1, 0), (stamp(0, 0, rolled_back_upto=1), 0)])
     write(tmp_path, [stamp(0, 0), stamp(1, 0)], "state")
     committed, fault = committed_and_fault(paths, "p", "f")
     assert unfinished_rollback(paths, committed) == [paths.state]

@@ -15,7 +15,7 @@ import pytest
 
 from etl.engine.storage import holder, lease, object_store
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.locks import flow_lock, must_hold, settle, taken_in_turns
+from etl.engine.storage.locks import clean_up_after_dead_run, flow_lock, is_held_in_turns, must_hold
 from etl.engine.storage.object_store import ObjectPlace
 from etl.errors import EnvironmentProblem, FlowFailed, LockHeld
 
@@ -110,7 +110,7 @@ def test_of_two_one_works_and_the_other_is_told_who_holds_the_flow(s3: S3, paths
             pass
         assert refused.value.exit_code == 1
         assert answer(theirs, "still?") == "mine"
-        settle(paths, flow="f", run_id="mine")  # it works: what is there is its own
+        clean_up_after_dead_run(paths, flow="f", run_id="mine")  # it works: what is there is its own
         assert words(paths)["run"] == "theirs"
     finally:
         assert theirs.stdin is not None
@@ -195,7 +195,7 @@ def test_a_run_that_fails_lets_go_at_once_and_the_next_one_clears_up(
     with pytest.raises(ZeroDivisionError):
         fails()
     assert words(paths)["gave_up"] is True
-    settle(paths, flow="f", run_id="second")
+    clean_up_after_dead_run(paths, flow="f", run_id="second")
     assert not left.exists()
     assert words(paths) == {}
 
@@ -203,7 +203,7 @@ def test_a_run_that_fails_lets_go_at_once_and_the_next_one_clears_up(
 def test_who_holds_it_often_and_never_for_long_is_waited_for(paths: FlowPaths) -> None:
     told: list[str] = []
     with flow_lock(paths, flow="f", run_id="backfill", in_turns=told.append):
-        assert taken_in_turns(paths.lock)
+        assert is_held_in_turns(paths.lock)
         thread = threading.Timer(3 * BEAT, lambda: None)
         thread.start()
 
@@ -216,14 +216,14 @@ def test_who_holds_it_often_and_never_for_long_is_waited_for(paths: FlowPaths) -
         thread.join()
     waiting.join(30)
     assert told == ["run had its turn"]
-    assert not taken_in_turns(paths.lock)
+    assert not is_held_in_turns(paths.lock)
 
 
 def test_one_that_died_in_its_turn_is_not_waited_for_for_ever(paths: FlowPaths) -> None:
     with flow_lock(paths, flow="f", run_id="backfill", in_turns=print):
         theirs = words(paths)
     ObjectPlace.of(paths.lock).put(json.dumps(theirs | {"machine": "another"}).encode())
-    assert not taken_in_turns(paths.lock)
+    assert not is_held_in_turns(paths.lock)
     with flow_lock(paths, flow="f", run_id="mine"):
         pass
 
@@ -312,10 +312,10 @@ def test_a_store_that_takes_no_heed_of_conditions_is_refused(
 
 def test_the_processes_of_another_container_are_not_known_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has pids of its own: what has this pid here is another, and what has none may be alive there."""
-    own = holder.Holder.here("r", in_turns=False)
+    own = holder.LockHolder.here("r", in_turns=False)
     assert not own.is_dead
-    gone = holder.Holder(pid=2**22 - 1, start="x", machine=own.machine)
+    gone = holder.LockHolder(pid=2**22 - 1, start="x", machine=own.machine)
     assert gone.is_dead
-    assert not holder.Holder(pid=2**22 - 1, start="x", machine=f"{own.machine}0").is_dead
+    assert not holder.LockHolder(pid=2**22 - 1, start="x", machine=f"{own.machine}0").is_dead
     monkeypatch.setattr(holder, "this_machine", lambda: "")
-    assert not holder.Holder(pid=2**22 - 1, start="x", machine="").is_dead, "a system that does not tell"
+    assert not holder.LockHolder(pid=2**22 - 1, start="x", machine="").is_dead, "a system that does not tell"

@@ -17,7 +17,7 @@ import pytest
 from etl.engine.storage import holder as holders
 from etl.engine.storage import locks
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.locks import flow_lock, settle
+from etl.engine.storage.locks import clean_up_after_dead_run, flow_lock
 from etl.errors import LockHeld
 
 HOLD = """
@@ -207,7 +207,7 @@ def test_who_comes_after_a_killed_run_takes_away_what_it_left_and_nothing_else(t
     fcntl.flock(live, fcntl.LOCK_EX)
     growing = tmp_path / "t/_delta_log/.2.json.c0ffee.tmp"
     growing.write_text("x", encoding="utf-8")
-    settle(paths, flow="f", run_id="mine")
+    clean_up_after_dead_run(paths, flow="f", run_id="mine")
     assert set(files) <= set(left_behind_in(tmp_path)), "nobody was killed: nothing is looked at"
     Path(paths.lock).write_text("words of somebody who was killed", encoding="utf-8")
     with flow_lock(paths, flow="f", run_id="mine"):
@@ -224,10 +224,10 @@ def test_a_flow_that_somebody_works_on_is_left_to_them(tmp_path: Path) -> None:
     holder, _ = holding(tmp_path)
     (tmp_path / ".table.json.abc.draft").touch()
     try:
-        settle(places(tmp_path), flow="f", run_id="mine")
+        clean_up_after_dead_run(places(tmp_path), flow="f", run_id="mine")
         assert (tmp_path / ".table.json.abc.draft").exists()
     finally:
         killed(holder)
-    settle(places(tmp_path), flow="f", run_id="mine")
+    clean_up_after_dead_run(places(tmp_path), flow="f", run_id="mine")
     assert left_behind_in(tmp_path) == ["lock"]
     assert (tmp_path / "lock").stat().st_size == 0

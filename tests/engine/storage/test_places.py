@@ -11,9 +11,9 @@ import pytest
 from etl.engine.storage import object_store
 from etl.engine.storage.json_files import read_json, write_json
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.leftovers import clear_checkpoints
 from etl.engine.storage.object_store import ObjectPlace, Taken
 from etl.engine.storage.places import Place, files_below, lines_of, place, remove_tree, tail_of
+from etl.engine.storage.stale_files import sweep_checkpoints
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_who_comes_after_a_killed_run_takes_away_what_it_left_and_nothing_else(r
         file = place(root, *name.split("/"))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    clear_checkpoints(FlowPaths("", "", "", str(root)))
+    sweep_checkpoints(FlowPaths("", "", "", str(root)))
     assert below(root, files_below(root)) == sorted(kept)
 
 

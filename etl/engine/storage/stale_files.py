@@ -21,7 +21,7 @@ Seen = Mapping[str, tuple[int, int, int]]
 """Drafts in the logs of a flow's tables, and what tells each from a later one: inode, size, time of its last change."""
 
 
-def clear_checkpoints(paths: FlowPaths) -> None:
+def sweep_checkpoints(paths: FlowPaths) -> None:
     """Take away drafts, requests to stop and failures that nobody took, and folders of generations that were never opened.
 
     All of it belongs to runs that held the flow's lock, so for the one that holds it now none of it is alive.
@@ -47,16 +47,16 @@ def table_drafts(paths: FlowPaths) -> Seen:
 
     A target has other writers than ours, who hold no lock of ours. A draft of theirs becomes a commit in a moment.
     """
-    found = {}
+    drafts = {}
     for table in (paths.target, paths.quarantine, paths.state):
         with contextlib.suppress(FileNotFoundError):
-            for item in place(table, "_delta_log").iterdir():
-                if _is_spark_draft(item.name) and (mark := _mark(str(item))) is not None:
-                    found[str(item)] = mark
-    return found
+            for file in place(table, "_delta_log").iterdir():
+                if _is_spark_draft(file.name) and (mark := _mark(str(file))) is not None:
+                    drafts[str(file)] = mark
+    return drafts
 
 
-def clear_drafts(seen: Seen) -> None:
+def sweep_stale_drafts(seen: Seen) -> None:
     """Take away those drafts that stand as they stood when they were seen, which was a while ago: their writers are dead."""
     for path, mark in seen.items():
         if _mark(path) == mark:
@@ -70,7 +70,7 @@ def _is_spark_draft(name: str) -> bool:
 
 def _mark(path: str) -> tuple[int, int, int] | None:
     try:
-        found = place(path).stat()
+        status = place(path).stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
