@@ -115,12 +115,12 @@ def _shared_session(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("spark"):
         yield
         return
-    from etl.engine.session.process_state import _LOANS  # a run of pure tests alone imports no engine
+    from etl.engine.session.process_state import external_runs  # a run of pure tests alone imports no engine
 
     spark: SparkSession = request.getfixturevalue("spark")
-    lent = _LOANS.guests
+    before = external_runs()
     yield
-    assert _LOANS.guests == lent, "a session was borrowed and never given back"
+    assert external_runs() == before, "a run in an external session has never ended"
     caches = spark._jsparkSession.sharedState().cacheManager()  # noqa: SLF001  # pyspark tells of no cache of other sessions
     try:
         assert caches.isEmpty(), "a frame was persisted and never released"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Groups:
     """The rows of the target that share one of these combinations of values: each once, in columns named as the target's."""
 
-    touched: DataFrame
+    affected: DataFrame
     columns: tuple[str, ...]
 
 

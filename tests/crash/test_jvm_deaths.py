@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.session.death import of_code
+from etl.engine.session.death import of_exit_code
 from etl.engine.session.gateway import Gateway
 from tests.conftest import LITTLE_DATA
 from tests.crash.killing import ROOT, environment, run
@@ -155,7 +155,7 @@ def test_whatever_a_stopped_context_throws_its_end_is_told_and_the_flow_goes_on_
     ],
 )
 def test_an_exit_code_is_read(code: int, words: str, killed: bool, what: str, memory: bool) -> None:
-    death = of_code(code, words, "1g", killed=killed, ours=True)
+    death = of_exit_code(code, words, "1g", killed=killed, ours=True)
     assert what in death.what
     assert death.memory is memory
     failure = death.failure("orders", "")

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 
 from etl.config.diagnostics import Diagnostic
 from etl.engine.analysis import deciding, determinism, groups, keys, open_results
-from etl.engine.analysis.inputs import MARK, Moving
+from etl.engine.analysis.inputs import MARK, ChangesReads
+from etl.engine.analysis.lineage import join_type
 from etl.engine.session.analysed_plan import PlanNode, analysed_plan
 from etl.errors import ConfigurationError
 
@@ -48,16 +49,22 @@ _CONSTANT = {
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The kind that the plan allows, and the operator that decided it."""
+    """The kind that the plan allows.
+
+    Attributes:
+        operator: what decided it, in words.
+        warnings: what works, and should be looked at.
+        opaque: of groups the Python that may mix them, for all that the plan shows.
+    """
 
     kind: Kind
     operator: str
-    warnings: tuple[str, ...] = ()  # what works, and should be looked at
-    opaque: str = ""  # groups: the Python that may mix them, for all that the plan shows
+    warnings: tuple[str, ...] = ()
+    opaque: str = ""
 
 
-def marked(name: str, frame: DataFrame) -> DataFrame:
-    """An input's frame that can be told in the plan."""
+def mark_input(name: str, frame: DataFrame) -> DataFrame:
+    """The rows of the input `name`, under an observation by which a plan shows the input."""
     return frame.observe(MARK + name, F.count(F.lit(1)).alias("rows"))
 
 
@@ -68,30 +75,31 @@ def check(
     files: Mapping[str, str],
     since: datetime | None = None,
 ) -> Classified:
-    """The plan's kind; ConfigurationError where it reads what it must not, changes from run to run, or is no `rows`.
+    """The kind that the plan of a flow's output allows.
 
-    `changes`: the inputs read as changes. `files`: where each undeclared kind of table is best declared, for the hint.
-    `since`: when the transform was called, which may have looked at the clock.
+    `changes`: the names of the inputs that are read as changes. `files`: the flow's inputs by name, for a hint. `since`: when the
+    transform was called, which may have looked at the clock.
+    Raises ConfigurationError where the plan reads what is no input, gives what differs from run to run, or is not of the declared kind.
     """
     plan = analysed_plan(output)
-    found = [
+    diagnostics = [
         *_undeclared(plan, flow, files),
         *determinism.volatile(plan, flow, output, since),
         *determinism.ordered(plan, flow),
     ]
-    if found:
-        raise ConfigurationError(found)
-    said = deciding.deciding(plan, flow) + determinism.arbitrary_choices(plan, flow)
-    said += keys.unnamed_groups(plan, flow, changes)
-    return replace(_judged(plan, flow, changes), warnings=said)
+    if diagnostics:
+        raise ConfigurationError(diagnostics)
+    warnings = deciding.deciding(plan, flow) + determinism.arbitrary_choices(plan, flow)
+    warnings += keys.unnamed_groups(plan, flow, changes)
+    return replace(_classified(plan, flow, changes), warnings=warnings)
 
 
 def row_by_row(frame: DataFrame, changes: frozenset[str]) -> str:
-    """What keeps a frame from being computed row by row of one changes input, in words; empty where nothing does."""
-    return _Rows(analysed_plan(frame), changes).obstacle()
+    """The obstacle to computing a frame row by row of one changes input, in words; empty where there is none."""
+    return _RowByRow(analysed_plan(frame), changes).obstacle()
 
 
-def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classified:
+def _classified(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classified:
     if flow.incremental == "groups":
         mixing = "" if flow.trusted else groups.obstacle(plan, flow.groups, changes)
         if mixing:
@@ -102,11 +110,11 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
             raise ConfigurationError([Diagnostic("E263", message, flow.at, hint)])
         return Classified("groups", "declared", opaque=groups.opaque(plan, changes))
     if flow.incremental == "state":
-        found = open_results.unsettled(plan, flow, changes)
-        if found is not None:
-            raise ConfigurationError([found])
+        diagnostic = open_results.unsettled(plan, flow, changes)
+        if diagnostic is not None:
+            raise ConfigurationError([diagnostic])
         return Classified("state", "declared")
-    operator = _Rows(plan, changes).obstacle()
+    operator = _RowByRow(plan, changes).obstacle()
     if flow.incremental == "rows" and operator:
         message = f"flow '{flow.name}' says incremental: rows, but its plan has {operator}: a micro-batch alone cannot tell the answer"
         raise ConfigurationError([Diagnostic("E260", message, flow.at, "use incremental: full, or auto")])
@@ -115,67 +123,51 @@ def _judged(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Classifi
     return Classified("full", operator) if operator else Classified("rows", "no operator that joins rows together")
 
 
-class _Rows:
-    """Looks for what keeps a plan from being computed row by row."""
+class _RowByRow:
+    """Searches a plan for what keeps it from being computed row by row of its one changes input."""
 
     def __init__(self, plan: PlanNode, changes: frozenset[str]) -> None:
-        self._plan, self._changes, self._moving = plan, changes, Moving(plan, changes)
+        self._plan, self._changes, self._reads = plan, changes, ChangesReads(plan, changes)
 
     def obstacle(self) -> str:
         """The first operator in the way, in words; empty where there is none."""
         if len(self._changes) > 1:
             return "more than one changes input"
-        return self._look(self._plan) if self._moving.reads(self._plan) else "no read of its changes input"
+        return self._look(self._plan) if self._reads.below(self._plan) else "no read of its changes input"
 
     def _look(self, node: PlanNode) -> str:
-        for nested in node.subplans:
-            if node.name != "WithCTE" and self._moving.reads(nested):
-                return "a subquery over its changes input"
-        below = [
-            child
-            for child in (*node.children, *(node.subplans if node.name == "WithCTE" else ()))
-            if self._moving.reads(child)
-        ]
-        if not below or self._moving.is_input(node):
+        """The first obstacle at an operator or below it."""
+        if any(map(self._reads.below, node.subplans)):
+            return "a subquery over its changes input"
+        changing = [child for child in node.children if self._reads.below(child)]
+        if not changing or self._reads.is_input(node):
             return ""
+        return self._obstacle(node, changing) or next(filter(None, map(self._look, changing)), "")
+
+    def _obstacle(self, node: PlanNode, changing: list[PlanNode]) -> str:
+        """The obstacle at the operator itself; `changing`: those of its children that read the changes input."""
         if node.name == "Join":
-            obstacle = self._join(node, below)
-            if obstacle:
-                return obstacle
-        elif (
-            node.name == "LateralJoin"
-        ):  # its right side is made for each row of its left, and reads no changes, as was seen above
-            if _kept(node) not in ("Inner", "Cross", "LeftOuter"):
-                return f"a lateral join ({_kept(node)})"
-        elif node.name == "Union":
-            if len(below) < len(node.children):
-                return "a union with another input, which would be added again by every epoch"
-        elif node.name not in _ROWWISE:
-            return _words(node.name)
-        return next(filter(None, map(self._look, below)), "")
-
-    def _join(self, node: PlanNode, below: list[PlanNode]) -> str:
-        if len(below) > 1:
-            return "a join of its changes input with itself"
-        kept = _kept(node)
-        left = below[0] is node.children[0]
-        if (
-            kept in ("Inner", "Cross")
-            or (left and kept in ("LeftOuter", "LeftSemi", "LeftAnti"))
-            or (not left and kept == "RightOuter")
-        ):
-            return ""
-        return f"a join ({kept}) that keeps rows of another input"
+            return _join(node, changing)
+        if node.name == "LateralJoin":  # its right side is made for each row of its left, and reads no changes
+            kept = join_type(node)
+            return "" if kept in ("Inner", "Cross", "LeftOuter") else f"a lateral join ({kept})"
+        if node.name == "Union":
+            is_whole = len(changing) == len(node.children)
+            return "" if is_whole else "a union with another input, which would be added again by every epoch"
+        return "" if node.name in _ROWWISE else _words(node.name)
 
 
-def _kept(join: PlanNode) -> str:
-    """Which rows a join keeps, as Spark names it."""
-    kept = str(join.fields.get("joinType", {}).get("object", join.fields.get("joinType")))
-    return kept.rsplit(".", 1)[-1].removesuffix("$")
+def _join(node: PlanNode, changing: list[PlanNode]) -> str:
+    if len(changing) > 1:
+        return "a join of its changes input with itself"
+    kept = join_type(node)
+    is_left = changing[0] is node.children[0]
+    keeps_own = ("LeftOuter", "LeftSemi", "LeftAnti") if is_left else ("RightOuter",)
+    return "" if kept in ("Inner", "Cross", *keeps_own) else f"a join ({kept}) that keeps rows of another input"
 
 
 def _words(name: str) -> str:
-    known = {
+    words = {
         "Aggregate": "an aggregate",
         "Window": "a window",
         "Distinct": "DISTINCT",
@@ -190,22 +182,22 @@ def _words(name: str) -> str:
         "MapInArrow": "mapInArrow, which may look at more than one row",
         "FlatMapGroupsInPandas": "applyInPandas over groups",
     }
-    return known.get(name, f"the operator {name}")
+    return words.get(name, f"the operator {name}")
 
 
 def _undeclared(plan: PlanNode, flow: FlowSpec, files: Mapping[str, str]) -> list[Diagnostic]:
-    found: dict[str, Diagnostic] = {}
+    """A diagnostic for each kind of leaf that is no input of the flow's."""
+    diagnostics: dict[str, Diagnostic] = {}
 
     def look(node: PlanNode) -> None:
         if node.name == "CollectMetrics" and str(node.fields.get("name")).startswith(MARK):
             return
         if not node.children and not node.subplans and node.name not in _CONSTANT and "Command" not in node.name:
             message = f"flow '{flow.name}' reads a table that is none of its inputs ({node.name})"
-            found[node.name] = Diagnostic(
-                "E261", message, flow.at, f"declare it as an input; this flow's inputs are: {', '.join(files)}"
-            )
-        for child in (*node.children, *node.subplans):
-            look(child)
+            hint = f"declare it as an input; this flow's inputs are: {', '.join(files)}"
+            diagnostics[node.name] = Diagnostic("E261", message, flow.at, hint)
+        for below in (*node.children, *node.subplans):
+            look(below)
 
     look(plan)
-    return list(found.values())
+    return list(diagnostics.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.engine.analysis.determinism import ORDERED, UNORDERING
-from etl.engine.analysis.lineage import Made, expressions, output_columns
+from etl.engine.analysis.lineage import Derivations, expressions, output_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,107 +49,104 @@ _NO_ORDER = "it depends on the order of rows, so that rows may differ between th
 
 
 def deciding(plan: PlanNode, flow: FlowSpec) -> tuple[str, ...]:
-    """What to say where values that depend on the order of rows decide about rows, in the plan or in the flow's sink."""
-    look = _Look(plan)
-    told = [message for node in plan.walk() for message in look.at(node)]
-    return _said((*told, *look.at_sink(plan, flow)))
+    """Warnings where values that depend on the order of rows decide about rows, in the plan or in the flow's sink."""
+    visitor = _InexactValues(plan)
+    decisions = [decision for node in plan.walk() for decision in visitor.at(node)]
+    return _warnings((*decisions, *visitor.at_sink(plan, flow)))
 
 
 def deciding_in(plan: PlanNode, what: str) -> tuple[str, ...]:
-    """What to say where such values decide in a condition, `what`, that the topmost projection of a plan computes."""
-    look = _Look(plan)
-    read = {name for item in expressions(plan.fields.get("projectList")) for name in look.inexact(item)}
-    return _said((name, f"decides in {what}") for name in read)
+    """Warnings where such values decide in a condition, `what`, that the topmost projection of a plan computes."""
+    visitor = _InexactValues(plan)
+    read = {value for column in expressions(plan.fields.get("projectList")) for value in visitor.inexact(column)}
+    return _warnings((value, f"decides in {what}") for value in read)
 
 
-def _said(told: Iterable[tuple[tuple[str, str], str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f"{name}, {words}: {why}" for (name, why), words in sorted(told)))
+def _warnings(decisions: Iterable[_Decision]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"{name}, {words}: {why}" for (name, why), words in sorted(decisions)))
 
 
-_Named = tuple[str, str]  # a value in words, why it must not decide
+_Inexact = tuple[str, str]
+"""A value in words, and why it must not decide."""
+_Decision = tuple[_Inexact, str]
+"""A value, and what it decides, in words."""
 
 
-class _Look:
+class _InexactValues:
+    """The values of a plan that depend on the order of rows, and what they decide."""
+
     def __init__(self, plan: PlanNode) -> None:
-        self._made = Made(plan)
-        self._known: dict[int, frozenset[_Named]] = {}
+        self._derivations = Derivations(plan)
+        self._of_columns: dict[int, frozenset[_Inexact]] = {}
 
-    def column(self, identity: int) -> frozenset[_Named]:
+    def column(self, identity: int) -> frozenset[_Inexact]:
         """The inexact values that a column is made of."""
-        if identity not in self._known:
-            self._known[identity] = frozenset()  # a recursive query reads itself
-            found: set[_Named] = set()
-            for operator, item in self._made.of(identity):
-                found |= self.inexact(item, operator, _named(item))
-            self._known[identity] = frozenset(found)
-        return self._known[identity]
+        if identity not in self._of_columns:
+            self._of_columns[identity] = frozenset()  # a recursive query reads itself
+            values: set[_Inexact] = set()
+            for operator, expression in self._derivations.of(identity):
+                values |= self.inexact(expression, operator, _named(expression))
+            self._of_columns[identity] = frozenset(values)
+        return self._of_columns[identity]
 
-    def inexact(self, item: Expression, operator: str = "", name: str = "") -> set[_Named]:
+    def inexact(self, expression: Expression, operator: str = "", name: str = "") -> set[_Inexact]:
         """The inexact values that an expression depends on to the last digit; `name`: the column that it is."""
-        if item.name == "AttributeReference":
-            return set(self.column(item.identity))
-        if item.name in _EXACT or (item.name == "Cast" and _is_whole(item)):
+        if expression.name == "AttributeReference":
+            return set(self.column(expression.identity))
+        if expression.name in _EXACT or (expression.name == "Cast" and _is_whole(expression)):
             return set()
-        found: set[_Named] = set()
-        if operator in ("Aggregate", "Window"):
-            called = f"'{name}'" if name else f"{item.name.lower()}()"
-            if item.name in _OF_FLOATS and any(map(_is_float, item.children)):
-                found.add((f"{called}, a sum or an average of floats", _ADVICE))
-            if operator == "Aggregate" and item.name in ORDERED and not item.fields.get("orderExpressions"):
-                found.add((f"{called}, {ORDERED[item.name][0]} of rows that have no order", _NO_ORDER))
-        for identity in item.outcome():
-            found |= self.column(identity)
-        if item.name in UNORDERING:
-            return found | {part for child in item.children for part in self._digits(child, operator, name)}
-        for child in item.children:
-            found |= self.inexact(child, operator, name)
-        return found
+        values = set(_own_inexact(expression, operator, name))
+        for identity in expression.outcome():
+            values |= self.column(identity)
+        for child in expression.children:
+            below = self.inexact(child, operator, name)
+            is_unordered = expression.name in UNORDERING
+            values |= {value for value in below if value[1] != _NO_ORDER} if is_unordered else below
+        return values
 
-    def _digits(self, item: Expression, operator: str, name: str) -> Iterator[_Named]:
-        yield from (part for part in self.inexact(item, operator, name) if part[1] != _NO_ORDER)
-
-    def at(self, node: PlanNode) -> Iterator[tuple[_Named, str]]:
-        """What decides in one operator, and how."""
+    def at(self, node: PlanNode) -> Iterator[_Decision]:
+        """The decisions of such values in one operator."""
         for field, words in _DECIDES.get(node.name, {}).items():
-            for item in expressions(node.fields.get(field)):
-                yield from ((part, words) for part in self.inexact(item))
+            for expression in expressions(node.fields.get(field)):
+                yield from ((value, words) for value in self.inexact(expression))
         if node.name in _SETS:
             for child in node.children:
                 for identity, _ in output_columns(child):
-                    yield from ((part, "tells rows apart") for part in self.column(identity))
+                    yield from ((value, "tells rows apart") for value in self.column(identity))
         if node.name in ("GlobalLimit", "Offset", "Tail"):
-            yield from ((part, "decides which rows LIMIT keeps") for part in self._order(node))
+            yield from ((value, "decides which rows LIMIT keeps") for value in self._order(node))
         for field in ("projectList", "aggregateExpressions", "windowExpressions", "generator"):
-            for item in expressions(node.fields.get(field)):
-                yield from self._in_values(item, node.name)
+            for column in expressions(node.fields.get(field)):
+                yield from self._in_values(column, node.name)
 
-    def _order(self, limit: PlanNode) -> Iterator[_Named]:
+    def _order(self, limit: PlanNode) -> Iterator[_Inexact]:
+        """The inexact values that the rows below a limit are sorted by."""
         below = limit
         while below.name in (*_PASSED, "Tail") and below.children:
             below = below.children[0]
         if below.name == "Sort":
-            for item in expressions(below.fields.get("order")):
-                yield from self.inexact(item)
+            for expression in expressions(below.fields.get("order")):
+                yield from self.inexact(expression)
 
-    def _in_values(self, whole: Expression, operator: str) -> Iterator[tuple[_Named, str]]:
-        """Where a value is compared, ordered by or made a text on its way to another."""
-        name = str(whole.fields.get("name", ""))
-        for item in whole.walk():
+    def _in_values(self, column: Expression, operator: str) -> Iterator[_Decision]:
+        """The decisions of such values where they are compared, ordered by or made a text on their way to another value."""
+        name = str(column.fields.get("name", ""))
+        for part in column.walk():
             words = ""
-            if item.name in _COMPARISONS:
+            if part.name in _COMPARISONS:
                 words = f"decides '{name}'"
-            elif item.name in _TEXTS or (item.name == "Cast" and item.fields.get("dataType") == "string"):
+            elif part.name in _TEXTS or (part.name == "Cast" and part.fields.get("dataType") == "string"):
                 words = f"becomes text in '{name}'"
-            elif item.name == "AggregateExpression" and item.fields.get("isDistinct"):
+            elif part.name == "AggregateExpression" and part.fields.get("isDistinct"):
                 words = f"is counted as one value or as two in '{name}'"
-            elif item.name in ("MaxBy", "MinBy"):
-                yield from ((part, f"chooses the row of '{name}'") for part in self.inexact(item.children[1]))
-            read = item.children[0].children if item.name == "AggregateExpression" else item.children
+            elif part.name in ("MaxBy", "MinBy"):
+                yield from ((value, f"chooses the row of '{name}'") for value in self.inexact(part.children[1]))
+            read = part.children[0].children if part.name == "AggregateExpression" else part.children
             if words:
-                yield from ((part, words) for child in read for part in self.inexact(child, operator))
+                yield from ((value, words) for child in read for value in self.inexact(child, operator))
 
-    def at_sink(self, plan: PlanNode, flow: FlowSpec) -> Iterator[tuple[_Named, str]]:
-        """Where a sink tells rows apart by such values."""
+    def at_sink(self, plan: PlanNode, flow: FlowSpec) -> Iterator[_Decision]:
+        """The decisions of such values where the flow's sink tells rows apart by them."""
         sink = flow.sink
         columns = {name.lower(): identity for identity, name in output_columns(plan)}
         versions = sink.track or (tuple(columns) if sink.strategy == "scd2" else ())
@@ -158,20 +155,33 @@ class _Look:
             ("is one of sink.sequence_by", sink.sequence_by),
             ("is one of sink.partition_by", sink.partition_by),
             ("is one of primary_key", flow.primary_key),
-            ("is one of the groups", tuple(item.column for item in flow.groups)),
+            ("is one of the groups", tuple(group.column for group in flow.groups)),
             ("makes versions", versions),
         ):
             for name in names:
                 if name.lower() in columns:
-                    yield from ((part, words) for part in self.column(columns[name.lower()]))
+                    yield from ((value, words) for value in self.column(columns[name.lower()]))
 
 
-def _named(whole: Expression) -> str:
+def _own_inexact(expression: Expression, operator: str, name: str) -> Iterator[_Inexact]:
+    """The inexact value that an expression is itself, where it is one."""
+    shown = f"'{name}'" if name else f"{expression.name.lower()}()"
+    if (
+        operator in ("Aggregate", "Window")
+        and expression.name in _OF_FLOATS
+        and any(map(_is_float, expression.children))
+    ):
+        yield f"{shown}, a sum or an average of floats", _ADVICE
+    if operator == "Aggregate" and expression.name in ORDERED and not expression.fields.get("orderExpressions"):
+        yield f"{shown}, {ORDERED[expression.name][0]} of rows that have no order", _NO_ORDER
+
+
+def _named(column: Expression) -> str:
     """The name of a column that is an aggregate itself; empty where it is made of one, or has no name of the user's."""
-    name, item = str(whole.fields.get("name", "")), whole
-    while item.name in ("Alias", "AggregateExpression", "WindowExpression"):
-        item = item.children[0]
-    return name if (item.name in _OF_FLOATS or item.name in ORDERED) and not name.startswith("_w") else ""
+    name, value = str(column.fields.get("name", "")), column
+    while value.name in ("Alias", "AggregateExpression", "WindowExpression"):
+        value = value.children[0]
+    return name if (value.name in _OF_FLOATS or value.name in ORDERED) and not name.startswith("_w") else ""
 
 
 def _is_float(value: Expression) -> bool:

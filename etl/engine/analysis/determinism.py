@@ -16,7 +16,7 @@ from etl.config.sql import run_ts
 from etl.config.sql.locations import place_of
 from etl.config.sql.volatile import IN_COLUMN, found_in
 from etl.engine.analysis.ignored import volatile_but
-from etl.engine.analysis.lineage import Made, expressions, output_columns
+from etl.engine.analysis.lineage import Derivations, expressions, output_columns
 from etl.engine.analysis.volatile import computed_clocks, read_clocks, volatile_in
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ UNORDERING = (
 
 
 def volatile(plan: PlanNode, flow: FlowSpec, output: DataFrame, since: datetime | None) -> list[Diagnostic]:
-    """The values that differ from run to run, but for those that end in ignored columns and nowhere else.
+    """Diagnostics of the values that differ from run to run, but for those that end in ignored columns and nowhere else.
 
     `output`: the frame whose plan it is, made after `since`: the clock may stand in it as a constant.
     """
@@ -74,18 +74,18 @@ def volatile(plan: PlanNode, flow: FlowSpec, output: DataFrame, since: datetime 
         _in_sql(name, flow) for name in (*volatile_but(plan, free, clocks), *computed_clocks(plan, output))
     )
     never = "differs from run to run, so the two modes could never be equal"
-    found = [
+    diagnostics = [
         Diagnostic("E262", f"flow '{flow.name}' uses {name}, whose value {never}", _place(name, flow), IN_COLUMN)
         for name in names
     ]
     if any(node.name == "Sample" for node in plan.walk()):
         message = f"flow '{flow.name}' takes a sample, which {never}"
         hint = "choose rows by a hash of what tells them apart: WHERE pmod(xxhash64(id), 100) < 10"
-        found.append(Diagnostic("E262", message, place_of(flow, r"\b(TABLESAMPLE)\b"), hint))
+        diagnostics.append(Diagnostic("E262", message, place_of(flow, r"\b(TABLESAMPLE)\b"), hint))
     excused = any(True for node in plan.walk() for _ in volatile_in(node, clocks))
-    if not found and excused:
-        found += _deciding(flow, [name.lower() for _, name in columns], ignored)
-    return found
+    if not diagnostics and excused:
+        diagnostics += _deciding(flow, [name.lower() for _, name in columns], ignored)
+    return diagnostics
 
 
 def volatile_names(plan: PlanNode) -> Iterator[str]:
@@ -95,15 +95,15 @@ def volatile_names(plan: PlanNode) -> Iterator[str]:
 
 
 def _place(name: str, flow: FlowSpec) -> Location:
-    """Where the flow's SQL says it; the flow's own place where it does not, or says it in other words."""
-    called, quoted = re.match(r"\w+(?=\(\))", name), re.match(r"'([^']*)' as a", name)
-    if called is not None:
-        return place_of(flow, rf"\b({called.group()})\b")
+    """The place of a volatile value in the flow's SQL; the flow's own where it does not stand there, or in other words."""
+    function, quoted = re.match(r"\w+(?=\(\))", name), re.match(r"'([^']*)' as a", name)
+    if function is not None:
+        return place_of(flow, rf"\b({function.group()})\b")
     for part in (flow, *flow.views):
         if isinstance(part.transform, SqlTransform):
-            for said, offset in found_in(part.transform.text):
-                if "(" not in said or "'" in said:
-                    return part.transform.place(offset, len(said))
+            for text, offset in found_in(part.transform.text):
+                if "(" not in text or "'" in text:
+                    return part.transform.place(offset, len(text))
             if quoted is not None and (at := part.transform.text.find(quoted.group(1))) > 0:
                 return part.transform.place(at - 1, len(quoted.group(1)) + 2)
     return flow.at
@@ -115,22 +115,22 @@ def _in_sql(name: str, flow: FlowSpec) -> str:
 
 
 def ordered(plan: PlanNode, flow: FlowSpec) -> list[Diagnostic]:
-    """The output's columns that are an aggregate whose value depends on the order of rows, neither sorted nor declared."""
+    """Diagnostics of the output's columns that are an aggregate whose value depends on the order of rows, neither sorted nor declared."""
     declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
-    found, made = [], Made(plan)
+    diagnostics, derivations = [], Derivations(plan)
     for identity, name in output_columns(plan):
-        aggregate = None if name.lower() in declared else _aggregate(identity, made, set())
+        aggregate = None if name.lower() in declared else _aggregate(identity, derivations, set())
         if aggregate is None:
             continue
         words = ORDERED[aggregate]
         message = f"flow '{flow.name}': column '{name}' is {words[0]} of rows that have no order, so it differs from run to run"
         hint = f"{_better(aggregate)}; or, where the order does not matter, say equality: {{{name}: unordered}}"
-        found.append(Diagnostic("E264", message, place_of(flow, rf"\b({'|'.join(words)})\s*\("), hint))
-    return found
+        diagnostics.append(Diagnostic("E264", message, place_of(flow, rf"\b({'|'.join(words)})\s*\("), hint))
+    return diagnostics
 
 
 def _better(aggregate: str) -> str:
-    known = {
+    advice = {
         "Collect": "array_sort it",
         "Hll": "use theta_sketch_agg or approx_count_distinct, whose answers have no order",
         "ApproxTopK": "count them: GROUP BY",
@@ -138,26 +138,26 @@ def _better(aggregate: str) -> str:
         "Vector": "sum its parts as DECIMAL",
     }
     return next(
-        (words for begin, words in known.items() if aggregate.startswith(begin)),
+        (words for begin, words in advice.items() if aggregate.startswith(begin)),
         "order it, or use min, max, min_by or max_by",
     )
 
 
 def arbitrary_choices(plan: PlanNode, flow: FlowSpec) -> tuple[str, ...]:
-    """What to say where the plan takes any of several rows or values, though none of the data that is there may be such."""
+    """Warnings where the plan takes any of several rows or values, though none of the data that is there may be such."""
     declared = {name.lower() for name in (*flow.equality.unordered, *flow.equality.ignore)}
-    found: dict[str, None] = {}
+    warnings: dict[str, None] = {}
     for node in plan.walk():
         if node.name == "GlobalLimit" and not _is_sorted(node):
-            found["LIMIT without ORDER BY keeps any of the rows, so the modes may keep others: order them"] = None
-        for item in expressions(node.fields.get("aggregateExpressions")):
-            for part in item.walk() if _named(item) not in declared else ():
+            warnings["LIMIT without ORDER BY keeps any of the rows, so the modes may keep others: order them"] = None
+        for expression in expressions(node.fields.get("aggregateExpressions")):
+            for part in expression.walk() if _named(expression) not in declared else ():
                 if part.name == "Mode" and "reverseOpt" not in part.fields:
-                    found["mode() takes any of the values that are equally frequent: say mode() WITHIN GROUP (ORDER BY x)"] = None  # fmt: skip
+                    warnings["mode() takes any of the values that are equally frequent: say mode() WITHIN GROUP (ORDER BY x)"] = None  # fmt: skip
                 if part.name in _APPROXIMATE:
                     name = _APPROXIMATE[part.name]
-                    found[f"{name}() of many rows depends on their order, so the modes may differ: use an exact one"] = None  # fmt: skip
-    return tuple(found)
+                    warnings[f"{name}() of many rows depends on their order, so the modes may differ: use an exact one"] = None  # fmt: skip
+    return tuple(warnings)
 
 
 def _is_sorted(limit: PlanNode) -> bool:
@@ -170,7 +170,7 @@ def _is_sorted(limit: PlanNode) -> bool:
 
 
 def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator[Diagnostic]:
-    """Where an ignored value would decide which row a sink keeps."""
+    """Diagnostics of ignored values that would decide which row a sink keeps."""
     if flow.sink.strategy == "scd2" and not flow.sink.track:
         message = (
             f"flow '{flow.name}' ignores a value that differs from run to run, and scd2 makes a version of every change"
@@ -184,27 +184,27 @@ def _deciding(flow: FlowSpec, columns: list[str], ignored: set[str]) -> Iterator
             yield Diagnostic("E262", message, flow.equality.at, "return ignored columns last")
 
 
-def _aggregate(identity: int, made: Made, seen: set[int]) -> str | None:
+def _aggregate(identity: int, derivations: Derivations, seen: set[int]) -> str | None:
     """The order-sensitive aggregate that a column shows, wherever in the plan; None where none is, or its order does not matter."""
     seen.add(identity)
-    for operator, whole in made.of(identity):
+    for operator, whole in derivations.of(identity):
         for value in _shown(whole):
             if operator == "Aggregate" and value.name in ORDERED and not value.fields.get("orderExpressions"):
                 return value.name
             for other in (value.identity, *value.outcome()) if value is not whole or value.outcome() else ():
-                found = _aggregate(other, made, seen) if other not in seen else None
-                if found is not None:
-                    return found
+                aggregate = _aggregate(other, derivations, seen) if other not in seen else None
+                if aggregate is not None:
+                    return aggregate
     return None
 
 
-def _shown(item: Expression) -> Iterator[Expression]:
+def _shown(expression: Expression) -> Iterator[Expression]:
     """An expression and what it is made of, but for what is behind a function to which the order of its values is the same."""
-    yield item
-    if item.name not in UNORDERING:
-        for child in item.children:
+    yield expression
+    if expression.name not in UNORDERING:
+        for child in expression.children:
             yield from _shown(child)
 
 
-def _named(item: Expression) -> str:
-    return str(item.fields.get("name")).lower()
+def _named(expression: Expression) -> str:
+    return str(expression.fields.get("name")).lower()

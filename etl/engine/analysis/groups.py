@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.analysis.inputs import MARK, Moving
-from etl.engine.analysis.lineage import expressions, output_columns
+from etl.engine.analysis.inputs import MARK, ChangesReads
+from etl.engine.analysis.lineage import expressions, join_type, output_columns
+from etl.engine.analysis.visitor import ColumnVisitor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _PASSING = {
     "SubqueryAlias", "View", "Filter", "Sort", "RepartitionByExpression", "Repartition", "ResolvedHint", "UnresolvedHint",
 }  # fmt: skip
-_Columns = list[tuple[int, str]]  # an operator's output: identity → what it is
-
+_Columns = list[tuple[int, str]]  # identity, canonical text
 
 _OPAQUE = {
     "MapInPandas": "mapInPandas, which may look at rows of several groups",
@@ -39,34 +39,33 @@ _OPAQUE = {
 }
 """Python that is given many rows at once."""
 
-_PADDED = re.compile(
-    r"^(\d*)[<>]\?"
-)  # or NULL, where a join found no partner: the number of a full outer join, and the side
+_PADDED = re.compile(r"^(\d*)[<>]\?")
+"""Begins a value that is NULL where a join has no partner: the number of a full outer join, and the side."""
 
 
-class Obstacle(Exception):  # not an error: what stands in the way, in words
-    """An operator that mixes groups, or may."""
+class Obstacle(Exception):
+    """An operator that mixes groups, or may, in words. It says no to a plan and never leaves this module as an error."""
 
 
-def marked(name: str, frame: DataFrame, groups: Sequence[GroupSpec]) -> DataFrame:
-    """A changes input's frame that can be told in the plan, with what its groups are."""
+def mark_groups(name: str, frame: DataFrame, groups: Sequence[GroupSpec]) -> DataFrame:
+    """The rows of the changes input `name`, under an observation by which a plan shows the input and what its groups are."""
     values = [F.max(F.expr(group.of(name))).alias(f"group_{i}") for i, group in enumerate(groups)]
     return frame.observe(MARK + name, F.count(F.lit(1)).alias("rows"), *values)
 
 
 def obstacle(plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> str:
-    """What keeps the plan from being computed group by group, in words; empty where nothing does."""
+    """The obstacle to computing the plan group by group, in words; empty where there is none."""
     try:
-        _Groups(plan, groups, changes).look_at_output(plan)
-    except Obstacle as found:
-        return str(found)
+        _GroupVisitor(plan, groups, changes).check_output(plan)
+    except Obstacle as cause:
+        return str(cause)
     return ""
 
 
 def opaque(plan: PlanNode, changes: frozenset[str]) -> str:
     """The Python that is given many rows of a changes input at once, in words; empty where there is none."""
-    moving = Moving(plan, changes)
-    return next((_OPAQUE[node.name] for node in plan.walk() if node.name in _OPAQUE and moving.reads(node)), "")
+    reads = ChangesReads(plan, changes)
+    return next((_OPAQUE[node.name] for node in plan.walk() if node.name in _OPAQUE and reads.below(node)), "")
 
 
 def own_columns(plan: PlanNode, changes: str) -> tuple[str, ...]:
@@ -74,162 +73,177 @@ def own_columns(plan: PlanNode, changes: str) -> tuple[str, ...]:
 
     `plan` must be one that keeps its rows apart (`rows`), over that input marked with no groups.
     """
-    groups = _Groups(plan, (), frozenset({changes}))
+    visitor = _GroupVisitor(plan, (), frozenset({changes}))
     try:
-        known = dict(groups.look(plan))
+        values = dict(visitor.look(plan))
     except Obstacle:
         return ()
-    return tuple(name for identity, name in output_columns(plan) if _own(known.get(identity, "#"), f"{changes}."))
+    return tuple(name for identity, name in output_columns(plan) if _is_own(values.get(identity, "#"), f"{changes}."))
 
 
-def _own(value: str, prefix: str) -> bool:
+def _is_own(value: str, prefix: str) -> bool:
     """Whether a value's text names columns of that input and nothing else: no other's (`#`), no partner's (`?`), no subquery."""
     return prefix in value and not any(mark in value for mark in ("#", "?", "Subquery", "Exists"))
 
 
-class _Groups:
-    def __init__(self, plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> None:
-        self._groups = groups
-        self._moving = Moving(plan, changes)
-        self._defined: dict[str, _Columns] = {}
-        self._full = 0  # full outer joins seen so far
-        self._carriers: list[set[str]] = [set() for _ in groups]  # what a group's value is, of each input
-        for node in plan.walk():
-            if self._moving.is_input(node):
-                known = dict(self._leaf(node))
-                for i, carriers in enumerate(self._carriers):
-                    metric = next(
-                        item for item in expressions(node.fields["metrics"]) if item.fields["name"] == f"group_{i}"
-                    )
-                    carriers.add(metric.children[0].children[0].children[0].canonical(known))
+class _GroupVisitor(ColumnVisitor[str]):
+    """Says of each column its canonical text (see `lineage`), and raises Obstacle at an operator that mixes groups."""
 
-    def look_at_output(self, plan: PlanNode) -> None:
-        """Judge the whole plan, then whether its columns name the group of each row."""
-        if not self._moving.reads(plan):
+    def __init__(self, plan: PlanNode, groups: Sequence[GroupSpec], changes: frozenset[str]) -> None:
+        super().__init__(plan, changes)
+        self._groups = groups
+        self._full_joins = 0  # full outer joins seen so far
+        self._group_values: list[set[str]] = [set() for _ in groups]  # of each group its canonical text in each input
+        self._operators: Mapping[str, Callable[[PlanNode], _Columns]] = {
+            **dict.fromkeys(_PASSING, self._passing),
+            "Join": self._join,
+            "Union": self._union,
+            "LateralJoin": self._lateral_join,
+            "Project": self._project,
+            "Generate": self._generate,
+            "Aggregate": self._aggregate,
+            "Window": self._window,
+            "Distinct": self._distinct,
+            "Deduplicate": self._deduplicate,
+        }
+        for node in plan.walk():
+            if self.reads.is_input(node):
+                self._learn_groups(node)
+
+    def _learn_groups(self, node: PlanNode) -> None:
+        """Take from the marks of a changes input what its groups are."""
+        columns = dict(self.of_input(node))
+        metrics = {metric.fields["name"]: metric for metric in expressions(node.fields["metrics"])}
+        for i, values in enumerate(self._group_values):
+            alias = metrics[f"group_{i}"]
+            values.add(alias.children[0].children[0].children[0].canonical(columns))  # below the aggregate and its max
+
+    def check_output(self, plan: PlanNode) -> None:
+        """Raise Obstacle where an operator mixes groups, or the output's columns do not name the group of each row."""
+        if not self.reads.below(plan):
             raise Obstacle("no read of its changes inputs")
         columns = dict(self.look(plan))
         names = output_columns(plan)
-        for i, group in enumerate(self._groups):
-            found = [identity for identity, name in names if name.lower() == group.column.lower()]
-            if not found:
+        for group, values in zip(self._groups, self._group_values, strict=True):
+            identities = [identity for identity, name in names if name.lower() == group.column.lower()]
+            if not identities:
                 raise Obstacle(f"no column '{group.column}' in its output: {', '.join(name for _, name in names)}")
-            if columns.get(found[0]) not in self._carriers[i]:
+            if columns.get(identities[0]) not in values:
                 raise Obstacle(f"a column '{group.column}' that is not what the group '{group.column}' is of each row")
 
-    def _leaf(self, node: PlanNode) -> _Columns:
+    def of_input(self, node: PlanNode) -> _Columns:
         name = str(node.fields["name"]).removeprefix(MARK)
         return [(identity, f"{name}.{column.lower()}") for identity, column in output_columns(node.children[0])]
 
-    def look(self, node: PlanNode) -> _Columns:
-        """The operator's output columns; Obstacle where it mixes groups."""
-        if self._moving.is_input(node):
-            return self._leaf(node)
-        if node.name == "WithCTE":
-            return self._with(node)
-        if node.name == "CTERelationRef":
-            return self._reference(node)
-        if not self._moving.reads(node):
-            return [(identity, f"#{identity}") for identity, _ in output_columns(node)]
-        if any(self._moving.reads(nested) for nested in node.subplans):
-            raise Obstacle("a subquery over a changes input, which sees rows of other groups")
-        if node.name == "Join":
-            return self._join(node)
-        if node.name == "Union":
-            return self._union([self.look(child) for child in node.children])
-        if len(node.children) != 1:
-            raise Obstacle(f"the operator {node.name}")
-        below = self.look(node.children[0])
-        known = dict(below)
-        if node.name in _PASSING:
-            return below
-        if node.name == "LateralJoin":  # its right side is made for each row of its left
-            return below + [(identity, f"#{identity}") for identity, _ in output_columns(node)[len(below) :]]
-        if node.name == "Project":
-            return [(item.identity, self._value(item, known)) for item in expressions(node.fields["projectList"])]
-        if node.name == "Generate":
-            return below + [
-                (item.identity, f"#{item.identity}") for item in expressions(node.fields["generatorOutput"])
-            ]
-        if node.name == "Aggregate":
-            keys = expressions(node.fields["groupingExpressions"])
-            self._must_hold("an aggregate", keys, known)
-            return [
-                (item.identity, self._value(item, known)) for item in expressions(node.fields["aggregateExpressions"])
-            ]
-        if node.name == "Window":
-            self._must_hold("a window", expressions(node.fields["partitionSpec"]), known)
-            made = expressions(node.fields["windowExpressions"])
-            return below + [(item.identity, f"#{item.identity}") for item in made]
-        if node.name == "Distinct":
-            self._must_carry("DISTINCT", [value for _, value in below])
-            return below
-        if node.name == "Deduplicate":
-            kept = expressions(node.fields["keys"])
-            if {item.identity for item in kept} != {identity for identity, _ in below}:
-                raise Obstacle("dropDuplicates over some columns, which keeps whichever row comes first")
-            self._must_hold("dropDuplicates", kept, known)
-            return below
-        raise Obstacle(_words(node.name))
+    def of_constant(self, node: PlanNode) -> _Columns:
+        return [(identity, f"#{identity}") for identity, _ in output_columns(node)]
 
-    def _value(self, item: Expression, known: Mapping[int, str]) -> str:
-        """What a projected expression is; `coalesce` of a group's two sides of an outer join is the group again."""
-        whole = item.children[0] if item.name == "Alias" else item
-        if whole.name == "Coalesce":
-            parts = [child.canonical(known) for child in whole.children]
-            plain = [_PADDED.sub("", part) for part in parts]
-            for carriers in self._carriers:
-                if set(plain) <= carriers and _never_padded(parts):
-                    return plain[0]
-        return item.canonical(known)
-
-    def _must_hold(self, what: str, keys: Sequence[Expression], known: Mapping[int, str]) -> None:
-        self._must_carry(what, [self._value(item, known) for item in keys])
-
-    def _must_carry(self, what: str, values: Sequence[str]) -> None:
-        for group, carriers in zip(self._groups, self._carriers, strict=True):
-            if not carriers & set(values):
-                raise Obstacle(f"{what} over rows of several groups: '{group.column}' is none of its keys")
-
-    def _with(self, node: PlanNode) -> _Columns:
-        for definition in (item for item in (*node.children, *node.subplans) if item.name == "CTERelationDef"):
-            self._defined[str(definition.fields.get("id"))] = self.look(definition.children[0])
-        return self.look(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
-
-    def _reference(self, node: PlanNode) -> _Columns:
-        defined = self._defined.get(str(node.fields.get("cteId")), [])
+    def of_reference(self, node: PlanNode, defined: _Columns) -> _Columns:
         own = expressions(node.fields.get("output"))
-        self._full += 1  # two readings of one full outer join bring different rows
-        again = rf"\g<1>{self._full:04}\g<2>"
+        self._full_joins += 1  # two readings of one full outer join bring different rows
+        numbered = rf"\g<1>{self._full_joins:04}\g<2>"
         return [
-            (item.identity, re.sub(r"^(\d+)([<>])", again, value))
-            for item, (_, value) in zip(own, defined, strict=True)
+            (column.identity, re.sub(r"^(\d+)([<>])", numbered, value))
+            for column, (_, value) in zip(own, defined, strict=True)
         ]
 
-    def _union(self, parts: list[_Columns]) -> _Columns:
-        found = []
-        for column in zip(*parts, strict=True):
-            values = {value for _, value in column}
-            same = any(values <= carriers for carriers in self._carriers) or len(values) == 1
-            identity, value = column[0]
-            found.append((identity, value if same else f"#{identity}"))
-        return found
+    def of_operator(self, node: PlanNode) -> _Columns:
+        if any(map(self.reads.below, node.subplans)):
+            raise Obstacle("a subquery over a changes input, which sees rows of other groups")
+        return self._operators.get(node.name, self._mixing)(node)
+
+    def _mixing(self, node: PlanNode) -> _Columns:
+        if len(node.children) != 1:
+            raise Obstacle(f"the operator {node.name}")
+        self.look(node.children[0])  # what is in the way further down is named first
+        raise Obstacle(_words(node.name))
+
+    def _passing(self, node: PlanNode) -> _Columns:
+        return self.look(node.children[0])
+
+    def _lateral_join(self, node: PlanNode) -> _Columns:
+        left = self.look(node.children[0])  # its right side is made for each row of its left
+        return left + [(identity, f"#{identity}") for identity, _ in output_columns(node)[len(left) :]]
+
+    def _project(self, node: PlanNode) -> _Columns:
+        return self._computed(expressions(node.fields["projectList"]), self.look(node.children[0]))
+
+    def _generate(self, node: PlanNode) -> _Columns:
+        made = expressions(node.fields["generatorOutput"])
+        return self.look(node.children[0]) + [(column.identity, f"#{column.identity}") for column in made]
+
+    def _aggregate(self, node: PlanNode) -> _Columns:
+        below = self.look(node.children[0])
+        self._must_be_keys("an aggregate", expressions(node.fields["groupingExpressions"]), below)
+        return self._computed(expressions(node.fields["aggregateExpressions"]), below)
+
+    def _window(self, node: PlanNode) -> _Columns:
+        below = self.look(node.children[0])
+        self._must_be_keys("a window", expressions(node.fields["partitionSpec"]), below)
+        made = expressions(node.fields["windowExpressions"])
+        return below + [(column.identity, f"#{column.identity}") for column in made]
+
+    def _distinct(self, node: PlanNode) -> _Columns:
+        below = self.look(node.children[0])
+        self._must_have_groups("DISTINCT", [value for _, value in below])
+        return below
+
+    def _deduplicate(self, node: PlanNode) -> _Columns:
+        below = self.look(node.children[0])
+        keys = expressions(node.fields["keys"])
+        if {key.identity for key in keys} != {identity for identity, _ in below}:
+            raise Obstacle("dropDuplicates over some columns, which keeps whichever row comes first")
+        self._must_be_keys("dropDuplicates", keys, below)
+        return below
+
+    def _computed(self, columns: Sequence[Expression], below: _Columns) -> _Columns:
+        values = dict(below)
+        return [(column.identity, self._value(column, values)) for column in columns]
+
+    def _value(self, expression: Expression, values: Mapping[int, str]) -> str:
+        """The canonical text of a projected expression; `coalesce` of a group's two sides of an outer join is the group again."""
+        whole = expression.children[0] if expression.name == "Alias" else expression
+        if whole.name == "Coalesce":
+            parts = [child.canonical(values) for child in whole.children]
+            plain = [_PADDED.sub("", part) for part in parts]
+            for group_values in self._group_values:
+                if set(plain) <= group_values and _never_padded(parts):
+                    return plain[0]
+        return expression.canonical(values)
+
+    def _must_be_keys(self, what: str, keys: Sequence[Expression], below: _Columns) -> None:
+        self._must_have_groups(what, [value for _, value in self._computed(keys, below)])
+
+    def _must_have_groups(self, what: str, values: Sequence[str]) -> None:
+        for group, group_values in zip(self._groups, self._group_values, strict=True):
+            if not group_values & set(values):
+                raise Obstacle(f"{what} over rows of several groups: '{group.column}' is none of its keys")
+
+    def _union(self, node: PlanNode) -> _Columns:
+        parts = [self.look(child) for child in node.children]
+        columns = []
+        for branches in zip(*parts, strict=True):
+            values = {value for _, value in branches}
+            is_same = len(values) == 1 or any(values <= group_values for group_values in self._group_values)
+            identity, value = branches[0]
+            columns.append((identity, value if is_same else f"#{identity}"))
+        return columns
 
     def _join(self, node: PlanNode) -> _Columns:
-        kept = str(node.fields.get("joinType", {}).get("object", node.fields.get("joinType"))).rsplit(".", 1)[-1]
-        kept = kept.removesuffix("$")
+        kept = join_type(node)
         left, right = (self.look(child) for child in node.children)
-        moving = [self._moving.reads(child) for child in node.children]
-        if all(moving):
+        changing = [self.reads.below(child) for child in node.children]
+        if all(changing):
             self._must_equate(node, dict(left), dict(right))
-        elif (moving[0] and kept not in ("Inner", "Cross", "LeftOuter", "LeftSemi", "LeftAnti")) or (
-            moving[1] and kept not in ("Inner", "Cross", "RightOuter")
+        elif (changing[0] and kept not in ("Inner", "Cross", "LeftOuter", "LeftSemi", "LeftAnti")) or (
+            changing[1] and kept not in ("Inner", "Cross", "RightOuter")
         ):
             raise Obstacle(f"a join ({kept}) that keeps rows of a snapshot")
         if kept in ("LeftSemi", "LeftAnti"):
             return left
         if kept == "FullOuter":
-            self._full += 1
-        number = self._full if kept == "FullOuter" else ""
+            self._full_joins += 1
+        number = self._full_joins if kept == "FullOuter" else ""
         if kept in ("RightOuter", "FullOuter"):
             left = [(identity, f"{number}<?{value}") for identity, value in left]
         if kept in ("LeftOuter", "FullOuter"):
@@ -237,18 +251,18 @@ class _Groups:
         return left + right
 
     def _must_equate(self, node: PlanNode, left: Mapping[int, str], right: Mapping[int, str]) -> None:
-        """Rows of two changes inputs may only meet within a group."""
+        """Raise Obstacle where rows of two changes inputs may meet across groups."""
         equal: list[tuple[str, str]] = []
-        waiting = expressions(node.fields.get("condition"))
-        while waiting:
-            item = waiting.pop()
-            if item.name == "And":
-                waiting += item.children
-            elif item.name in ("EqualTo", "EqualNullSafe"):
-                one, other = item.children
+        conjuncts = expressions(node.fields.get("condition"))
+        while conjuncts:
+            conjunct = conjuncts.pop()
+            if conjunct.name == "And":
+                conjuncts += conjunct.children
+            elif conjunct.name in ("EqualTo", "EqualNullSafe"):
+                one, other = conjunct.children
                 equal += [(one.canonical(left), other.canonical(right)), (other.canonical(left), one.canonical(right))]
-        for group, carriers in zip(self._groups, self._carriers, strict=True):
-            if not any(one in carriers and other in carriers for one, other in equal):
+        for group, values in zip(self._groups, self._group_values, strict=True):
+            if not any(one in values and other in values for one, other in equal):
                 raise Obstacle(f"a join of changes inputs that does not equate their '{group.column}'")
 
 
@@ -260,7 +274,7 @@ def _never_padded(parts: Sequence[str]) -> bool:
 
 
 def _words(name: str) -> str:
-    known = {
+    words = {
         "GlobalLimit": "a limit over rows of several groups",
         "LocalLimit": "a limit over rows of several groups",
         "Tail": "a limit over rows of several groups",
@@ -268,4 +282,4 @@ def _words(name: str) -> str:
         "Sample": "a sample, which differs from run to run",
         "Expand": "grouping sets, whose totals belong to several groups",
     }
-    return known.get(name) or _OPAQUE.get(name, f"the operator {name}")
+    return words.get(name) or _OPAQUE.get(name, f"the operator {name}")

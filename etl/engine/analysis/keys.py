@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.analysis.inputs import Moving
+from etl.engine.analysis.inputs import ChangesReads
 from etl.engine.analysis.lineage import expressions, output_columns
 
 if TYPE_CHECKING:
@@ -24,63 +24,56 @@ _PASSING = {
 
 
 def unnamed_groups(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> tuple[str, ...]:
-    """What to say of groups that `sink.keys` do not name; nothing where they are named, or the plan does not group at its end."""
+    """A warning of groups that `sink.keys` do not name; nothing where they are named, or the plan does not group at its end."""
     if flow.state is None or not flow.sink.keys:
         return ()
     keys = {name.lower() for name in flow.sink.keys}
-    wanted = {identity for identity, name in output_columns(plan) if name.lower() in keys}
-    missing = _missing(plan, wanted, Moving(plan, changes), {})
-    if not missing:
+    key_columns = {identity for identity, name in output_columns(plan) if name.lower() in keys}
+    unnamed = _unnamed(plan, key_columns, ChangesReads(plan, changes), {})
+    if not unnamed:
         return ()
-    names = ", ".join(f"'{name}'" for name in missing)
-    said = (
+    names = ", ".join(f"'{name}'" for name in unnamed)
+    warning = (
         f"its transform groups by {names}, which sink.keys do not name: of two results with the same keys a batch, which has both"
         " at once, fails, and a stream keeps the one that comes later; name them, or be sure that they follow from the keys"
     )
-    return (said,)
+    return (warning,)
 
 
-def _missing(node: PlanNode, wanted: set[int], moving: Moving, defined: dict[str, PlanNode]) -> tuple[str, ...]:
-    """The names of the groups from which none of the columns `wanted` is made."""
+def _unnamed(node: PlanNode, keys: set[int], reads: ChangesReads, defined: dict[str, PlanNode]) -> tuple[str, ...]:
+    """The names of the groups of which none of the columns `keys` is made; `defined`: the queries of WITH by their numbers."""
     if node.name == "WithCTE":
-        parts = (*node.children, *node.subplans)
-        known = {str(item.fields.get("id")): item.children[0] for item in parts if item.name == "CTERelationDef"}
-        body = next(item for item in parts if item.name != "CTERelationDef")
-        return _missing(body, wanted, moving, {**defined, **known})
+        own = {definition.cte: definition.children[0] for definition in node.definitions()}
+        return _unnamed(node.body(), keys, reads, {**defined, **own})
     if node.name == "CTERelationRef":
-        below = defined.get(str(node.fields.get("cteId")))
-        if below is None:
+        query = defined.get(node.cte)
+        if query is None:
             return ()
-        own, its = expressions(node.fields.get("output")), output_columns(below)
-        return _missing(
-            below,
-            {identity for item, (identity, _) in zip(own, its, strict=True) if item.identity in wanted},
-            moving,
-            defined,
-        )
+        pairs = zip(expressions(node.fields.get("output")), output_columns(query), strict=True)
+        return _unnamed(query, {identity for column, (identity, _) in pairs if column.identity in keys}, reads, defined)
     if node.name == "Project":
-        return _missing(node.children[0], _read(node, "projectList", wanted), moving, defined)
+        return _unnamed(node.children[0], _read_by(node, "projectList", keys), reads, defined)
     if node.name == "Aggregate":
-        named = _read(node, "aggregateExpressions", wanted)
-        groups = [(item, _attributes([item])) for item in expressions(node.fields["groupingExpressions"])]
-        return tuple(dict.fromkeys(_name(item) for item, read in groups if not read <= named))
+        named = _read_by(node, "aggregateExpressions", keys)
+        groups = [(group, _attributes([group])) for group in expressions(node.fields["groupingExpressions"])]
+        return tuple(dict.fromkeys(_name(group) for group, read in groups if not read <= named))
     if node.name == "Distinct":
-        return tuple(name for identity, name in output_columns(node) if identity not in wanted)
-    below_it = [child for child in node.children if moving.reads(child)]
-    if (node.name in _PASSING or node.name == "Join") and len(below_it) == 1:
-        return _missing(below_it[0], wanted, moving, defined)
+        return tuple(name for identity, name in output_columns(node) if identity not in keys)
+    changing = [child for child in node.children if reads.below(child)]
+    if (node.name in _PASSING or node.name == "Join") and len(changing) == 1:
+        return _unnamed(changing[0], keys, reads, defined)
     return ()
 
 
-def _read(node: PlanNode, field: str, wanted: set[int]) -> set[int]:
-    """The columns below that those of an operator's columns are made of which are wanted."""
-    return _attributes(item for item in expressions(node.fields[field]) if item.identity in wanted)
+def _read_by(node: PlanNode, field: str, keys: set[int]) -> set[int]:
+    """The columns that those of an operator's columns `keys` are made of."""
+    return _attributes(column for column in expressions(node.fields[field]) if column.identity in keys)
 
 
-def _attributes(found: Iterable[Expression]) -> set[int]:
-    return {part.identity for item in found for part in item.walk() if part.name == "AttributeReference"}
+def _attributes(read: Iterable[Expression]) -> set[int]:
+    return {part.identity for whole in read for part in whole.walk() if part.name == "AttributeReference"}
 
 
-def _name(item: Expression) -> str:
+def _name(group: Expression) -> str:
     """A group as a person knows it: its column's name, or those of the columns that it is made of."""
-    return ", ".join(str(part.fields.get("name")) for part in item.walk() if part.name == "AttributeReference")
+    return ", ".join(str(part.fields.get("name")) for part in group.walk() if part.name == "AttributeReference")

@@ -1,4 +1,4 @@
-"""Which values of a plan are known by what they are of an input's row: the lineage of each column of each operator.
+"""The lineage of each column of each operator in a plan: what it is of an input's row.
 
 Every value has a canonical text: `flights.origin`, `TruncTimestamp(HOUR,flights.time_hour)`. Values that an operator makes anew out of
 several rows have one of their own, equal to nothing else. `?` before a text: or NULL, where an outer join found no partner.
@@ -6,6 +6,7 @@ several rows have one of their own, equal to nothing else. `?` before a text: or
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ _SILENT = {
     "class", "num-children", "exprId", "qualifier", "metadata", "nullable", "name", "resultId", "nonInheritableMetadataKeys",
     "explicitMetadata", "prettyNames", "timeZoneId",
 }  # fmt: skip
-_TOLD_BY_NAME = ("NamedLambdaVariable", "PythonUDF")  # nothing else that is the same each time tells one from another
+_KNOWN_BY_NAME = ("NamedLambdaVariable", "PythonUDF")
+"""Expressions that nothing but their name tells from others, of what is the same each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,18 @@ class Expression:
         """The number by which other operators refer to an attribute or an alias; -1 where it has none."""
         return int(self.fields.get("exprId", {}).get("id", -1))
 
-    def canonical(self, known: Mapping[int, str]) -> str:
-        """What the value is, in terms of what the attributes below are known to be."""
+    def canonical(self, values: Mapping[int, str]) -> str:
+        """The canonical text of the value, in terms of `values`, those of the attributes below."""
         if self.name == "Alias":
-            return self.children[0].canonical(known)
+            return self.children[0].canonical(values)
         if self.name == "AttributeReference":
-            return known.get(self.identity, f"#{self.identity}")
-        silent = _SILENT - {"name"} if self.name in _TOLD_BY_NAME else _SILENT
+            return values.get(self.identity, f"#{self.identity}")
+        silent = _SILENT - {"name"} if self.name in _KNOWN_BY_NAME else _SILENT
         own = [str(value) for key, value in sorted(self.fields.items()) if key not in silent and _plain(value)]
-        return f"{self.name}({','.join([*own, *(child.canonical(known) for child in self.children)])})"
+        return f"{self.name}({','.join([*own, *(child.canonical(values) for child in self.children)])})"
 
     def outcome(self) -> list[int]:
-        """Of a subquery expression the identities of the columns that its query gives; empty of all others."""
+        """The identities of the columns that a subquery's query gives; empty for any other expression."""
         plan = plan_in(self.fields)
         return [identity for identity, _ in output_columns(plan)] if plan is not None else []
 
@@ -58,54 +60,53 @@ class Expression:
             yield from child.walk()
 
 
-class Made:
-    """How each column anywhere in a plan is made: of which expression in which operator, or as the same as other columns."""
+class Derivations:
+    """The derivation of each column anywhere in a plan: by which expression in which operator, or as the same as other columns."""
 
     def __init__(self, plan: PlanNode) -> None:
         self._of: dict[int, list[tuple[str, Expression]]] = {}
         self._same: dict[int, list[int]] = {}
         defined = {
-            str(node.fields.get("id")): output_columns(node.children[0])
+            definition.cte: output_columns(definition.children[0])
             for node in plan.walk()
-            if node.name == "CTERelationDef"
+            for definition in node.definitions()
         }
         for node in plan.walk():
             for field in ("projectList", "aggregateExpressions", "windowExpressions"):
-                for item in expressions(node.fields.get(field)):
-                    if item.name != "AttributeReference":
-                        self._of.setdefault(item.identity, []).append((node.name, item))
-            self._by_place(node, defined)
+                for expression in expressions(node.fields.get(field)):
+                    if expression.name != "AttributeReference":
+                        self._of.setdefault(expression.identity, []).append((node.name, expression))
+            self._add_by_place(node, defined)
 
     def of(self, identity: int) -> list[tuple[str, Expression]]:
         """The operator and the expression that make a column, once for each branch of a union; none where an input gives it."""
-        found, waiting, seen = [], [identity], set()
+        made, waiting, seen = [], [identity], set()
         while waiting:
-            looked = waiting.pop()
-            if looked not in seen:
-                seen.add(looked)
-                found += self._of.get(looked, [])
-                waiting += self._same.get(looked, [])
-        return found
+            column = waiting.pop()
+            if column not in seen:
+                seen.add(column)
+                made += self._of.get(column, [])
+                waiting += self._same.get(column, [])
+        return made
 
-    def _by_place(self, node: PlanNode, defined: Mapping[str, list[tuple[int, str]]]) -> None:
-        """Columns that are those of other operators in the same places."""
+    def _add_by_place(self, node: PlanNode, defined: Mapping[str, list[tuple[int, str]]]) -> None:
+        """Add the columns that are those of other operators in the same places; `defined`: those of WITH's definitions."""
         if node.name == "Union":
             own = output_columns(node)
             for child in node.children:
                 for (identity, _), (other, _) in zip(own, output_columns(child), strict=False):
                     self._same.setdefault(identity, []).append(other)
         elif node.name == "CTERelationRef":
-            for (identity, _), (other, _) in zip(
-                output_columns(node), defined.get(str(node.fields.get("cteId")), []), strict=False
-            ):
+            for (identity, _), (other, _) in zip(output_columns(node), defined.get(node.cte, []), strict=False):
                 self._same.setdefault(identity, []).append(other)
         elif node.name == "Expand":
             for row in node.fields["projections"]:
-                for (identity, _), item in zip(output_columns(node), expressions(row), strict=False):
-                    self._of.setdefault(identity, []).append((node.name, item))
+                for (identity, _), expression in zip(output_columns(node), expressions(row), strict=False):
+                    self._of.setdefault(identity, []).append((node.name, expression))
         elif node.name == "Generate":
-            for item in expressions(node.fields.get("generatorOutput")):
-                self._of[item.identity] = [(node.name, made) for made in expressions(node.fields.get("generator"))]
+            generators = [(node.name, generator) for generator in expressions(node.fields.get("generator"))]
+            for column in expressions(node.fields.get("generatorOutput")):
+                self._of[column.identity] = [*generators]
 
 
 def expressions(value: Any) -> list[Expression]:
@@ -114,28 +115,32 @@ def expressions(value: Any) -> list[Expression]:
         return []
     if isinstance(value[0], dict):
         return [_build(value, 0)[0]] if "num-children" in value[0] else []
-    return [found for item in value for found in expressions(item)]
+    return [expression for item in value for expression in expressions(item)]
 
 
 def output_columns(node: PlanNode) -> list[tuple[int, str]]:
     """The identity and the name of each column that an operator puts out."""
     if node.name == "WithCTE":
-        return output_columns(next(item for item in (*node.children, *node.subplans) if item.name != "CTERelationDef"))
+        return output_columns(node.body())
     for field in ("projectList", "aggregateExpressions", "output"):
         if field in node.fields:
-            return [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields[field])]
-    found = output_columns(node.children[0]) if node.children else []
-    if (
-        node.name == "Join"
-        and not str(node.fields.get("joinType")).count("Semi")
-        and not str(node.fields.get("joinType")).count("Anti")
-    ):
-        found = found + output_columns(node.children[1])
+            return _columns(node, field)
+    columns = output_columns(node.children[0]) if node.children else []
+    if node.name == "Join" and not re.search("Semi|Anti", str(node.fields.get("joinType"))):
+        columns = columns + output_columns(node.children[1])
     if node.name == "LateralJoin":
-        found = found + output_columns(node.subplans[0])  # its right side is a subquery
-    for field in ("windowExpressions", "generatorOutput"):
-        found = found + [(item.identity, str(item.fields.get("name"))) for item in expressions(node.fields.get(field))]
-    return found
+        columns = columns + output_columns(node.subplans[0])  # its right side is a subquery
+    return [*columns, *_columns(node, "windowExpressions"), *_columns(node, "generatorOutput")]
+
+
+def _columns(node: PlanNode, field: str) -> list[tuple[int, str]]:
+    return [(column.identity, str(column.fields.get("name"))) for column in expressions(node.fields.get(field))]
+
+
+def join_type(join: PlanNode) -> str:
+    """The name of a join's type in Spark: `Inner`, `LeftOuter`, `LeftSemi` and so on."""
+    kind = join.fields.get("joinType", {})
+    return simple(str(kind.get("object", kind)))
 
 
 def _build(nodes: list[dict[str, Any]], index: int) -> tuple[Expression, int]:

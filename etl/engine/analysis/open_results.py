@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.sql.locations import place_of
-from etl.engine.analysis.inputs import Moving
 from etl.engine.analysis.lineage import expressions, output_columns
+from etl.engine.analysis.visitor import ColumnVisitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from etl.engine.session.analysed_plan import PlanNode
 
 _Way = Literal["rises", "falls", "moves"]
-_Column = tuple[int, _Way | None]  # its identity; how later rows change it, None where they do not
+_Column = tuple[int, _Way | None]
+"""Its identity; how later rows change it, None where they do not."""
 
 _WAYS: Mapping[str, _Way] = {
     "Count": "rises", "CountIf": "rises", "Max": "rises", "BoolOr": "rises", "Min": "falls", "BoolAnd": "falls",
 }  # fmt: skip
 _OPPOSITE: Mapping[_Way, _Way] = {"rises": "falls", "falls": "rises", "moves": "moves"}
+_COMPUTING = {"Aggregate": "aggregateExpressions", "Project": "projectList"}
 _ABOVE, _BELOW = ("GreaterThan", "GreaterThanOrEqual"), ("LessThan", "LessThanOrEqual")
 _DIGITS = {"byte": 3, "short": 5, "integer": 10, "long": 19}
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
@@ -39,8 +41,8 @@ _PASSING = {
 }  # fmt: skip
 
 
-class _Unsettled(Exception):  # not an error: what later rows decide, in words
-    """An operator whose rows depend on results that are still open; `word`: what says it in SQL."""
+class _Unsettled(Exception):
+    """An operator whose rows depend on results that are still open, in words; `word`: what says it in SQL. It never leaves this module."""
 
     def __init__(self, what: str, word: str = "") -> None:
         super().__init__(what)
@@ -48,146 +50,140 @@ class _Unsettled(Exception):  # not an error: what later rows decide, in words
 
 
 def unsettled(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> Diagnostic | None:
-    """What open results decide in a flow whose mode is update; None where they decide nothing."""
+    """A diagnostic where open results decide about the rows of a flow whose mode is update; None where they decide nothing."""
     if flow.state is None or flow.state.output_mode != "update":
         return None
     try:
-        _States(plan, changes).look_at_output(flow.sink.keys)
-    except _Unsettled as found:
+        _OpenResults(plan, changes).check_output(flow.sink.keys)
+    except _Unsettled as cause:
         return Diagnostic(
             "E266",
-            f"flow '{flow.name}' updates results that are still open, and {found}: one that changes would leave its earlier row behind",
-            place_of(flow, rf"\b({found.word})\b") if found.word else flow.at,
+            f"flow '{flow.name}' updates results that are still open, and {cause}: one that changes would leave its earlier row behind",
+            place_of(flow, rf"\b({cause.word})\b") if cause.word else flow.at,
             "let an expectation drop or quarantine such results, which takes them back; or write closed results only:"
             " incremental: {state: {output_mode: append}}; groups takes any query",
         )
     return None
 
 
-class _States:
-    def __init__(self, plan: PlanNode, changes: frozenset[str]) -> None:
-        self._plan, self._moving = plan, Moving(plan, changes)
-        self._defined: dict[str, list[_Column]] = {}
+class _OpenResults(ColumnVisitor["_Way | None"]):
+    """Says of each column how later rows change it, and raises _Unsettled at an operator whose rows open results decide."""
 
-    def look_at_output(self, keys: tuple[str, ...]) -> None:
-        """Judge the whole plan, then its sink's keys."""
+    def __init__(self, plan: PlanNode, changes: frozenset[str]) -> None:
+        super().__init__(plan, changes)
+        self._plan = plan
+
+    def check_output(self, keys: tuple[str, ...]) -> None:
+        """Raise _Unsettled where open results decide about rows, or are one of the sink's `keys`."""
         ways = dict(self.look(self._plan))
-        named = {name.lower() for name in keys}
+        key_names = {name.lower() for name in keys}
         for identity, name in output_columns(self._plan):
-            if name.lower() in named and ways.get(identity) is not None:
+            if name.lower() in key_names and ways.get(identity) is not None:
                 raise _Unsettled(f"its key '{name}' is such a result")
 
-    def look(self, node: PlanNode) -> list[_Column]:
-        """The operator's columns; _Unsettled where results that are open decide about its rows."""
-        if node.name == "WithCTE":
-            return self._with(node)
-        if node.name == "CTERelationRef":
-            defined = self._defined.get(str(node.fields.get("cteId")), [])
-            own = expressions(node.fields.get("output"))
-            return [(item.identity, way) for item, (_, way) in zip(own, defined, strict=True)] if defined else []
-        if not self._moving.reads(node) or self._moving.is_input(node):
-            return [(identity, None) for identity, _ in output_columns(node)]
+    def of_input(self, node: PlanNode) -> list[_Column]:
+        return self.of_constant(node)
+
+    def of_constant(self, node: PlanNode) -> list[_Column]:
+        return [(identity, None) for identity, _ in output_columns(node)]
+
+    def of_reference(self, node: PlanNode, defined: list[_Column]) -> list[_Column]:
+        own = expressions(node.fields.get("output"))
+        return [(column.identity, way) for column, (_, way) in zip(own, defined, strict=True)] if defined else []
+
+    def of_operator(self, node: PlanNode) -> list[_Column]:
         parts = [self.look(child) for child in node.children]
         if node.name == "Union":
             return [(column[0][0], _common(way for _, way in column)) for column in zip(*parts, strict=True)]
-        below = [column for part in parts for column in part]
-        known = {identity: way for identity, way in below if way is not None}
-        if node.name == "Aggregate":
-            return [(item.identity, _way(item, known)) for item in expressions(node.fields["aggregateExpressions"])]
-        if node.name == "Project":
-            return [(item.identity, _way(item, known)) for item in expressions(node.fields["projectList"])]
-        if not known or node.name in _PASSING:
-            return _of(node, known)
-        if node.name == "Filter":
-            open_ones = [
-                item for item in expressions(node.fields["condition"]) if _way(item, known) not in (None, "rises")
-            ]
-            if open_ones:
-                raise _Unsettled(f"filters them by {_named(open_ones[0], known)}", "HAVING")
-        elif node.name == "Join":
-            for item in expressions(node.fields.get("condition")):
-                if _reads(item, known):
-                    raise _Unsettled(f"joins them by {_named(item, known)}")
-        elif node.name == "Generate":
-            for item in expressions(node.fields["generator"]):
-                if _reads(item, known):
-                    raise _Unsettled(f"makes rows out of {_named(item, known)}")
-        else:
-            raise _Unsettled(f"has the operator {node.name} over them, which may leave some out")
-        return _of(node, known)
-
-    def _with(self, node: PlanNode) -> list[_Column]:
-        parts = (*node.children, *node.subplans)
-        for definition in (item for item in parts if item.name == "CTERelationDef"):
-            self._defined[str(definition.fields.get("id"))] = self.look(definition.children[0])
-        return self.look(next(item for item in parts if item.name != "CTERelationDef"))
+        open_columns = {identity: way for part in parts for identity, way in part if way is not None}
+        if node.name in _COMPUTING:
+            columns = expressions(node.fields[_COMPUTING[node.name]])
+            return [(column.identity, _way(column, open_columns)) for column in columns]
+        if open_columns and node.name not in _PASSING:
+            _must_be_settled(node, open_columns)
+        return [(identity, open_columns.get(identity)) for identity, _ in output_columns(node)]
 
 
-def _of(node: PlanNode, known: Mapping[int, _Way]) -> list[_Column]:
-    return [(identity, known.get(identity)) for identity, _ in output_columns(node)]
+def _must_be_settled(node: PlanNode, open_columns: Mapping[int, _Way]) -> None:
+    """Raise _Unsettled where an operator decides about rows by values that are open."""
+    if node.name == "Filter":
+        for conjunct in expressions(node.fields["condition"]):
+            if _way(conjunct, open_columns) not in (None, "rises"):
+                raise _Unsettled(f"filters them by {_named(conjunct, open_columns)}", "HAVING")
+    elif node.name == "Join":
+        for condition in expressions(node.fields.get("condition")):
+            if _reads(condition, open_columns):
+                raise _Unsettled(f"joins them by {_named(condition, open_columns)}")
+    elif node.name == "Generate":
+        for generator in expressions(node.fields["generator"]):
+            if _reads(generator, open_columns):
+                raise _Unsettled(f"makes rows out of {_named(generator, open_columns)}")
+    else:
+        raise _Unsettled(f"has the operator {node.name} over them, which may leave some out")
 
 
-def _way(item: Expression, known: Mapping[int, _Way]) -> _Way | None:
-    """How later rows change a value; of a condition: whether it comes to hold and then holds for good (it rises), or the other way round."""
-    if item.name == "AttributeReference":
-        return known.get(item.identity)
-    if item.name == "AggregateExpression":
-        return _WAYS.get(item.children[0].name, "moves")
-    if not _reads(item, known):
+def _way(value: Expression, open_columns: Mapping[int, _Way]) -> _Way | None:
+    """The way in which later rows change a value, None where they do not; of a condition: whether it comes to hold and then holds for good (it rises), or the other way round."""
+    if value.name == "AttributeReference":
+        return open_columns.get(value.identity)
+    if value.name == "AggregateExpression":
+        return _WAYS.get(value.children[0].name, "moves")
+    if not _reads(value, open_columns):
         return None
-    parts = [_way(child, known) for child in item.children]
-    if item.name in ("Alias", "And", "Or") or (item.name == "Cast" and _widens(item)):
-        return _common(parts)
-    if item.name == "Not" and parts[0] is not None:
-        return _OPPOSITE[parts[0]]
-    if item.name == "IsNotNull" and parts[0] != "moves":
+    ways = [_way(child, open_columns) for child in value.children]
+    if value.name in ("Alias", "And", "Or") or (value.name == "Cast" and _widens(value)):
+        return _common(ways)
+    if value.name == "Not" and ways[0] is not None:
+        return _OPPOSITE[ways[0]]
+    if value.name == "IsNotNull" and ways[0] != "moves":
         return "rises"
-    if item.name in (*_ABOVE, *_BELOW):
-        more, less = parts if item.name in _ABOVE else reversed(parts)
+    if value.name in (*_ABOVE, *_BELOW):
+        more, less = ways if value.name in _ABOVE else reversed(ways)
         return _common((more, _OPPOSITE[less] if less else None))
     return "moves"
 
 
 def _widens(cast: Expression) -> bool:
     """Whether a cast takes every number as it is. Others keep no order: of texts '10' is before '9', and what does not fit may be NULL."""
-    given, wanted = _type(cast.children[0]), str(cast.fields["dataType"])
-    exact, target = _digits(given), _digits(wanted)
-    if exact is None:
-        return wanted == "double" and given in ("float", "double")
-    if target is None:
-        return wanted == "double"
-    return target[0] >= exact[0] and target[1] >= exact[1]
+    source, target = _type(cast.children[0]), str(cast.fields["dataType"])
+    source_digits, target_digits = _digits(source), _digits(target)
+    if source_digits is None:
+        return target == "double" and source in ("float", "double")
+    if target_digits is None:
+        return target == "double"
+    return target_digits[0] >= source_digits[0] and target_digits[1] >= source_digits[1]
 
 
-def _type(item: Expression) -> str:
+def _type(value: Expression) -> str:
     """The type of a value that rises or falls, by its name in Spark's JSON; empty of others."""
-    if item.name in ("Count", "CountIf"):
+    if value.name in ("Count", "CountIf"):
         return "long"
-    if item.name in ("Alias", "AggregateExpression", "Max", "Min"):
-        return _type(item.children[0])
-    return str(item.fields.get("dataType", ""))
+    if value.name in ("Alias", "AggregateExpression", "Max", "Min"):
+        return _type(value.children[0])
+    return str(value.fields.get("dataType", ""))
 
 
 def _digits(name: str) -> tuple[int, int] | None:
-    """How many digits an exact number has before and after its point."""
+    """The numbers of digits of an exact number type before and after its point; None of any other type."""
     if name in _DIGITS:
         return _DIGITS[name], 0
-    found = _DECIMAL.fullmatch(name)
-    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
+    decimal = _DECIMAL.fullmatch(name)
+    return (int(decimal[1]) - int(decimal[2]), int(decimal[2])) if decimal else None
 
 
 def _common(ways: Iterable[_Way | None]) -> _Way | None:
-    found = {way for way in ways if way is not None}
-    return found.pop() if len(found) == 1 else "moves" if found else None
+    changes = {way for way in ways if way is not None}
+    return changes.pop() if len(changes) == 1 else "moves" if changes else None
 
 
-def _reads(item: Expression, known: Mapping[int, _Way]) -> bool:
+def _reads(value: Expression, open_columns: Mapping[int, _Way]) -> bool:
     """Whether a value is made of results that are open."""
     return any(
-        part.identity in known or part.name == "AggregateExpression" or "UDAF" in part.name for part in item.walk()
+        part.identity in open_columns or part.name == "AggregateExpression" or "UDAF" in part.name
+        for part in value.walk()
     )
 
 
-def _named(item: Expression, known: Mapping[int, _Way]) -> str:
-    names = [str(part.fields.get("name")) for part in item.walk() if part.identity in known]
+def _named(value: Expression, open_columns: Mapping[int, _Way]) -> str:
+    names = [str(part.fields.get("name")) for part in value.walk() if part.identity in open_columns]
     return ", ".join(f"'{name}'" for name in dict.fromkeys(names))

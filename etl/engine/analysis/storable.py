@@ -1,4 +1,4 @@
-"""What a Delta table cannot hold: some types, names that its change feed has and, without column mapping, some characters in names."""
+"""The columns that a Delta table cannot hold: of some types, with the names of its change feed and, without column mapping, with some characters in their names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SHOWN = "a space, a tab, a line's end or ,;{}()="
 
 
 def check(flow: FlowSpec, output: DataFrame, *, feeds: bool) -> None:
-    """ConfigurationError for a column that no Delta table holds, before one is made; also where it is within another one.
+    """Raise ConfigurationError for a column that no Delta table holds, before one is made; also where it is within another one.
 
     `feeds`: whether others read the target's change feed.
     """
@@ -73,7 +73,7 @@ def _type(kind: DataType) -> Type:
         case StringType() if not kind.isUTF8BinaryCollation():
             return Type(f"string collate {kind.collation.lower()}")
         case StructType():
-            return Type("struct", fields=tuple(Column(item.name, _type(item.dataType)) for item in kind.fields))
+            return Type("struct", fields=tuple(Column(field.name, _type(field.dataType)) for field in kind.fields))
         case ArrayType():
             return Type("array", inner=(_type(kind.elementType),))
         case MapType():

@@ -1,4 +1,4 @@
-"""What in Spark's analysed plan differs from run to run: functions, casts of texts that stand for the clock, the clock itself as a literal.
+"""The parts of Spark's analysed plan that differ from run to run: functions, casts of texts that stand for the clock, the clock itself as a literal.
 
 Spark marks most of these as deterministic. The list is held against Spark's own registry of functions by a test.
 """
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from etl.engine.analysis.lineage import Expression
     from etl.engine.session.analysed_plan import PlanNode
 
-Clocks = frozenset[tuple[str, str]]  # constants: their texts in a plan's JSON, their types
+Clocks = frozenset[tuple[str, str]]
+"""Constants that the clock was read for: their texts in a plan's JSON, their types."""
 
 _FUNCTIONS = {
     "Rand": "rand()", "Randn": "randn()", "RandStr": "randstr()", "Uniform": "uniform()", "Uuid": "uuid()", "Shuffle": "shuffle()",
@@ -50,35 +51,35 @@ _DAYS = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 
 
 def volatile_in(node: PlanNode, clocks: Clocks = frozenset()) -> Iterator[str]:
-    """What differs from run to run in an operator's own expressions, as SQL calls it."""
+    """The SQL names of what differs from run to run in an operator's own expressions."""
     for value in node.fields.values():
-        for item in expressions(value):
-            yield from volatile_of(item, clocks)
+        for expression in expressions(value):
+            yield from volatile_of(expression, clocks)
 
 
-def volatile_of(whole: Expression, clocks: Clocks = frozenset()) -> Iterator[str]:
-    """What differs from run to run in an expression, as SQL calls it; `clocks`: the constants that the clock was read for."""
-    for item in whole.walk():
-        if item.name in _FUNCTIONS:
-            yield _FUNCTIONS[item.name]
-        elif item.name == "PythonUDF" and item.fields.get("udfDeterministic") is False:
-            yield f"the non-deterministic function {item.fields.get('name')}"
-        elif item.name == "AesEncrypt" and _draws_a_vector(item):
+def volatile_of(expression: Expression, clocks: Clocks = frozenset()) -> Iterator[str]:
+    """The SQL names of what differs from run to run in an expression; `clocks`: the constants that the clock was read for."""
+    for part in expression.walk():
+        if part.name in _FUNCTIONS:
+            yield _FUNCTIONS[part.name]
+        elif part.name == "PythonUDF" and part.fields.get("udfDeterministic") is False:
+            yield f"the non-deterministic function {part.fields.get('name')}"
+        elif part.name == "AesEncrypt" and _draws_a_vector(part):
             yield "aes_encrypt() without a vector of its own"
-        elif clocks and item.name == "Literal" and _constant(item) in clocks:
+        elif clocks and part.name == "Literal" and _constant(part) in clocks:
             yield "the clock, as a constant"
-        elif (kind := _time_of(item)) and (text := _literal(item.children[0])) is not None and is_clock(text, kind):
+        elif (kind := _time_of(part)) and (text := _literal(part.children[0])) is not None and is_clock(text, kind):
             yield f"'{text}' as a {kind.upper()}"
 
 
 def computed_clocks(plan: PlanNode, frame: DataFrame) -> Iterator[str]:
     """Texts that stand for the clock once Spark has computed them of other constants: `CAST(lower('NOW') AS DATE)`."""
     computed = any(
-        _time_of(item) and item.children[0].name != "Literal" and not _reads(item)
+        _time_of(part) and part.children[0].name != "Literal" and not _reads(part)
         for node in plan.walk()
         for value in node.fields.values()
-        for whole in expressions(value)
-        for item in whole.walk()
+        for expression in expressions(value)
+        for part in expression.walk()
     )
     for text, kind in constant_texts(frame) if computed else ():
         if is_clock(text, kind):
@@ -91,12 +92,12 @@ def read_clocks(plan: PlanNode, frame: DataFrame, flow: FlowSpec, since: datetim
     An instant is the clock's if it lies between `since` and now. A day is if the flow speaks of such days.
     """
     constants = {
-        _constant(item)
+        _constant(part)
         for node in plan.walk()
         for value in node.fields.values()
-        for whole in expressions(value)
-        for item in whole.walk()
-        if item.name == "Literal" and item.fields.get("dataType") in _TIMES
+        for expression in expressions(value)
+        for part in expression.walk()
+        if part.name == "Literal" and part.fields.get("dataType") in _TIMES
     }
     if not constants:
         return frozenset()
@@ -112,7 +113,7 @@ def read_clocks(plan: PlanNode, frame: DataFrame, flow: FlowSpec, since: datetim
         midnight = instant.astimezone(zone).time() == time.min and instant.astimezone(zone).date().isoformat() in days
         return since <= instant <= now or (speaks and midnight)
 
-    return frozenset(item for item in constants if is_read(*item))
+    return frozenset(constant for constant in constants if is_read(*constant))
 
 
 def _speaks_of_days(flow: FlowSpec) -> bool:
@@ -123,8 +124,9 @@ def _speaks_of_days(flow: FlowSpec) -> bool:
     return isinstance(transform, SqlTransform) and any(_DAYS.search(name) for name, _ in found_in(transform.text))
 
 
-def _constant(item: Expression) -> tuple[str, str]:
-    return str(item.fields.get("value")), str(item.fields.get("dataType"))
+def _constant(literal: Expression) -> tuple[str, str]:
+    """The text and the type of a literal."""
+    return str(literal.fields.get("value")), str(literal.fields.get("dataType"))
 
 
 def _instant(text: str, kind: str, zone: ZoneInfo, frame: DataFrame) -> datetime:
@@ -144,22 +146,23 @@ def _draws_a_vector(call: Expression) -> bool:
     return vector == "" and (mode is None or mode.upper() != "ECB")
 
 
-def _time_of(item: Expression) -> str:
+def _time_of(expression: Expression) -> str:
     """The type that an expression makes of its text, where that is a time; else empty."""
-    if item.name in _PARSED and len(item.children) == 1:  # no format is given
-        return str(item.fields.get("dataType") or _PARSED[item.name])
-    kind = str(item.fields.get("dataType"))
-    return kind if item.name == "Cast" and kind in _TIMES else ""
+    if expression.name in _PARSED and len(expression.children) == 1:  # no format is given
+        return str(expression.fields.get("dataType") or _PARSED[expression.name])
+    kind = str(expression.fields.get("dataType"))
+    return kind if expression.name == "Cast" and kind in _TIMES else ""
 
 
-def _literal(item: Expression) -> str | None:
+def _literal(value: Expression) -> str | None:
     """The text of a constant; None where it is none, or not known before it is computed."""
-    while item.name == "Cast":
-        item = item.children[0]
-    if item.name != "Literal" or item.fields.get("dataType") not in ("string", "binary"):
+    while value.name == "Cast":
+        value = value.children[0]
+    if value.name != "Literal" or value.fields.get("dataType") not in ("string", "binary"):
         return None
-    return str(item.fields.get("value"))
+    return str(value.fields.get("value"))
 
 
-def _reads(whole: Expression) -> bool:
-    return any("exprId" in item.fields or item.name.startswith("Unresolved") for item in whole.walk())
+def _reads(expression: Expression) -> bool:
+    """Whether an expression reads a column, or something that is not resolved yet."""
+    return any("exprId" in part.fields or part.name.startswith("Unresolved") for part in expression.walk())

@@ -1,10 +1,10 @@
-"""The commit that makes a target: its first one, or one that replaces all of its rows and its schema."""
+"""The commit that makes a table: its first one, or one that replaces all of its rows and its schema."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.commits.commit import fenced, stamped, with_properties
+from etl.engine.commits.commit import fenced, mapping, stamped, with_properties
 from etl.engine.metadata.table_properties import FEED
 from etl.engine.transform.contract import described
 
@@ -29,3 +29,11 @@ def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) 
         writing = writing.clusterBy(*sink.cluster_by)
     with stamped(session, stamp):
         writing.save(job.paths.target)
+
+
+def replace_side_table(job: Job, session: SparkSession, path: str, rows: DataFrame, stamp: Provenance) -> None:
+    """Create a table beside the target at `path`, or replace its rows and its schema, in one commit."""
+    rows = fenced(rows, stamp.generation)
+    writing = with_properties(rows.write.format("delta").mode("overwrite"), mapping(job.flow))
+    with stamped(session, stamp):
+        writing.option("overwriteSchema", "true").save(path)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
+from etl.engine.commits.commit import committed_epoch, mapping, stamped, with_properties
+from etl.engine.commits.create import replace_side_table
 from etl.engine.commits.replacement import replace_groups, replace_rows
 from etl.engine.frames.identifiers import columns, table
 from etl.engine.inspection.side_tables import sets_aside
@@ -59,14 +60,11 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
         condition = f"{output.replaces.condition} AND {CORRUPT} IS NULL"
         replace_rows(session, job.paths.quarantine, rows, condition, stamp.for_side_tables)
         return
-    rows = fenced(rows, stamp.generation) if replacing else rows
-    writing = with_properties(
-        rows.write.format("delta").mode("overwrite" if replacing else "append"), mapping(job.flow)
-    )
     if replacing:
-        writing = writing.option("overwriteSchema", "true")
+        replace_side_table(job, session, job.paths.quarantine, rows, stamp)
+        return
     with stamped(session, stamp):
-        writing.save(job.paths.quarantine)
+        with_properties(rows.write.format("delta").mode("append"), mapping(job.flow)).save(job.paths.quarantine)
 
 
 def _make_room(job: Job, session: SparkSession) -> None:

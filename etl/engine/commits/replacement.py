@@ -29,7 +29,7 @@ def replace_groups(
     inserted): one commit, null keys and vanished rows included, several rows a group.
     """
     types = {field.name.lower(): field.dataType for field in rows.schema.fields}
-    going = groups.touched.select(
+    going = groups.affected.select(
         *(F.col(quoted(name)).cast(types[name.lower()]).alias(name) for name in groups.columns)
     )
     source = rows.withColumn(_OP, F.lit(1)).unionByName(going.withColumn(_OP, F.lit(0)), allowMissingColumns=True)

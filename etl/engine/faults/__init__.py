@@ -1,1 +1,1 @@
-"""What goes wrong, in words: errors of Spark and of user code judged and translated."""
+"""Faults in words: errors of Spark and of user code judged and translated."""

@@ -38,8 +38,8 @@ def followable(message: str) -> str:
     first, *parts = _SENTENCE.split(message)
     kept = [part for part in parts if not (_OWN.search(part) and _is_advice(part))]
     rest = " ".join([_CLAUSE.sub("", first), *kept]).strip()
-    for condition, known, instead in _INSTEAD:
-        if re.search(condition, message) and known not in rest:
+    for condition, word, instead in _INSTEAD:
+        if re.search(condition, message) and word not in rest:
             separator = "" if rest.endswith((".", "!", "?")) else ";" if rest else ""
             words = instead if separator else instead[:1].upper() + instead[1:] + "."
             return f"{rest}{separator} {words}".strip()

@@ -195,4 +195,4 @@ WORDS = (
         reason="an executor, a worker or a file system was not there for a moment",
     ),
 )
-"""What only words tell, where neither a condition nor a class does."""
+"""Faults that only words tell, where neither a condition nor a class does."""

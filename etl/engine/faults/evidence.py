@@ -1,4 +1,4 @@
-"""What an exception that came out of Spark says of itself: error conditions, SQLSTATEs, Java classes, from the innermost cause outwards."""
+"""The facts in an exception that came out of Spark: error conditions, SQLSTATEs, Java classes, from the innermost cause outwards."""
 
 from __future__ import annotations
 
@@ -26,28 +26,33 @@ _NO_CAUSE = "Spark failed, and gave no cause"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that an exception says of itself: the name of a condition or of a Java class, and what goes with it."""
+    """A condition or a Java class that an exception names.
+
+    Attributes:
+        saying: of a class the text beside it.
+        state: of a condition its SQLSTATE, where it has one.
+    """
 
     of: Literal["condition", "class"]
     name: str
-    saying: str = ""  # of a class, what stands beside it
-    state: str = ""  # of a condition, its SQLSTATE where it tells one
+    saying: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An exception and its causes: their text, and what they say of themselves, conditions first, the innermost first of each."""
+    """The text of an exception and its causes, and the facts in it: conditions first, the innermost first of each."""
 
     text: str
     facts: tuple[Fact, ...]
 
 
-def evidence(cause: BaseException) -> Evidence:
-    """All that `cause` and what caused it say."""
+def evidence_in(cause: BaseException) -> Evidence:
+    """The evidence in `cause` and what caused it."""
     links = tuple(chain(cause))
     text = "\n".join(str(link) for link in links)
-    conditions = [*_conditions(text), *filter(None, map(_told, links[::-1]))]
-    classes = [Fact("class", *found) for found in reversed(_CLASS.findall(_FRAME.sub("", _with_traces(links, text))))]
+    conditions = [*_conditions(text), *filter(None, map(_pyspark_condition, links[::-1]))]
+    classes = [Fact("class", *names) for names in reversed(_CLASS.findall(_FRAME.sub("", _with_traces(links, text))))]
     python = [
         Fact("class", f"builtins.{_builtin(link)}", str(link)) for link in links[::-1] if isinstance(link, OSError)
     ]
@@ -66,8 +71,8 @@ def chain(cause: BaseException) -> Iterator[BaseException]:
 
 def plain(text: str) -> str:
     """`text` without what the bridge between Python and the JVM adds to it, and without the frames of a stack trace."""
-    said = _BRIDGE.sub("", _FRAME.sub("", text)).strip()
-    return re.sub(r"\n\s*\n+", "\n", said) or _NO_CAUSE
+    shortened = _BRIDGE.sub("", _FRAME.sub("", text)).strip()
+    return re.sub(r"\n\s*\n+", "\n", shortened) or _NO_CAUSE
 
 
 def is_spark(cause: BaseException) -> bool:
@@ -77,15 +82,14 @@ def is_spark(cause: BaseException) -> bool:
 
 def _conditions(text: str) -> Iterator[Fact]:
     """The conditions that a text names, the last first: what stands within a message, or below it, is nearer to the cause."""
-    found = list(_CONDITION.finditer(text))
     end = len(text)
-    for item in reversed(found):
-        state = _STATE.search(text, item.end(), end)
-        end = item.start()
-        yield Fact("condition", item.group(1), state=state.group(1) if state else "")
+    for condition in reversed(list(_CONDITION.finditer(text))):
+        state = _STATE.search(text, condition.end(), end)
+        end = condition.start()
+        yield Fact("condition", condition.group(1), state=state.group(1) if state else "")
 
 
-def _told(link: BaseException) -> Fact | None:
+def _pyspark_condition(link: BaseException) -> Fact | None:
     """The condition that pyspark knows of an exception, which its text may leave out; the JVM is asked, where it still answers."""
     if not hasattr(link, "getCondition") or not hasattr(link, "getSqlState"):
         return None

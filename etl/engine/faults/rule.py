@@ -19,19 +19,27 @@ MEMORY = "give Spark more memory (spark: {conf: {spark.driver.memory: 8g}}, of a
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of fault. `pattern` fits a whole name, or stands anywhere in a text; its groups and `{in_file}` stand in `message`."""
+    """A kind of fault.
+
+    Attributes:
+        of: what the rule speaks of.
+        pattern: fits a whole name, or stands anywhere in a text; its groups and `{in_file}` may stand in `message`.
+        passes: whether another try may succeed; None where this alone does not tell.
+        message: what is shown where Spark's own words do not say it.
+        saying: of a class a pattern of what must stand beside it.
+    """
 
     of: Literal["condition", "state", "class", "text"]
     pattern: str
-    passes: bool | None  # whether another try may succeed; None: it cannot be told from this alone
+    passes: bool | None
     reason: str
     hint: str = ""
     kind: Literal["environment", "expectation", "run"] = "run"
-    message: str = ""  # where Spark's own words do not say it
-    saying: str = ""  # of a class: what must stand beside it
+    message: str = ""
+    saying: str = ""
 
     def fits(self, fact: Fact) -> re.Match[str] | None:
-        """Where the rule speaks of `fact`."""
+        """The match by which the rule speaks of `fact`; None where it does not."""
         if self.of == "state":
             return re.match(self.pattern, fact.state) if fact.of == "condition" and fact.state else None
         if self.of != fact.of or (self.saying and not re.search(self.saying, fact.saying)):
@@ -40,5 +48,5 @@ class Rule:
 
     @property
     def advice(self) -> str:
-        """What to do next."""
+        """The hint of what to do next."""
         return self.hint or {True: AGAIN, False: CORRECT, None: DOUBTFUL}[self.passes]

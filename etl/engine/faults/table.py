@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 RULES = (*TEXTS, *CONDITIONS, *STATES, *CLASSES, *WORDS)
 
 UNKNOWN = Rule("text", r"", passes=None, reason="no rule speaks of it")
-"""What is left of Spark's. It is tried again: a try costs time and never a table (each epoch commits once), giving up costs a night."""
+"""Of what no other rule speaks, of Spark's. It is tried again: a try costs time and never a table (each epoch commits once), giving up costs a night."""
 
 PYTHON = Rule("text", r"", passes=False, reason="Python code that is no part of Spark raised it, and does so again")
-"""What is left of Python's."""
+"""Of what no other rule speaks, of Python's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The rule that decides, and what it was found by."""
+    """The rule that decides about a fault; the fact, or the match in its text, by which it does."""
 
     rule: Rule
     fact: Fact | None = None
@@ -40,20 +40,20 @@ def verdict(fact: Fact) -> Rule:
     return next((rule for rule in (*CONDITIONS, *STATES, *CLASSES) if rule.fits(fact)), UNKNOWN)
 
 
-def judged(said: Evidence, *, spark: bool) -> Judgement:
-    """What is to be thought of a fault. `spark`: whether Spark had to do with it."""
+def judged(evidence: Evidence, *, spark: bool) -> Judgement:
+    """The rule that decides about a fault. `spark`: whether Spark had to do with it."""
     for rule in TEXTS:
-        match = re.search(rule.pattern, said.text)
+        match = re.search(rule.pattern, evidence.text)
         if match:
             return Judgement(rule, match=match)
     doubtful = []
-    for fact in said.facts:
+    for fact in evidence.facts:
         rule = verdict(fact)
         if rule.passes is not None:
             return Judgement(rule, fact)
         doubtful.append(Judgement(rule, fact))
     for rule in WORDS:
-        if re.search(rule.pattern, said.text):
+        if re.search(rule.pattern, evidence.text):
             return Judgement(rule)
     if not spark:
         return Judgement(PYTHON)

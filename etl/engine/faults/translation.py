@@ -1,6 +1,6 @@
 """Errors of Spark, Delta and user code translated: what happened, where in the user's files, what next, and whether to retry.
 
-Whether another try may help is told by the table of rules in `faults`. What no rule speaks of is tried again, and its advice says so.
+The table of rules in `faults` decides whether another try may help. What no rule speaks of is tried again, and its advice says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
 from etl.config.sql.locations import place_in_error
 from etl.engine.faults.advice import followable
-from etl.engine.faults.evidence import evidence, is_spark, plain
+from etl.engine.faults.evidence import evidence_in, is_spark, plain
 from etl.engine.faults.table import judged
 from etl.engine.session.gateway import death_behind
 from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
@@ -34,7 +34,7 @@ _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
 _FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.])")
 _RECORD = re.compile(r"record parsing: ([^\n]*)")
 _TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
-_TOLD = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
+_MESSAGE = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
 _LONGEST = 1200
 
 # Conditions that only say that something below them failed.
@@ -49,7 +49,7 @@ def translate(cause: BaseException, flow: FlowSpec) -> Failure:
 
 @contextmanager
 def translated(flow: FlowSpec) -> Iterator[None]:
-    """Whatever the body raises, raised as an error that a person can read."""
+    """Raise whatever the body raises as an error that a person can read: EnvironmentProblem, ExpectationFailed or FlowFailed."""
     try:
         yield
     except EtlError:
@@ -69,29 +69,34 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     death = death_behind(cause)  # first: the text of what a JVM threw is asked of that JVM
     if death is not None:
         return death.failure(flow.name, where)
-    said = evidence(cause)
-    judgement = judged(said, spark=is_spark(cause))
+    evidence = evidence_in(cause)
+    judgement = judged(evidence, spark=is_spark(cause))
     rule = judgement.rule
-    where = str(place_in_error(flow, said.text) or where) if where else ""
+    where = str(place_in_error(flow, evidence.text) or where) if where else ""
     if rule.message:
-        words = _words(said, judgement, flow)
+        words = _words(evidence, judgement, flow)
         message = f"flow '{flow.name}': {rule.message.format(**words)}"
         return Failure(rule.kind, message, words["place"] or where, rule.advice, transient=bool(rule.passes))
-    raised, user = _raised_in_worker(said.text, flow)
+    raised, user = _raised_in_worker(evidence.text, flow)
     if not raised:
         raised, user = _one_line(cause), _user_line(cause, flow)
     if user:
         hint = "correct the function; its exception is the user's own"
         return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
-    hint = _of_groups(flow, said) or rule.advice.replace("{flow}", flow.name)
+    hint = _group_hint(flow, evidence) or rule.advice.replace("{flow}", flow.name)
     transient = rule.passes is not False
-    return Failure(rule.kind, f"flow '{flow.name}': {_cause(said, judgement)}", where, hint, transient=transient)
+    return Failure(rule.kind, f"flow '{flow.name}': {_cause(evidence, judgement)}", where, hint, transient=transient)
 
 
-def _of_groups(flow: FlowSpec, said: Evidence) -> str:
-    """What to do about a value of which a group may not be computable: its expression meets rows that the transform leaves out, too."""
-    computed = [told for group in flow.groups for _, told in group.expressions if "(" in told or " " in told]
-    if not computed or not any(fact.state.startswith("22") for fact in said.facts):
+def _group_hint(flow: FlowSpec, evidence: Evidence) -> str:
+    """The hint where a group may not be computable of some value: its expression meets rows that the transform leaves out, too."""
+    computed = [
+        expression
+        for group in flow.groups
+        for _, expression in group.expressions
+        if "(" in expression or " " in expression
+    ]
+    if not computed or not any(fact.state.startswith("22") for fact in evidence.facts):
         return ""
     return (
         f"correct the data or the expression that fails; a group's ({', '.join(dict.fromkeys(computed))}) is computed for every row,"
@@ -111,12 +116,12 @@ def _own(cause: EtlError) -> Failure:
     return Failure("run", cause.what, cause.where, hint, transient=transient)
 
 
-def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, str]:
-    """What stands in a rule's message: the groups of its pattern, and what the flow knows of them."""
+def _words(evidence: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, str]:
+    """The values of the names in a rule's message: the groups of its pattern, and what the flow knows of them."""
     words = {key: value or "" for key, value in (judgement.match.groupdict() if judgement.match else {}).items()}
     # The target, to which a task was writing, is named first; the damaged file is the one that was read.
-    file = _FILE.search(_WRITING.sub("", said.text))
-    record = _RECORD.search(said.text)
+    file = _FILE.search(_WRITING.sub("", evidence.text))
+    record = _RECORD.search(evidence.text)
     expectation = next((item for item in flow.rules if item.name == words.get("name")), None)
     return words | {
         "in_file": f" (in {file.group(1)})" if file else "",
@@ -129,7 +134,7 @@ def _words(said: Evidence, judgement: Judgement, flow: FlowSpec) -> dict[str, st
 
 
 def _malformed(words: dict[str, str], flow: FlowSpec) -> dict[str, str]:
-    """Where a record is no row, and why; the reason and the record hold values, which may be sensitive."""
+    """The place of a record that is no row, the reason and the record; these two hold values, which may be sensitive."""
     file, line, why, record = (words.get(f"malformed_{part}", "") for part in ("file", "line", "why", "record"))
     path = unquote(urlsplit(file).path)
     hidden = bool(sensitive(flow))
@@ -180,14 +185,14 @@ def _one_line(cause: BaseException) -> str:
     return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
 
 
-def _cause(said: Evidence, judgement: Judgement) -> str:
+def _cause(evidence: Evidence, judgement: Judgement) -> str:
     """The part of a Spark error that says something: its condition and message, without stack traces."""
-    text = plain(said.text)
+    text = plain(evidence.text)
     roots = re.findall(r"Caused by: ([^\n]+)", text)
-    told = [item for item in _TOLD.finditer(text) if not item.group(1).startswith(_WRAPPERS)]
-    decided = [item for item in told if judgement.fact and item.group(1) == judgement.fact.name]
-    if decided or told:
-        condition = (decided or told)[0]
+    conditions = [match for match in _MESSAGE.finditer(text) if not match.group(1).startswith(_WRAPPERS)]
+    decided = [match for match in conditions if judgement.fact and match.group(1) == judgement.fact.name]
+    if decided or conditions:
+        condition = (decided or conditions)[0]
         message = f"[{condition.group(1)}] {condition.group(2)}".strip()
     elif judgement.fact and judgement.fact.of == "class" and judgement.rule.passes is not None:
         message = f"{judgement.fact.name}: {judgement.fact.saying}".removesuffix(": ")

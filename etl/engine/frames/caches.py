@@ -1,4 +1,4 @@
-"""What an epoch reads more than once, kept while it runs and released when it ends, however it ends."""
+"""Frames that an epoch reads more than once, cached while it runs and released when it ends, however it ends."""
 
 from __future__ import annotations
 

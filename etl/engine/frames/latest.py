@@ -1,4 +1,4 @@
-"""Of several rows of one key, the one that wins."""
+"""The latest row of each key."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _ROW = "_etl_row"
 
 
-def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
-    """The winning row of each combination of `keys`: the greatest sequence, of equal ones the greater whole row."""
+def latest_per_key(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
+    """The row with the greatest `sequence_by` of each combination of `keys`, of equal ones the greater whole row; the columns of `rows`.
+
+    Computing it fails at a row whose sequence is NULL.
+    """
     sequence = [_never_null(name) for name in sink.sequence_by]
     zeros = [F.expr(text).alias(f"_etl_zero_{i}") for i, text in enumerate(zeros_apart(rows.schema))]
     whole = F.struct(*sequence, F.struct(*columns_of(rows.columns)).alias(_ROW), *zeros)
@@ -32,15 +35,18 @@ def winners(rows: DataFrame, sink: SinkSpec, keys: Sequence[str]) -> DataFrame:
 
 
 def zeros_apart(schema: StructType, prefix: str = "") -> list[str]:
-    """As SQL, what puts rows in order that differ by nothing but the sign of a zero: to Spark -0.0 and 0.0 are equal, and any of them could win."""
-    found = []
+    """SQL expressions that order rows which differ by nothing but the sign of a zero: to Spark -0.0 and 0.0 are equal, and any could be taken.
+
+    `prefix`: stands before each column's name (`t.`).
+    """
+    orders = []
     for field in schema.fields:
         name, kind = prefix + quoted(field.name), field.dataType
         if isinstance(kind, FloatType | DoubleType):
-            found.append(f"CASE WHEN {name} = 0 THEN CAST({name} AS STRING) END")
+            orders.append(f"CASE WHEN {name} = 0 THEN CAST({name} AS STRING) END")
         elif isinstance(kind, ArrayType | StructType) and re.search(r"\b(float|double)\b", kind.json()):
-            found.append(f"to_json(struct({name}))")
-    return found
+            orders.append(f"to_json(struct({name}))")
+    return orders
 
 
 def _never_null(name: str) -> Column:

@@ -1,4 +1,4 @@
-"""Counts taken in the pass that moves the rows anyway."""
+"""Counts observed in the pass that moves the rows anyway."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATIENCE_S = 10.0
 
 
 class Tally:
-    """Aggregates over a DataFrame that are known once an action has read it.
+    """Named counts over a DataFrame, observed while an action reads it; `result()` waits for them for up to 10 s.
 
     Spark adds to them whenever it computes the rows, so below a cache that did not last they count twice: whoever caches what is made
     from `frame` asks for the result while the cache is there, or for a `recount`.
@@ -29,7 +29,7 @@ class Tally:
         self._frame = frame
         self._aggregates = list(aggregates)
         self._observation = Observation()
-        self._found: Mapping[str, int] = {}
+        self._counts: Mapping[str, int] = {}
 
     @cached_property
     def frame(self) -> DataFrame:
@@ -37,30 +37,30 @@ class Tally:
         return self._frame.observe(self._observation, *self._aggregates)
 
     def result(self) -> Mapping[str, int]:
-        """The counts, after an action on something made from `frame`.
+        """The counts by the aggregates' names, after an action on something made from `frame`.
 
         Where the optimiser found that the action need not read the frame at all (a filter that is never true, an input that
         is never used), Spark reports nothing, and waiting would never end: then, and only then, the rows are counted.
         """
-        if not self._found:
-            told: list[Mapping[str, int]] = []
-            waiting = threading.Thread(target=self._listen, args=(told,), daemon=True)
+        if not self._counts:
+            observed: list[Mapping[str, int]] = []
+            waiting = threading.Thread(target=self._wait, args=(observed,), daemon=True)
             waiting.start()
             waiting.join(_PATIENCE_S)
-            self._found = told[0] if told else {}
-        return self._found or self.recount()
+            self._counts = observed[0] if observed else {}
+        return self._counts or self.recount()
 
     def recount(self, rows: DataFrame | None = None) -> Mapping[str, int]:
         """The counts by an action of their own, which is exact however often Spark computes a row; over `rows`, where they are kept."""
         row = (rows or self._frame).agg(*self._aggregates).first()
-        self._found = _numbers({} if row is None else row.asDict())
-        return self._found
+        self._counts = _numbers({} if row is None else row.asDict())
+        return self._counts
 
-    def _listen(self, told: list[Mapping[str, int]]) -> None:
+    def _wait(self, observed: list[Mapping[str, int]]) -> None:
         # Where a plan came to nothing, Spark may end an observation with a row without columns, which pyspark cannot read. A JVM that is
         # gone is met again by whoever counts.
         with contextlib.suppress(Py4JError, OSError):
-            told.append(_numbers(self._observation.get))
+            observed.append(_numbers(self._observation.get))
 
 
 def _numbers(row: Mapping[str, object]) -> Mapping[str, int]:

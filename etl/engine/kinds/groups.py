@@ -15,9 +15,9 @@ from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Arrival, Output
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
+from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
 from etl.engine.transform.arrivals import arrive, malformed
-from etl.engine.transform.touched import touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,7 +56,9 @@ class GroupsKind(StreamedKind):
         groups = [
             part for item in job.changes for part in groups_of(job, session, item, news[item.name].parsed, inputs)
         ]
-        found = touched(reduce(DataFrame.unionByName, groups), [group.column for group in job.flow.groups], caches)
+        found = affected_groups(
+            reduce(DataFrame.unionByName, groups), [group.column for group in job.flow.groups], caches
+        )
 
         def restricted(item: InputSpec, frame: DataFrame) -> DataFrame:
             if item.read != "changes":

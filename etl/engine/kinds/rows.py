@@ -13,9 +13,9 @@ from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Arrival, Output
 from etl.engine.sources.delta import FEED_COLUMNS
 from etl.engine.sources.source import open_source
+from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
 from etl.engine.transform.arrivals import arrive
-from etl.engine.transform.touched import touched
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -80,7 +80,7 @@ def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFr
         frames = {name: arrival.parsed for name, arrival in snapshots.items()}
         return apply(job, session, {**frames, job.arriving.name: frame})
 
-    found = touched(transformed(kept), job.flow.sink.keys, caches)
+    found = affected_groups(transformed(kept), job.flow.sink.keys, caches)
     rows = found.restrict(
         transformed(_whole(session, span, job.arriving)), [quoted(name) for name in found.groups.columns]
     )

@@ -23,7 +23,7 @@ def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenanc
         if streams and flow_input in job.changes:
             log = job.log_of(flow_input)
             to[flow_input.name] = source.position(log, n, before[flow_input.name] if before else None)
-            misread = source.misread(log, n)
+            misread = source.misread_by_stream(log, n)
             if misread is not None:
                 replacement_reads[flow_input.name] = misread
             if job.reads_inputs_whole:

@@ -150,7 +150,7 @@ def _streamed_upto(job: Job, flow_input: Input, n: int, before: Position | None)
     source, log = open_source(flow_input.source), job.log_of(flow_input)
     if not log.has(n):
         return dict(source.upto(log, -1).position)  # there was nothing to stream
-    if source.misread(log, n) is not None:
+    if source.misread_by_stream(log, n) is not None:
         raise FlowFailed(
             f"'{flow_input.name}' brings files with [ ] {{ }} or * in their own names, which Spark's stream takes for patterns",
             hint="rename those files; then rebuild with --full-refresh",

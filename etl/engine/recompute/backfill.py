@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from etl.engine.frames.identifiers import VERSION_COLUMNS, columns, quoted
-from etl.engine.frames.latest import winners
+from etl.engine.frames.latest import latest_per_key
 from etl.engine.inspection.side_tables import interrupted, unfinished
 from etl.engine.metadata.delta_log import commits, last_stamp, log_versions
 from etl.engine.output import Output, Rows, Span
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
 from etl.engine.transform import expectations
-from etl.engine.transform.touched import touched
+from etl.engine.transform.affected import affected_groups
 from etl.errors import FlowFailed, HistoryLost
 from etl.planning.position import Pin
 
@@ -63,7 +63,7 @@ class WindowRecomputation:
             frame.select(*columns(keys))
             for frame in (self._held(job, session), *self._computed(job, session, whole.rows))
         ]
-        found = touched(reduce(DataFrame.unionByName, parts), keys, caches)
+        found = affected_groups(reduce(DataFrame.unionByName, parts), keys, caches)
         rows = found.restrict(whole.rows, [quoted(name) for name in keys])
         return Output(rows, found.groups, {})
 
@@ -83,9 +83,9 @@ class WindowRecomputation:
         checked = expectations.check(rows, rules)
         good = checked.good
         if job.strategy == "merge":
-            good = winners(good, sink, sink.keys)
+            good = latest_per_key(good, sink, sink.keys)
         elif job.strategy == "scd2":
-            good = winners(good, sink, (*sink.keys, sink.sequence_by[0]))
+            good = latest_per_key(good, sink, (*sink.keys, sink.sequence_by[0]))
         frames = [good.filter(condition)]
         if checked.quarantines:
             frames.append(checked.quarantined.filter(condition))

@@ -22,8 +22,8 @@ from etl.engine.output import Output, Span
 from etl.engine.session.analysed_plan import analysed_plan
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
+from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.touched import touched
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class QuarantineReplay:
             set_aside(session, job.paths.quarantine, version).select(*columns_of(self.columns))
             for version in self.versions
         ]
-        found = touched(reduce(DataFrame.unionByName, aside), self.columns, caches)
+        found = affected_groups(reduce(DataFrame.unionByName, aside), self.columns, caches)
         rows = found.restrict(whole.rows, [quoted(name) for name in self.columns])
         return Output(rows, found.groups, {})
 
@@ -103,9 +103,9 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
         empty = open_source(flow_input.source).empty(session)
         is_changes = flow_input in job.changes
         frames[flow_input.name] = (
-            groups.marked(flow_input.spec.name, empty, ())
+            groups.mark_groups(flow_input.spec.name, empty, ())
             if is_changes
-            else classify.marked(flow_input.spec.name, empty)
+            else classify.mark_input(flow_input.spec.name, empty)
         )
     output = apply(job, session, frames)
     own = groups.own_columns(analysed_plan(output), job.arriving.spec.name)

@@ -49,7 +49,7 @@ def judge(
         output, changes = _grouped(job, session, empty)
     else:
         output = apply(
-            job, session, {item.name: classify.marked(item.spec.name, empty[item.name]) for item in job.inputs}
+            job, session, {item.name: classify.mark_input(item.spec.name, empty[item.name]) for item in job.inputs}
         )
     classified = classify.check(flow, output, changes, {item.name: item.source.path for item in job.inputs}, now)
     _refuse_reserved(flow, output, feeds=job.has_change_readers and strategy_of(flow, classified.kind) != "append")
@@ -86,7 +86,7 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
     """
     flow = job.flow
     behind = {
-        input_spec.name: classify.marked(f".{input_spec.name}", empty[input_spec.name]) for input_spec in job.inputs
+        input_spec.name: classify.mark_input(f".{input_spec.name}", empty[input_spec.name]) for input_spec in job.inputs
     }
     datasets = with_views(job, session, behind if flow.views else empty)
     conditions.check_groups(flow, {input_spec.name: datasets[input_spec.dataset] for input_spec in flow.own_inputs})
@@ -100,8 +100,8 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
 
     def marked(input_spec: InputSpec, frame: DataFrame) -> DataFrame:
         if input_spec.read == "changes":
-            return groups.marked(input_spec.name, frame, flow.groups)
-        return classify.marked(input_spec.name, frame)
+            return groups.mark_groups(input_spec.name, frame, flow.groups)
+        return classify.mark_input(input_spec.name, frame)
 
     changes = frozenset(input_spec.name for input_spec in flow.own_inputs if input_spec.read == "changes")
     return apply(job, session, behind if flow.views else empty, marked), changes

@@ -16,18 +16,40 @@ _SESSION, _WINDOW, _TIMED = "spark.sessionWindow", "spark.timeWindow", "spark.wa
 _OF_INSTANTS = ("Deduplicate", "WithState")  # parts of the names of operators
 _GROUPING = ("Aggregate", "Distinct", "Except")  # the last two group by all of their columns by the time they run
 _MARKERS = ("PipeOperator",)  # operators that only say how a query was written
+_CTE_NUMBERS = {"CTERelationDef": "id", "CTERelationRef": "cteId"}
 _TEXTS_TO_TIMES = ("Cast", "ParseToTimestamp", "ParseToDate")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanNode:
-    """One operator: its class's simple name, its fields as Spark serialises them, its children, and every expression below it."""
+    """One operator of a plan.
+
+    Attributes:
+        name: the simple name of its class.
+        fields: its fields, as Spark serialises them.
+        children: the operators that it reads; of a WITH the definitions of its names, and its body last.
+        expressions: every expression in its fields.
+        subplans: the plans of subquery expressions in its fields.
+    """
 
     name: str
     fields: dict[str, Any]
     children: tuple[PlanNode, ...]
     expressions: tuple[dict[str, Any], ...]
-    subplans: tuple[PlanNode, ...]  # of subquery expressions
+    subplans: tuple[PlanNode, ...]
+
+    @property
+    def cte(self) -> str:
+        """The number that a definition in a WITH shares with the operators that read it; empty for any other operator."""
+        return str(self.fields.get(_CTE_NUMBERS.get(self.name, ""), ""))
+
+    def definitions(self) -> tuple[PlanNode, ...]:
+        """The definitions of a WITH, each after those that it reads; none for any other operator."""
+        return tuple(child for child in self.children if child.name == "CTERelationDef")
+
+    def body(self) -> PlanNode:
+        """The query of a WITH that may read its definitions; any other operator is its own."""
+        return self.children[-1] if self.name == "WithCTE" else self
 
     def walk(self) -> Iterator[PlanNode]:
         """This node and everything below it, subqueries among it."""
@@ -52,7 +74,7 @@ def plan_in(fields: Mapping[str, Any]) -> PlanNode | None:
 
 
 class Unplannable(Exception):
-    """What Spark would refuse only when the stream runs."""
+    """A stream that Spark would refuse only when it runs."""
 
 
 def check_streaming(frame: DataFrame, output_mode: str) -> None:
@@ -68,18 +90,18 @@ def check_streaming(frame: DataFrame, output_mode: str) -> None:
 
 
 def streaming_leaves(frame: DataFrame) -> list[set[int]]:
-    """The sources of a stream in the order in which its checkpoint tells of them, each by the ids of its columns.
+    """The sources of a stream in the order of its offset log, each by the ids of its columns.
 
     Spark's offset log has a line for each leaf of the analysed plan that streams, in the order of the tree.
     """
     leaves = frame._jdf.queryExecution().analyzed().collectLeaves()  # noqa: SLF001  # no public way to a plan's structure
-    found = []
+    columns = []
     for i in range(leaves.size()):
         leaf = leaves.apply(i)
         if leaf.isStreaming():
             output = leaf.output()
-            found.append({int(output.apply(k).exprId().id()) for k in range(output.size())})
-    return found
+            columns.append({int(output.apply(k).exprId().id()) for k in range(output.size())})
+    return columns
 
 
 def compares_instants(frame: DataFrame) -> bool:
@@ -104,11 +126,11 @@ def _groups_windows(node: Any) -> bool:
     """Whether the times that rows are grouped by are windows, and none is a row's own."""
     is_aggregate = node.getClass().getSimpleName() == "Aggregate"
     keys = node.groupingExpressions() if is_aggregate else node.output()
-    found = []
+    of_keys = []
     for i in range(keys.size()):
         columns = keys.apply(i).references().toSeq()
-        found += [columns.apply(k).metadata() for k in range(columns.size())]
-    windows = [metadata.contains(_WINDOW) for metadata in found if metadata.contains(_TIMED)]
+        of_keys += [columns.apply(k).metadata() for k in range(columns.size())]
+    windows = [metadata.contains(_WINDOW) for metadata in of_keys if metadata.contains(_TIMED)]
     return bool(windows) and all(windows)
 
 
@@ -176,40 +198,40 @@ def _gather(value: Any, expressions: list[dict[str, Any]], subplans: list[PlanNo
         ):
             subplans.append(_build(value, 0)[0])
             return
-        for item in value:
-            _gather(item, expressions, subplans)
+        for part in value:
+            _gather(part, expressions, subplans)
     elif isinstance(value, dict):
         if "class" in value and "num-children" in value:
             expressions.append({**value, "class": simple(str(value["class"]))})
-        for item in value.values():
-            _gather(item, expressions, subplans)
+        for part in value.values():
+            _gather(part, expressions, subplans)
 
 
 def jvm_timezone(frame: DataFrame) -> str:
-    """The time zone in which the JSON of a plan tells instants: the JVM's own."""
+    """The name of the JVM's own time zone, in which the JSON of a plan writes instants."""
     jvm: Any = frame.sparkSession._jvm  # noqa: SLF001  # Spark has no setting that tells it
     return str(jvm.java.util.TimeZone.getDefault().getID())
 
 
 def constant_texts(frame: DataFrame) -> list[tuple[str, str]]:
     """The texts, computed of constants alone, that a plan casts to times, each with the name of the type. Runs nothing."""
-    found: list[tuple[str, str]] = []
+    texts: list[tuple[str, str]] = []
     waiting = [frame._jdf.queryExecution().analyzed()]  # noqa: SLF001  # no public way to a plan's structure
     while waiting:
         node = waiting.pop()
         waiting += _all(node.children())
-        looked = _all(node.expressions())
-        while looked:
-            item = looked.pop()
-            name = item.getClass().getSimpleName()
-            looked += _all(item.children())
+        expressions = _all(node.expressions())
+        while expressions:
+            expression = expressions.pop()
+            name = expression.getClass().getSimpleName()
+            expressions += _all(expression.children())
             if "Subquery" in name or name == "Exists":
-                waiting.append(item.plan())
+                waiting.append(expression.plan())
             if name in _TEXTS_TO_TIMES:
-                text = item.children().apply(0)
+                text = expression.children().apply(0)
                 if text.foldable() and text.dataType().typeName() == "string":
-                    found.append((str(text.eval(None)), str(item.dataType().typeName())))
-    return found
+                    texts.append((str(text.eval(None)), str(expression.dataType().typeName())))
+    return texts
 
 
 def _all(sequence: Any) -> list[Any]:

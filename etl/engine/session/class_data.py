@@ -39,7 +39,7 @@ class Archive:
 
     @property
     def draft(self) -> Path:
-        """Where a JVM leaves a new one, before it counts."""
+        """The file that a JVM writes a new archive to, before it counts."""
         return self.path.with_suffix(".draft")
 
     def use(self) -> list[str]:
@@ -98,14 +98,14 @@ def prepare() -> None:
     )
     _TRAINING.append(training)
     try:
-        said, _ = training.communicate(timeout=_TRAIN_S)
+        output, _ = training.communicate(timeout=_TRAIN_S)
     except BaseException:
         end_training()
         raise
     finally:
         _TRAINING.remove(training)
     if training.returncode != 0:
-        last = [line for line in said.splitlines() if line.strip()][-3:]
+        last = [line for line in output.splitlines() if line.strip()][-3:]
         raise EnvironmentProblem(
             "the class-data archive could not be made: " + " | ".join(last), hint="run `etl doctor`"
         )
@@ -120,9 +120,9 @@ def end_training() -> None:
         training.kill()
 
 
-def prepare_behind(found: Archive) -> None:
+def prepare_behind(archive: Archive) -> None:
     """Have the archive made by a process that nobody waits for, at the lowest priority; nothing where one is at it."""
-    if is_being_made(found):
+    if is_being_made(archive):
         return
     subprocess.Popen(  # noqa: S603  # our own program
         ["nice", "-n", "19", *_TRAIN],  # noqa: S607  # wherever it lies
@@ -134,10 +134,10 @@ def prepare_behind(found: Archive) -> None:
     )
 
 
-def is_being_made(found: Archive) -> bool:
+def is_being_made(archive: Archive) -> bool:
     """Whether a living process holds the right to make this archive."""
     try:
-        handle = os.open(found.path.with_suffix(".lock"), os.O_RDWR)
+        handle = os.open(archive.path.with_suffix(".lock"), os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -151,10 +151,10 @@ def is_being_made(found: Archive) -> bool:
 
 
 @contextlib.contextmanager
-def alone(found: Archive) -> Iterator[None]:
+def alone(archive: Archive) -> Iterator[None]:
     """Hold the right to make this archive; waits while another process holds it. A process that dies lets go of it."""
-    found.path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(found.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
+    archive.path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(archive.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

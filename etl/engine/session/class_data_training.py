@@ -36,13 +36,13 @@ def exercise(spark: SparkSession, folder: Path) -> None:
 
     def clean(rows: DataFrame) -> DataFrame:
         rows.createOrReplaceTempView("rows")
-        found = rows.sparkSession.sql(
+        cleaned = rows.sparkSession.sql(
             "SELECT r.id, upper(r.name) AS name, r.at, date_trunc('HOUR', r.at) AS hour, r.day, try_cast(r.name AS INT) AS number, "
             "CAST(round(r.amount, 1) AS DECIMAL(10, 1)) AS amount, n.id AS other FROM rows r "
             "LEFT JOIN (SELECT id, max(name) AS name FROM rows GROUP BY id) n ON n.id = r.id WHERE r.id > :least",
             args={"least": 1},
         )
-        return found.withColumn("bad", F.expr("coalesce(amount > 5, false)"))
+        return cleaned.withColumn("bad", F.expr("coalesce(amount > 5, false)"))
 
     def commit(rows: DataFrame, epoch: int) -> None:
         seen = Observation()
@@ -68,13 +68,25 @@ def exercise(spark: SparkSession, folder: Path) -> None:
         spark.readStream.format("delta").load(table).writeStream.format("noop").trigger(availableNow=True)
         .option("checkpointLocation", str(folder / "checkpoint-delta")).start().awaitTermination()
     )  # fmt: skip
-    spark.read.format("delta").load(table).createOrReplaceTempView("arrived")
+    _merge(spark, table, merged)
+    _read_back(spark, merged, folder)
+
+
+def _merge(spark: SparkSession, source: str, target: str) -> None:
+    """Merge one table into another: delete, update and insert."""
+    spark.read.format("delta").load(source).createOrReplaceTempView("arrived")
     spark.sql(
-        f"MERGE INTO delta.`{merged}` t USING (SELECT id, name, at, row_number() OVER (PARTITION BY id ORDER BY at) AS n FROM arrived) s "
+        f"MERGE INTO delta.`{target}` t USING (SELECT id, name, at, row_number() OVER (PARTITION BY id ORDER BY at) AS n FROM arrived) s "
         "ON t.id <=> s.id AND s.n = 1 WHEN MATCHED AND s.id > 50 THEN DELETE WHEN MATCHED THEN UPDATE SET t.name = s.name "
         "WHEN NOT MATCHED THEN INSERT (id, name, at) VALUES (s.id, s.name, s.at)"
     ).collect()
-    past = spark.read.format("delta").option("versionAsOf", 0).load(merged)
+
+
+def _read_back(spark: SparkSession, table: str, folder: Path) -> None:
+    """Read an older version of a table, aggregate it, and read it as Parquet."""
+    from pyspark.sql import functions as F  # noqa: N812, PLC0415  # see exercise
+
+    past = spark.read.format("delta").option("versionAsOf", 0).load(table)
     past.groupBy("name").agg(F.sum("amount"), F.avg("amount"), F.count_distinct("id")).orderBy("name").collect()
     past.write.parquet(str(folder / "parquet"))
     spark.read.parquet(str(folder / "parquet")).dropDuplicates(["id"]).limit(5).collect()

@@ -1,4 +1,4 @@
-"""How a driver JVM ends before its work is done: seen from outside, named with its cause, and with the setting that helps.
+"""The death of a driver JVM before its work is done: its cause in words, and the setting that helps.
 
 A JVM that this process started has an exit code and last words. Of one that somebody else started only its silence is known.
 """
@@ -26,46 +26,52 @@ _MEMORY = re.compile(r"OutOfMemoryError:? *([^\n|]*)")
 _LEAVING = re.compile(
     r"SparkContext was shut ?down|stopped SparkContext|SparkContext has been shutdown|Answer from Java side is empty"
 )
-_PATIENCE_S, _SOON_S, _LOOK_S = 20.0, 2.0, 0.05
+_PATIENCE_S, _SOON_S, _POLL_S = 20.0, 2.0, 0.05
+_SIGNALLED = 128  # and the signal's number: a shell's exit code of what died by a signal
 
-Fate = Literal["lives", "stopped", "leaving"]
-"""Of a context that is asked for it: `stopped` in a JVM that stays, which is of no use any more; `leaving` with its JVM, or with no answer."""
-_SIGNALLED = 128  # and the signal's number: how a shell tells of it
+SparkStatus = Literal["lives", "stopped", "leaving"]
+"""The status of a Spark context: `stopped` in a JVM that lives, and so of no use any more; `leaving` with its JVM, or with no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """What a JVM died of."""
+    """The cause of a JVM's death, in words.
+
+    Attributes:
+        what: what happened, for a person.
+        memory: whether for want of memory; else it was killed, or crashed.
+        ours: whether this process started it, and can start another.
+    """
 
     what: str
     hint: str
-    memory: bool  # for want of memory; else it was killed, or crashed
-    ours: bool  # this process started it, and can start another
+    memory: bool
+    ours: bool
 
     def failure(self, flow: str, where: str) -> Failure:
-        """What a flow is told to have failed of; one of ours may be tried again."""
+        """The failure of a flow that worked in it; one of ours may be tried again."""
         kind: Literal["environment", "run"] = "environment" if self.memory else "run"
         return Failure(kind, f"flow '{flow}': {self.what}", where, self.hint, transient=self.ours)
 
     def error(self) -> EtlError:
-        """The same for a command that has no flow to name."""
+        """The failure of a command that has no flow to name."""
         if self.memory:
             return EnvironmentProblem(self.what, hint=self.hint)
         return FlowFailed(self.what, hint=self.hint, transient=self.ours)
 
 
-def of_theirs(cause: BaseException | None = None) -> Death | None:
-    """How the JVM of a session that is not ours died; None where it lives, or where there is none."""
+def of_external(cause: BaseException | None = None) -> Death | None:
+    """The death of the JVM of an external session; None where it lives, or where there is none. `cause`: what was met, if anything."""
     client = _client()
     if client is None:
         return None
     process = getattr(client, "proc", None)
     if process is not None:
-        code = ended(process, cause)
+        code = exit_code(process, cause)
         if code is not None:
-            return of_code(code, "", "", killed=False, ours=False)
-    if cause is not None and fate() == "stopped":
-        return stopped("", "", ours=False)
+            return of_exit_code(code, "", "", killed=False, ours=False)
+    if cause is not None and spark_status() == "stopped":
+        return of_stopped_spark("", "", ours=False)
     if process is not None or cause is None or not is_lost(cause):
         return None
     parameters = client.java_parameters if hasattr(client, "java_parameters") else client.gateway_parameters
@@ -74,36 +80,39 @@ def of_theirs(cause: BaseException | None = None) -> Death | None:
         try:
             socket.create_connection((parameters.address, parameters.port), timeout=_SOON_S).close()
         except OSError:
-            return _unknown()
+            return _of_silence()
         if time.monotonic() > deadline:
             return None
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
-def ended(process: Popen[bytes], cause: BaseException | None) -> int | None:
-    """The exit code; where `cause` says that the end is near, it is waited for."""
+def exit_code(process: Popen[bytes], cause: BaseException | None) -> int | None:
+    """The exit code of a JVM; None where it lives. Where `cause` says that the end is near, it is waited for (up to 20 s)."""
     deadline = time.monotonic() + _patience(cause)
     while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return process.poll()
 
 
 def _patience(cause: BaseException | None) -> float:
+    """The number of seconds to wait for the end of a JVM in which `cause` was met."""
     if cause is None:
         return 0.0
     from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # there is a JVM, so it is imported already
 
     text = _text(cause)
-    said = fate()  # whatever was met: a context that is being torn down throws anything, NullPointerExceptions first
-    if said == "stopped":
+    # Whatever was met: a context that is being torn down throws anything, NullPointerExceptions first.
+    status = spark_status()
+    if status == "stopped":
         return 0.0
-    if said == "leaving" or _LEAVING.search(text) or any(isinstance(item, Py4JNetworkError) for item in _chain(cause)):
+    is_cut_off = any(isinstance(error, Py4JNetworkError) for error in _chain(cause))
+    if status == "leaving" or _LEAVING.search(text) or is_cut_off:
         return _PATIENCE_S  # shutdown hooks take their time
     return _SOON_S if is_lost(cause) or is_memory(cause) else 0.0
 
 
-def fate() -> Fate:
-    """What becomes of the context of this process."""
+def spark_status() -> SparkStatus:
+    """The status of this process's Spark context; `lives` where there is none."""
     from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
     from pyspark import SparkContext  # noqa: PLC0415
 
@@ -123,7 +132,7 @@ def is_lost(cause: BaseException) -> bool:
     from py4j.protocol import Py4JNetworkError  # noqa: PLC0415  # pyspark is imported already
 
     return _LEAVING.search(_text(cause)) is not None or any(
-        isinstance(item, Py4JNetworkError | ConnectionError | EOFError) for item in _chain(cause)
+        isinstance(error, Py4JNetworkError | ConnectionError | EOFError) for error in _chain(cause)
     )
 
 
@@ -132,12 +141,19 @@ def is_memory(cause: BaseException) -> bool:
     return _MEMORY.search(_text(cause)) is not None
 
 
-def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> Death:
-    """What a JVM with that exit code and those last words died of; `killed`: the system was short of memory, and killed somebody."""
-    number = signalled(code)
-    found = _MEMORY.search(words)
-    if found or code == _MEMORY_EXIT:
-        return _short(found.group(1).strip() if found else "", memory, ours=ours)
+def of_exit_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> Death:
+    """The death of a JVM with an exit code and last words.
+
+    `memory`: its `spark.driver.memory`. `killed`: the system was short of memory meanwhile, and killed somebody.
+    """
+    number = signal_of(code)
+    error = _MEMORY.search(words)
+    if error or code == _MEMORY_EXIT:
+        return _of_memory(error.group(1).strip() if error else "", memory, ours=ours)
+    return _of_signal(number, memory, killed=killed, ours=ours) if number else _of_itself(code, words, ours=ours)
+
+
+def _of_signal(number: int, memory: str, *, killed: bool, ours: bool) -> Death:
     if number == signal.SIGKILL and killed:
         return Death(
             "the system was out of memory and killed the JVM that ran Spark (SIGKILL, by the kernel's OOM killer)",
@@ -153,46 +169,48 @@ def of_code(code: int, words: str, memory: str, *, killed: bool, ours: bool) -> 
             memory=False,
             ours=ours,
         )
-    if number:
-        name = signal.Signals(number).name
-        crashed = number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-        what = f"the JVM that ran Spark {'crashed' if crashed else 'was ended'} ({name})"
-        look = "look at hs_err_pid*.log in the current folder; " if crashed else ""
-        return Death(what, look + _again(ours=ours), memory=False, ours=ours)
+    name = signal.Signals(number).name
+    crashed = number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+    what = f"the JVM that ran Spark {'crashed' if crashed else 'was ended'} ({name})"
+    look = "look at hs_err_pid*.log in the current folder; " if crashed else ""
+    return Death(what, look + _again(ours=ours), memory=False, ours=ours)
+
+
+def _of_itself(code: int, words: str, *, ours: bool) -> Death:
     last = " | ".join(words.split(" | ")[-3:])
-    return Death(
-        f"the JVM that ran Spark ended by itself with exit code {code}" + (f": {last}" if last else ""),
-        _again(ours=ours),
-        memory=False,
-        ours=ours,
-    )
+    what = f"the JVM that ran Spark ended by itself with exit code {code}" + (f": {last}" if last else "")
+    return Death(what, _again(ours=ours), memory=False, ours=ours)
 
 
-def signalled(code: int) -> int:
-    """The signal that an exit code tells of; 0 where it tells of none."""
+def signal_of(code: int) -> int:
+    """The number of the signal that an exit code stands for; 0 where it stands for none."""
     number = -code if code < 0 else code - _SIGNALLED
     return number if number in set(signal.Signals) else 0
 
 
-def _short(kind: str, memory: str, *, ours: bool) -> Death:
-    told = f" ({kind})" if kind else ""
-    what = f"the JVM that ran Spark was out of memory{told}, and has ended"
+def _of_memory(kind: str, memory: str, *, ours: bool) -> Death:
+    """`kind`: what Java had no room for (`Java heap space`); empty where it is not known."""
+    shown = f" ({kind})" if kind else ""
+    what = f"the JVM that ran Spark was out of memory{shown}, and has ended"
     return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
 
 
-def stopped(words: str, memory: str, *, ours: bool) -> Death:
-    """Of a context that is stopped in a JVM that lives: Spark does so where one of its own threads meets what it cannot go on from."""
-    found = _MEMORY.search(words)
-    if found:
-        kind = f" ({found.group(1).strip()})" if found.group(1).strip() else ""
-        what = f"Spark was out of memory{kind}, and has stopped"
+def of_stopped_spark(words: str, memory: str, *, ours: bool) -> Death:
+    """The death of a context that is stopped in a JVM that lives: Spark stops it where one of its own threads cannot go on.
+
+    `words`: the JVM's last. `memory`: its `spark.driver.memory`.
+    """
+    error = _MEMORY.search(words)
+    if error:
+        kind = error.group(1).strip()
+        what = f"Spark was out of memory{f' ({kind})' if kind else ''}, and has stopped"
         return Death(what, f"give it more by {_setting('8g', ours=ours)}{_has(memory)}", memory=True, ours=ours)
     last = " | ".join(words.split(" | ")[-3:])
     what = "the Spark context was stopped amid its work" + (f"; it had said: {last}" if last else "")
     return Death(what, _again(ours=ours), memory=False, ours=ours)
 
 
-def _unknown() -> Death:
+def _of_silence() -> Death:
     return Death(
         "the JVM that ran Spark is gone: it was killed, or ended by itself",
         f"look at its log; where it was out of memory, give it more by {_setting('8g', ours=False)}; {_again(ours=False)}",
@@ -202,7 +220,7 @@ def _unknown() -> Death:
 
 
 def _setting(size: str, *, ours: bool) -> str:
-    """The setting of a JVM's memory, where it is said: `size` is an example."""
+    """The setting of a JVM's memory, and the place for it; `size` is an example."""
     if ours:
         return f"spark: {{conf: {{spark.driver.memory: {size}}}}} in conf/<env>.yml"
     return f"spark.driver.memory={size}, which the session is started with (spark-submit --driver-memory {size})"
@@ -219,12 +237,12 @@ def _again(*, ours: bool) -> str:
 
 
 def kills_by_the_system() -> int | None:
-    """How many processes the kernel has killed for want of memory, in this container or else on this machine; None where it does not say."""
+    """The number of processes that the kernel has killed for want of memory, in this container or else on this machine; None where it does not say."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().splitlines()[-1].rpartition("::")[2]
         events = Path("/sys/fs/cgroup", group.lstrip("/"), "memory.events")
-        told = events if events.exists() else Path("/proc/vmstat")
-        counts = dict(line.split() for line in told.read_text(encoding="ascii").splitlines())
+        file = events if events.exists() else Path("/proc/vmstat")
+        counts = dict(line.split() for line in file.read_text(encoding="ascii").splitlines())
     except (OSError, ValueError, IndexError):  # another system than Linux
         return None
     return int(counts["oom_kill"]) if "oom_kill" in counts else None
@@ -237,10 +255,10 @@ def _client() -> Any:
 
 
 def _text(cause: BaseException) -> str:
-    return "\n".join(_said(item) for item in _chain(cause))
+    return "\n".join(map(_text_of, _chain(cause)))
 
 
-def _said(cause: BaseException) -> str:
+def _text_of(cause: BaseException) -> str:
     """An exception's text; of an exception of a JVM that is gone only its class, since py4j asks the JVM for the text."""
     from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a JVM, so it is imported already
 
@@ -251,12 +269,13 @@ def _said(cause: BaseException) -> str:
 
 
 def _chain(cause: BaseException) -> Iterator[BaseException]:
+    """An exception and those that it came of, each once."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [cause]
     while waiting:
-        item = waiting.pop()
-        if item is None or item in seen:
+        error = waiting.pop()
+        if error is None or error in seen:
             continue
-        seen.append(item)
-        yield item
-        waiting += [item.__cause__, item.__context__]
+        seen.append(error)
+        yield error
+        waiting += [error.__cause__, error.__context__]

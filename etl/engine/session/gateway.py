@@ -1,4 +1,4 @@
-"""A driver JVM of ours: started with what it says kept from the terminal, and ended so that nothing of it is left."""
+"""A driver JVM of ours: started with its output kept from the terminal, and ended so that nothing of it is left."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 from etl.engine.session.death import (
     Death,
-    ended,
-    fate,
+    exit_code,
     is_lost,
     is_memory,
     kills_by_the_system,
-    of_code,
-    of_theirs,
-    signalled,
-    stopped,
+    of_exit_code,
+    of_external,
+    of_stopped_spark,
+    signal_of,
+    spark_status,
 )
 from etl.errors import EnvironmentProblem
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _END_S = 60.0
-_CLEARING_S, _LOOK_S = 2.0, 0.02
+_CLEARING_S, _POLL_S = 2.0, 0.02
 _SHOWN_LINES = 5
 # Spark starts a first, small JVM only to put together the command line of the driver's.
 _LAUNCHING = {"SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
@@ -63,9 +63,9 @@ def end_starting() -> None:
     for process, thread in tuple(_STARTING.values()):
         _kill(process)
         waiting = waiting or thread != threading.get_ident()
-    ended = time.monotonic() + _CLEARING_S
-    while waiting and _STARTING and time.monotonic() < ended:
-        time.sleep(_LOOK_S)
+    deadline = time.monotonic() + _CLEARING_S
+    while waiting and _STARTING and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def is_waited_for() -> bool:
@@ -81,43 +81,50 @@ def any_live() -> bool:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(
-            _CLEARING_S
-        )  # without a limit it would take a lock, which the thread that a signal interrupted may have
+        # Without a limit it would take a lock, which the thread that a signal interrupted may have.
+        process.wait(_CLEARING_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A JVM that this process started, and what it has said on its standard output and error."""
+    """A JVM that this process started.
+
+    Attributes:
+        output: what it writes to its standard output and error.
+        memory: its `spark.driver.memory`.
+        kills: how many processes the system had killed for want of memory before it was started; None where that is not known.
+    """
 
     process: subprocess.Popen[bytes]
-    said: IO[bytes]
-    memory: str = ""  # its spark.driver.memory
-    kills: int | None = None  # of the system, for want of memory, before it was started
+    output: IO[bytes]
+    memory: str = ""
+    kills: int | None = None
 
     def last_words(self, *, lines: int = _SHOWN_LINES) -> str:
-        """The last lines that the JVM wrote, in one line; what a JVM that died has to say for itself."""
-        return _words(self.said, lines)
+        """The last lines that the JVM wrote, in one line."""
+        return _last_lines(self.output, lines)
 
-    def was_short(self) -> bool:
+    def _system_was_short(self) -> bool:
         """Whether the system has killed a process for want of memory since the JVM was started."""
         now = kills_by_the_system()
         return now is not None and self.kills is not None and now > self.kills
 
     def death(self, cause: BaseException | None = None) -> Death | None:
-        """How the JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
-        code, words = ended(self.process, cause), self.last_words(lines=200)
+        """The JVM's death; None where it lives. `cause`: what was met, by which it may be about to die."""
+        code, words = exit_code(self.process, cause), self.last_words(lines=200)
         if code is not None:
-            return of_code(code, words, self.memory, killed=self.was_short(), ours=True)
-        return stopped(words, self.memory, ours=True) if cause is not None and fate() == "stopped" else None
+            return of_exit_code(code, words, self.memory, killed=self._system_was_short(), ours=True)
+        is_stopped = cause is not None and spark_status() == "stopped"
+        return of_stopped_spark(words, self.memory, ours=True) if is_stopped else None
 
     def death_at_start(self) -> Death | None:
-        """What the JVM died of before it could be asked anything; None where it ended by itself, and its last words say why."""
+        """The JVM's death before it answered anything; None where it ended by itself, and its last words say why."""
         code = self.process.poll()
         if code is None:
             return None
-        death = of_code(code, self.last_words(lines=200), self.memory, killed=self.was_short(), ours=True)
-        return death if death.memory or signalled(code) else None
+        words = self.last_words(lines=200)
+        death = of_exit_code(code, words, self.memory, killed=self._system_was_short(), ours=True)
+        return death if death.memory or signal_of(code) else None
 
     def end(self) -> int:
         """Close the JVM's standard input, which is its sign to go, and wait for it; its exit code."""
@@ -150,19 +157,19 @@ def launched() -> list[Gateway]:
 
 
 def death_behind(cause: BaseException) -> Death | None:
-    """The death that an exception comes of, of whichever JVM it was that this process works with; None where that lives."""
+    """The death of the JVM, ours or external, that an exception comes of; None where it lives."""
     if "pyspark" not in sys.modules:
         return None
-    if not is_lost(cause) and not is_memory(cause) and fate() == "lives":
+    if not is_lost(cause) and not is_memory(cause) and spark_status() == "lives":
         return None
     ours = launched()
     if not ours:
-        return of_theirs(cause)
+        return of_external(cause)
     return next(filter(None, (gateway.death(cause) for gateway in reversed(ours))), None)
 
 
 def forget(session: SparkSession) -> None:
-    """Let pyspark know no more of a session whose JVM died; it would ask that JVM first."""
+    """Make pyspark forget a session whose JVM died; its own `stop` would ask that JVM first."""
     from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark.sql import SparkSession, SQLContext  # noqa: PLC0415
 
@@ -178,43 +185,52 @@ def forget(session: SparkSession) -> None:
 
 
 def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
-    """Start a JVM and a session in it; EnvironmentProblem with the JVM's last words where that fails.
+    """Start a JVM and a session in it. Raises EnvironmentProblem with the JVM's last words where that fails.
 
     The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
     """
-    with _known_from_the_start():
-        return _launch(conf, secret)
+    with _tracked_while_starting():
+        client, gateway = _start(conf, secret)
+        return _open(client, gateway, conf), gateway
 
 
-def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
-    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
-    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+def _start(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[Any, Gateway]:
+    """Start a JVM; pyspark's client of it, and the gateway."""
+    from pyspark import SparkConf  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
-    from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    kills = kills_by_the_system()
-    said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
-    settings = SparkConf(loadDefaults=False).setAll(list(conf.items()))
-    open_ones = [(name, value) for name, value in conf.items() if name not in secret]
-    on_command_line = SparkConf(loadDefaults=False).setAll(open_ones)
+    kills, memory = kills_by_the_system(), conf.get("spark.driver.memory", "")
+    output = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
+    on_command_line = SparkConf(loadDefaults=False).setAll(
+        [(name, value) for name, value in conf.items() if name not in secret]
+    )
     try:
         with _environment(_LAUNCHING):
-            client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark's own
+            client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
-        for process in [known for known, thread in _STARTING.values() if thread == threading.get_ident()]:
-            death = Gateway(process, said, conf.get("spark.driver.memory", ""), kills).death_at_start()
+        for process in [process for process, thread in _STARTING.values() if thread == threading.get_ident()]:
+            death = Gateway(process, output, memory, kills).death_at_start()
             if death is not None:
                 raise death.error() from cause
-        raise _failed(_words(said) or str(cause)) from cause
-    gateway = Gateway(client.proc, said, conf.get("spark.driver.memory", ""), kills)
+        raise _failed(_last_lines(output) or str(cause)) from cause
+    gateway = Gateway(client.proc, output, memory, kills)
     _LAUNCHED.append(gateway)
     _LIVE[client.proc.pid] = client.proc
+    return client, gateway
+
+
+def _open(client: Any, gateway: Gateway, conf: Mapping[str, str]) -> SparkSession:
+    """Open a session in a JVM that was started; the JVM is ended where that fails."""
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
     try:
         shield(client.jvm, _SHIELDED)
         with _own_interrupts():
-            SparkContext(conf=settings, gateway=client)
-        return SparkSession.builder.getOrCreate(), gateway
+            SparkContext(conf=SparkConf(loadDefaults=False).setAll(list(conf.items())), gateway=client)
+        return SparkSession.builder.getOrCreate()
     except Py4JJavaError as cause:
         words = str(cause.java_exception.toString()).splitlines()[0]  # asked of the JVM, so before it goes
         gateway.end()
@@ -228,36 +244,36 @@ def _launch(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[SparkSessio
 
 
 def shield(jvm: Any, names: Sequence[str]) -> None:
-    """Have a JVM ignore these signals, from now on."""
+    """Have a JVM ignore signals from now on; `names` without `SIG`."""
     ignored = jvm.sun.misc.SignalHandler.SIG_IGN
     for name in names:
         jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), ignored)
 
 
 @contextlib.contextmanager
-def _known_from_the_start() -> Iterator[None]:
-    """Know of a JVM, and end it where it is not wanted any more, before it is ready: pyspark tells of the process only once it answers."""
+def _tracked_while_starting() -> Iterator[None]:
+    """Keep the JVM that the body starts in `_STARTING`, and kill it where the body raises: pyspark shows the process only once it answers."""
     from pyspark import java_gateway  # noqa: PLC0415  # a command without Spark never comes here
 
-    here, seen = threading.get_ident(), []
+    thread, started = threading.get_ident(), []
 
-    class Known(subprocess.Popen[bytes]):
-        def __init__(self, *given: Any, **more: Any) -> None:
-            super().__init__(*given, **more)
-            _STARTING[self.pid] = (self, here)
-            seen.append(self)
+    class Tracked(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            _STARTING[self.pid] = (self, thread)
+            started.append(self)
 
     module: Any = java_gateway
-    before, module.Popen = module.Popen, Known
+    before, module.Popen = module.Popen, Tracked
     try:
         yield
     except BaseException:
-        for process in seen:
+        for process in started:
             _kill(process)
         raise
     finally:
         module.Popen = before
-        for process in seen:
+        for process in started:
             del _STARTING[process.pid]
 
 
@@ -285,9 +301,9 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _words(said: IO[bytes], shown: int = _SHOWN_LINES) -> str:
-    said.seek(0)
-    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+def _last_lines(output: IO[bytes], shown: int = _SHOWN_LINES) -> str:
+    output.seek(0)
+    lines = [line.strip() for line in output.read().decode(errors="replace").splitlines() if line.strip()]
     return " | ".join(lines[-shown:])
 
 

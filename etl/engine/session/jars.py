@@ -66,7 +66,7 @@ FILES = Path(__file__).parents[1] / "jvm" / "twilight-files.jar"
 
 
 def class_path(java: str) -> tuple[Path, ...]:
-    """What a session of ours has before Spark's own jars, and what a class-data archive is made of; raises as `jars` does."""
+    """The jars that a session of ours has before Spark's own, and that a class-data archive is made of; raises as `jars` does."""
     return (*jars(java), readers())
 
 
@@ -86,7 +86,7 @@ def readers() -> Path:
 
 
 def cache_root() -> Path:
-    """Where everything that can be made again is kept: $TWILIGHT_CACHE, or twilight-etl in the user's cache folder."""
+    """The folder of everything that can be made again: $TWILIGHT_CACHE, or twilight-etl in the user's cache folder."""
     named = os.environ.get("TWILIGHT_CACHE")
     if named:
         return Path(named).absolute()
@@ -94,7 +94,10 @@ def cache_root() -> Path:
 
 
 def jars(java: str) -> tuple[Path, ...]:
-    """The jars' places in the cache, fetched where they are missing or not what they should be."""
+    """The jars' places in the cache, fetched where they are missing or not what they should be.
+
+    Raises EnvironmentProblem where they cannot be fetched, or the cache cannot be written.
+    """
     root = cache_root() / "jars"
     if any(not _known_good(root / jar.file) for jar in JARS):
         _fetch(root, java)
@@ -128,16 +131,16 @@ def _fetch(root: Path, java: str) -> None:
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=root.parent) as draft:
             _run_ivy(Path(draft), java)
             for jar in JARS:
-                found = Path(draft, jar.file)
-                if not found.exists() or _digest(found) != jar.sha256:
+                fetched = Path(draft, jar.file)
+                if not fetched.exists() or _digest(fetched) != jar.sha256:
                     raise EnvironmentProblem(
                         f"the jar {jar.group}:{jar.name}:{jar.version} that was fetched is not the published one",
                         hint="look at the mirror or proxy that Apache Ivy uses; nothing was installed",
                     )
             for jar in JARS:
-                found, kept = Path(draft, jar.file), root / jar.file
-                status = found.stat()
-                found.replace(kept)
+                fetched, kept = Path(draft, jar.file), root / jar.file
+                status = fetched.stat()
+                fetched.replace(kept)
                 note = Path(draft, "note")
                 note.write_text(f"{status.st_size} {status.st_mtime_ns}", encoding="ascii")
                 note.replace(kept.with_suffix(".verified"))
@@ -150,13 +153,13 @@ def _run_ivy(draft: Path, java: str) -> None:
     import pyspark  # noqa: PLC0415  # only to find its jars
 
     ivy = next(Path(pyspark.__file__).parent.glob("jars/ivy-*.jar"))
-    wanted = "".join(
+    dependencies = "".join(
         f'<dependency org="{jar.group}" name="{jar.name}" rev="{jar.version}" transitive="false"/>' for jar in JARS
     )
     module = draft / "ivy.xml"
     module.write_text(
         '<ivy-module version="2.0"><info organisation="etl" module="jars"/>'
-        f'<dependencies defaultconf="default">{wanted}</dependencies></ivy-module>',
+        f'<dependencies defaultconf="default">{dependencies}</dependencies></ivy-module>',
         encoding="utf-8",
     )
     settings = os.environ.get("TWILIGHT_IVY_SETTINGS")

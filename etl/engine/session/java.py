@@ -49,12 +49,12 @@ def find_java() -> Java:
 def _version(program: str) -> str:
     release = Path(program).resolve().parent.parent / "release"
     try:
-        found = re.search(r'JAVA_VERSION="([^"]+)"', release.read_text(encoding="utf-8"))
+        version = re.search(r'JAVA_VERSION="([^"]+)"', release.read_text(encoding="utf-8"))
     except OSError:
-        found = None
-    if found is None:  # not every runtime has the file; asking it takes a tenth of a second
+        version = None
+    if version is None:  # not every runtime has the file; asking it takes a tenth of a second
         done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603  # the user's Java
-        found = re.search(r'version "([^"]+)"', done.stderr + done.stdout)
-    if found is None:
+        version = re.search(r'version "([^"]+)"', done.stderr + done.stdout)
+    if version is None:
         raise EnvironmentProblem(f"{program} does not say which Java it is", hint="install a Java 17 or 21 runtime")
-    return found.group(1)
+    return version.group(1)

@@ -16,7 +16,7 @@ from etl.config.checks.pinned_settings import DELTA, LOG_STORE, PINNED, TIMEZONE
 __all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned.py: also what `validate` refuses
 
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
-"""Which settings, and which options of readers, Spark's UI and event log show as stars: by their names."""
+"""The patterns of settings, and of options of readers, that Spark's UI and event log show as stars."""
 
 READER = "twilight.files.JsonFiles"
 """One of our readers of files: a session that has it has all of them."""
@@ -28,10 +28,10 @@ CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 
 
-def hidden(names: Sequence[str], known: str) -> str:
+def hidden(names: Sequence[str], before: str) -> str:
     """The pattern of names to hide: those that always are, those given, and what was hidden before."""
     always = "(?i)url|secret|passw(?:or)?d|passphrase|token|credential|access[.]?key|private[.]?key"
-    return "|".join(dict.fromkeys([always, *(re.escape(name) for name in names), *([known] if known else [])]))
+    return "|".join(dict.fromkeys([always, *(re.escape(name) for name in names), *([before] if before else [])]))
 
 
 def local(scratch: str, *, short: bool) -> dict[str, str]:

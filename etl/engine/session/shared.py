@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """Opens the session at the first call, and closes it if it was opened and is ours."""
+    """The session that the flows of a run share: opened when the first of them asks, closed if it was opened and is ours.
+
+    Attributes:
+        turn: held by a flow that is tried again after the JVM was out of memory: with no other such flow beside it.
+    """
 
     def __init__(
         self,
@@ -27,22 +31,16 @@ class Sessions:
         settings: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """`settings`: what each flow's own session is set to beside what is pinned."""
-        self._spec, self._storage, self._app_name, self._short, self._settings = (
-            spec,
-            storage,
-            app_name,
-            short,
-            settings,
-        )
+        self._spec, self._storage, self._app_name = spec, storage, app_name
+        self._short, self._settings = short, settings
         self._lock = threading.Lock()
         self.turn = threading.Lock()
-        """Held by a flow that is tried again after the JVM was out of memory: with no other such flow beside it."""
         self._handle: SessionHandle | None = None
 
     def get(self, *, stop: threading.Event | None = None) -> SessionHandle:
         """The session, in a new JVM where that of one of ours died meanwhile.
 
-        EnvironmentProblem where it cannot be had, or would only be started now although `stop` is set.
+        Raises EnvironmentProblem where it cannot be had, or would only be started now although `stop` is set.
         """
         with self._lock:
             if self._handle is not None and self._handle.owned and self._handle.death() is not None:
@@ -68,16 +66,16 @@ class Sessions:
 
         return is_running()
 
-    def give_back(self) -> bool:
-        """Let go of a session that is not ours, and say whether there was one; `get` finds it, or the one that took its place."""
+    def leave_external(self) -> bool:
+        """Leave a session that is not ours, and say whether there was one; `get` then takes it, or the one in its place, again."""
         with self._lock:
-            borrowed = self._handle is not None and not self._handle.owned
-            if borrowed:
+            is_external = self._handle is not None and not self._handle.owned
+            if is_external:
                 self._end()
-            return borrowed
+            return is_external
 
     def bury(self, handle: SessionHandle, cause: BaseException) -> Death | None:
-        """How the JVM died in which a flow met `cause`, and None where it lives; `get` then gives a session in a new one, where it was ours."""
+        """The death of the JVM in which a flow met `cause`, None where it lives; `get` then gives a session in a new one, where it was ours."""
         death = handle.death(cause)
         if death is not None:
             with self._lock:
@@ -86,7 +84,7 @@ class Sessions:
         return death
 
     def close(self) -> None:
-        """End what was started."""
+        """End the session where it is ours, and leave it where it is not; nothing where none was opened."""
         with self._lock:
             self._end()
 

@@ -1,7 +1,4 @@
-"""The Spark session: the user's own, used as it is, or one of ours with a profile for one machine.
-
-The only rooms that touch the JVM are this one and its neighbours `session_*`.
-"""
+"""The Spark session: an external one, used as it is, or one of ours with a profile for one machine."""
 
 from __future__ import annotations
 
@@ -15,8 +12,16 @@ from typing import TYPE_CHECKING
 from etl.config.object_uris import is_object
 from etl.config.spec import SparkSpec
 from etl.engine.session import class_data, death, process_state, profile
-from etl.engine.session.jars import JARS, LOG_STORE, class_path, readers
+from etl.engine.session.jars import LOG_STORE, class_path
 from etl.engine.session.java import find_java
+from etl.engine.session.requirements import (
+    must_be_ours,
+    must_keep_commits_apart,
+    must_know_delta,
+    must_live,
+    must_reach_objects,
+    teach_files,
+)
 from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import EnvironmentProblem
 
@@ -32,12 +37,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SessionHandle:
-    """A session to work in, and whether it is ours to end."""
+    """A session to work in.
+
+    Attributes:
+        owned: whether it is ours to end; else it is an external one.
+        local: whether its driver and its executors are one process on this machine.
+        settings: what each flow's own session is set to beside what is pinned.
+    """
 
     spark: SparkSession
     owned: bool
     local: bool
-    settings: tuple[tuple[str, str], ...] = ()  # of each flow's own session
+    settings: tuple[tuple[str, str], ...] = ()
     _gateway: Gateway | None = None
     _scratch: Path | None = None
 
@@ -50,7 +61,7 @@ class SessionHandle:
         without which nothing is committed to an object store.
         """
         if not self.owned:
-            _teach_files(self.spark)
+            teach_files(self.spark)
         session = self.spark.newSession()
         for name, value in (*self.settings, *profile.PINNED.items()):
             session.conf.set(name, value)
@@ -60,8 +71,8 @@ class SessionHandle:
         if under is not None and is_object(under[0]):
             session.conf.set(profile.GUARD_LOCK, under[0])
             session.conf.set(profile.GUARD_RUN, under[1])
-        known = session.conf.get(profile.HIDDEN_OPTIONS, "") or ""
-        session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, known))
+        before = session.conf.get(profile.HIDDEN_OPTIONS, "") or ""
+        session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, before))
         return session
 
     def jvm_pid(self) -> int:
@@ -69,17 +80,17 @@ class SessionHandle:
         return int(self.spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
 
     def last_words(self) -> str:
-        """What the JVM wrote last, where it is ours; empty otherwise."""
+        """The last lines that the JVM wrote, in one line; empty where it is not ours."""
         return self._gateway.last_words() if self._gateway is not None else ""
 
     def death(self, cause: BaseException | None = None) -> Death | None:
-        """How the session's JVM died; None where it lives. `cause`: what was met, by which it may be about to."""
-        return death.of_theirs(cause) if self._gateway is None else self._gateway.death(cause)
+        """The death of the session's JVM; None where it lives. `cause`: what was met, by which it may be about to die."""
+        return death.of_external(cause) if self._gateway is None else self._gateway.death(cause)
 
     def close(self) -> None:
-        """End the session if it is ours, and wait until its JVM is gone; a user's session is left as it is."""
+        """End the session if it is ours, and wait until its JVM is gone; an external one stays as it is."""
         if self._gateway is None:
-            process_state.give_back(guest=True)
+            process_state.leave(external=True)
             return
         from etl.engine.session.gateway import forget  # noqa: PLC0415  # it was launched, so pyspark is imported already
 
@@ -91,7 +102,7 @@ class SessionHandle:
                 forget(self.spark)
         finally:
             self._gateway.end()
-            process_state.give_back(guest=False, died=died)
+            process_state.leave(external=False, died=died)
             if self._scratch is not None:
                 remove(self._scratch)
 
@@ -103,39 +114,41 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
     user's session are missing.
     """
     stored = profile.LOG_STORE if is_object(storage) else {}
-    found = _running() or _submitted(spec, app_name, stored)
-    if found is not None:
-        _must_live()
-        _must_know_delta(found)
-        _teach_files(found)
+    session = _running() or _submitted(spec, app_name, stored)
+    if session is not None:
+        must_live()
+        must_know_delta(session)
+        teach_files(session)
         if stored:
-            _must_keep_commits_apart(found)
-            _must_reach_objects(found)
-        process_state.borrow(guest=True)
-        return SessionHandle(found, owned=False, local=False)
+            must_keep_commits_apart(session)
+            must_reach_objects(session)
+        process_state.enter(external=True)
+        return SessionHandle(session, owned=False, local=False)
     for setting, ours in stored.items():
-        _must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
-    java = find_java()
+        must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     if not _is_local(spec):
-        own_jars = dict(spec.conf).get("spark.jars", "")
-        conf = {
-            **profile.DELTA,
-            **stored,
-            **dict(spec.conf),
-            "spark.jars": ",".join(
-                filter(None, [*map(str, class_path(java.program)), *([str(LOG_STORE)] if stored else []), own_jars])
-            ),
-            "spark.master": str(spec.master),
-            "spark.app.name": app_name,
-            **_hiding(spec),
-        }
-        session, gateway = _launch(conf, spec.secret)
-        return _reaching(SessionHandle(session, owned=True, local=False, _gateway=gateway), stored)
+        return _reaching(_open_on_cluster(spec, app_name, stored), stored)
     archive = _archive()
     handle = _reaching(_open_local(spec, app_name, archive.use(), short=short, stored=stored), stored)
     if not archive.path.exists():
         atexit.register(class_data.prepare_behind, archive)  # when this process needs the processors no more
     return handle
+
+
+def _open_on_cluster(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> SessionHandle:
+    user = dict(spec.conf)
+    own_jars = [*map(str, class_path(find_java().program)), *([str(LOG_STORE)] if stored else [])]
+    conf = {
+        **profile.DELTA,
+        **stored,
+        **user,
+        "spark.jars": ",".join(filter(None, [*own_jars, user.get("spark.jars", "")])),
+        "spark.master": str(spec.master),
+        "spark.app.name": app_name,
+        **_hiding(spec),
+    }
+    session, gateway = _launch(conf, spec.secret)
+    return SessionHandle(session, owned=True, local=False, _gateway=gateway)
 
 
 def train(work: Callable[[SparkSession], None]) -> None:
@@ -194,17 +207,17 @@ def _open_local(
 
 
 def _hiding(spec: SparkSpec) -> dict[str, str]:
-    """What keeps the values of settings that hold secrets out of Spark's UI and event log."""
-    given = dict(spec.conf).get(profile.HIDDEN_SETTINGS, "")
-    return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, given)}
+    """The setting that keeps the values of settings that hold secrets out of Spark's UI and event log."""
+    pattern = dict(spec.conf).get(profile.HIDDEN_SETTINGS, "")
+    return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, pattern)}
 
 
 def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
     from etl.engine.session.gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
-    found = launch(conf, secret=secret)
-    process_state.borrow(guest=False)
-    return found
+    launched = launch(conf, secret=secret)
+    process_state.enter(external=False)
+    return launched
 
 
 def is_running() -> bool:
@@ -243,87 +256,12 @@ def _submitted(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) -> Spa
     return builder.getOrCreate()
 
 
-def _must_live() -> None:
-    if death.of_theirs() is not None:
-        raise EnvironmentProblem(
-            "the Spark session of this process has no JVM any more: it was killed, or ended by itself",
-            hint="restart the process, or the notebook's kernel; pyspark starts no second JVM beside a dead one",
-        )
-
-
-def _must_know_delta(session: SparkSession) -> None:
-    packages = f"--packages {JARS[0].group}:{JARS[0].name}:{JARS[0].version}"
-    wanted = [f"--conf {name}={value}" for name, value in profile.DELTA.items()]
-    hint = f"start it with {packages} {' '.join(wanted)}; a running session cannot learn it"
-    missing = [
-        f"{name} is not {value}"
-        for name, value in profile.DELTA.items()
-        if value not in (session.conf.get(name, "") or "")
-    ]
-    if missing:
-        raise EnvironmentProblem(f"the running Spark session does not know Delta: {', '.join(missing)}", hint=hint)
-    if not _has_class(session, profile.DELTA["spark.sql.extensions"]):
-        raise EnvironmentProblem("the running Spark session has no Delta jars on its class path", hint=hint)
-
-
-def _teach_files(session: SparkSession) -> None:
-    """Have this thread find our readers of files in a session that was started without them; Spark sends them to its executors, too."""
-    if _has_class(session, profile.READER):
-        return
-    loader = session._jsparkSession.sharedState().jarClassLoader()  # noqa: SLF001  # Spark gives it to the thread alone that adds a jar
-    jar = readers()
-    if jar.as_uri() not in {url.toString() for url in loader.getURLs()}:
-        session.sql(f"ADD JAR '{jar.as_uri()}'")
-    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-    threads.currentThread().setContextClassLoader(loader)
-    if not _has_class(session, profile.READER):
-        raise EnvironmentProblem(
-            "the running Spark session does not know Twilight's readers of files", hint=f"start it with --jars {jar}"
-        )
-
-
-def _must_keep_commits_apart(session: SparkSession) -> None:
-    """Of what writes Delta's logs in object stores: that of two commits of one version it takes one, and none of a run without its lock."""
-    ((setting, ours),) = profile.LOG_STORE.items()
-    hint = f"start it with --jars {LOG_STORE} --conf {setting}={ours}; a running session cannot learn it"
-    _must_be_ours(session.sparkContext.getConf().get(setting, "") or "", hint)
-    if not _has_class(session, ours):
-        raise EnvironmentProblem(f"the running Spark session has no class {ours} on its class path", hint=hint)
-
-
-def _must_be_ours(log_store: str, hint: str) -> None:
-    if log_store not in profile.LOG_STORE.values():
-        told = log_store or "what Delta has by default"
-        raise EnvironmentProblem(f"commits to s3a by {told} would not be kept apart from another machine's", hint=hint)
-
-
 def _reaching(handle: SessionHandle, stored: Mapping[str, str]) -> SessionHandle:
     """The session, ended where it is to work in an object store and cannot."""
     if stored:
         try:
-            _must_reach_objects(handle.spark)
+            must_reach_objects(handle.spark)
         except BaseException:
             handle.close()
             raise
     return handle
-
-
-def _must_reach_objects(session: SparkSession) -> None:
-    """EnvironmentProblem where the session lacks Hadoop's access to S3: it would be tried again and again, in vain."""
-    if not _has_class(session, "org.apache.hadoop.fs.s3a.S3AFileSystem"):
-        version = session._jvm.org.apache.hadoop.util.VersionInfo.getVersion()  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-        raise EnvironmentProblem(
-            "storage is in s3a, and the Spark session has no Hadoop S3A on its class path",
-            hint=f"say spark.jars.packages: org.apache.hadoop:hadoop-aws:{version} under spark.conf in conf/",
-        )
-
-
-def _has_class(session: SparkSession, name: str) -> bool:
-    from py4j.protocol import Py4JJavaError  # noqa: PLC0415  # pyspark is imported already
-
-    threads = session._jvm.java.lang.Thread  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped
-    try:
-        threads.currentThread().getContextClassLoader().loadClass(name)
-    except Py4JJavaError:
-        return False
-    return True

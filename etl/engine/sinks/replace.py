@@ -1,4 +1,4 @@
-"""`replace`: the touched groups, whole; epoch 0 replaces everything."""
+"""`replace`: the affected groups, whole; epoch 0 replaces everything."""
 
 from __future__ import annotations
 

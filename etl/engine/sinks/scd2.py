@@ -13,14 +13,15 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
-from etl.engine.commits.create import create
+from etl.engine.commits.commit import committed_epoch, stamped
+from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.replacement import replace_groups
 from etl.engine.frames.identifiers import VERSION_COLUMNS, assigned, columns, listed, quoted, table
-from etl.engine.frames.latest import winners, zeros_apart
+from etl.engine.frames.latest import latest_per_key, zeros_apart
+from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups
 from etl.engine.session.views import name_frame
-from etl.engine.sinks.merge import refuse_unknown_columns
+from etl.engine.sinks.columns import refuse_unknown_columns
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
     refuse_unknown_columns(job, rows)
     _refuse_added(job, rows)
     sink = job.flow.sink
-    return _Histories(job, session, winners(rows, sink, (*sink.keys, sink.sequence_by[0])).persist(), replaces, stamp)
+    return _Histories(
+        job, session, latest_per_key(rows, sink, (*sink.keys, sink.sequence_by[0])).persist(), replaces, stamp
+    )
 
 
 class _Histories:
-    """The versions of the keys that an epoch's observations are of."""
+    """The commits of an epoch: its observations, and the versions that they make of their keys."""
 
     def __init__(
         self, job: Job, session: SparkSession, observations: DataFrame, replaces: Replaces, stamp: Provenance
@@ -64,13 +67,15 @@ class _Histories:
         if not job.reads_inputs_whole and isinstance(replaces, Groups):
             replace_groups(session, job.paths.state, self._observations, replaces, self._stamp.for_side_tables)
         elif not job.reads_inputs_whole:
-            _remember(job, session, self._observations, replaces, self._stamp)
+            _write_state(job, session, self._observations, replaces, self._stamp)
         every = self._observations
-        if replaces != "all" and not isinstance(replaces, Groups):  # else every observation of the touched keys is here
-            touched = every.select(*columns(keys)).distinct().persist()
-            self._kept.append(touched)
-            every = _remembered(job, session, touched).select(*columns(every.columns))
-            self._replaces = Groups(touched, keys)
+        # Where all or whole keys are replaced, every observation of the affected keys is here.
+        if replaces != "all" and not isinstance(replaces, Groups):
+            affected = every.select(*columns(keys)).distinct().persist()
+            self._kept.append(affected)
+            observed = session.read.format("delta").load(job.paths.state)
+            every = rows_with(observed, columns(keys), affected).select(*columns(every.columns))
+            self._replaces = Groups(affected, keys)
         self._versions = history(every, job.flow.sink)
 
     def commit_target(self) -> int:
@@ -88,7 +93,11 @@ class _Histories:
 
 
 def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
-    """The versions that `observations` tell of: one a key wherever a tracked column changes, ended where `delete_when` holds."""
+    """The versions in `observations`: one a key wherever a tracked column changes, ended where `delete_when` holds.
+
+    `observations` have the transform's columns; the versions those less `except_columns`, `valid_from`, `valid_to` (exclusive, NULL: now)
+    and `is_current BOOLEAN`.
+    """
     since = sink.sequence_by[0]
     own = {name.lower() for name in (*sink.keys, *sink.sequence_by)}
     left_out = {name.lower() for name in sink.except_columns}
@@ -99,28 +108,20 @@ def history(observations: DataFrame, sink: SinkSpec) -> DataFrame:
     in_order = Window.partitionBy(*columns(sink.keys)).orderBy(*columns([since]))
     before = F.lag(F.struct(deleted.alias("deleted"), state.alias("state"))).over(in_order)
     lived = before.isNotNull() & ~before["deleted"]
-    marked = observations.withColumns(
-        {
-            _START: ~deleted & (~lived | ~before["state"].eqNullSafe(state)),
-            _END: deleted & lived,
-        }
-    )
-    turns = marked.filter(F.col(_START) | F.col(_END))
+    starts, ends = ~deleted & (~lived | ~before["state"].eqNullSafe(state)), deleted & lived
+    turns = observations.withColumns({_START: starts, _END: ends}).filter(F.col(_START) | F.col(_END))
     until = F.lead(columns([since])[0]).over(in_order)
     versions = turns.withColumns({"valid_from": columns([since])[0], "valid_to": until}).filter(F.col(_START))
     return versions.withColumn("is_current", F.col("valid_to").isNull()).select(*columns(stored), *VERSION_COLUMNS)
 
 
-def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
-    known = committed_epoch(job.paths.state, stamp)
-    if known is not None and known >= stamp.epoch:
+def _write_state(job: Job, session: SparkSession, new: DataFrame, replaces: Replaces, stamp: Provenance) -> None:
+    """Commit the observations `new` to state; of two for one key and time the greater stays."""
+    committed = committed_epoch(job.paths.state, stamp)
+    if committed is not None and committed >= stamp.epoch:
         return  # an attempt that died before the target came so far
     if replaces == "all":
-        writing = with_properties(
-            fenced(new, stamp.generation).write.format("delta").mode("overwrite"), mapping(job.flow)
-        ).option("overwriteSchema", "true")
-        with stamped(session, stamp):
-            writing.save(job.paths.state)
+        replace_side_table(job, session, job.paths.state, new, stamp)
         return
     sink = job.flow.sink
     name_frame(new, _NEW)
@@ -137,17 +138,8 @@ def _remember(job: Job, session: SparkSession, new: DataFrame, replaces: Replace
         ).collect()
 
 
-def _remembered(job: Job, session: SparkSession, touched: DataFrame) -> DataFrame:
-    """Every observation of the touched keys."""
-    keys = touched.select(*(column.alias(f"_etl_key_{i}") for i, column in enumerate(columns(job.flow.sink.keys))))
-    same = F.expr("true")
-    for i, column in enumerate(columns(job.flow.sink.keys)):
-        same = same & column.eqNullSafe(F.col(f"_etl_key_{i}"))
-    return session.read.format("delta").load(job.paths.state).join(F.broadcast(keys), same, "left_semi")
-
-
 def _refuse_added(job: Job, rows: DataFrame) -> None:
-    taken = [name for name in rows.columns if name.lower() in VERSION_COLUMNS]
-    if taken:
-        message = f"the transform of flow '{job.flow.name}' returns a column '{taken[0]}', which scd2 adds by itself"
+    reserved = [name for name in rows.columns if name.lower() in VERSION_COLUMNS]
+    if reserved:
+        message = f"the transform of flow '{job.flow.name}' returns a column '{reserved[0]}', which scd2 adds by itself"
         raise ConfigurationError([Diagnostic("E345", message, job.flow.sink.at, "rename it, or leave it out")])

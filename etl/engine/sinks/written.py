@@ -1,10 +1,10 @@
-"""How many rows of an epoch a sink wrote, told by the commit: for one whose process lived no longer than the commit."""
+"""The number of rows that a sink wrote in an epoch, from the commit: for one whose process lived no longer than the commit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.frames.latest import winners
+from etl.engine.frames.latest import latest_per_key
 from etl.engine.output import Groups
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from etl.engine.metadata.delta_log import Commit
     from etl.engine.output import Replaces
 
-_TOUCHED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+_CHANGED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
 
 
 def written_by(job: Job, rows: DataFrame, replaces: Replaces, commit: Commit) -> int | None:
-    """What the sink would have returned of `rows`, the good ones; None where that is all of them, or Delta keeps no metrics of commits."""
+    """The number that the sink would have returned for `rows`, the good ones; None where that is all of them, or Delta keeps no metrics."""
     if job.strategy in ("append", "overwrite", "replace"):
         return None
     if job.strategy == "scd2":  # its commit tells of versions, not of what they were made of
-        return winners(rows, job.flow.sink, (*job.flow.sink.keys, job.flow.sink.sequence_by[0])).count()
+        return latest_per_key(rows, job.flow.sink, (*job.flow.sink.keys, job.flow.sink.sequence_by[0])).count()
     if commit.operation != "MERGE":
-        told = commit.metrics.get("numOutputRows")
-        return None if told is None else int(told)
+        rows_written = commit.metrics.get("numOutputRows")
+        return None if rows_written is None else int(rows_written)
     # Groups are replaced by a MERGE that deletes what was there of them, and inserts the rows.
-    names = _TOUCHED[:1] if isinstance(replaces, Groups) else _TOUCHED
-    found = [commit.metrics[name] for name in names if name in commit.metrics]
-    return sum(map(int, found)) if found else None
+    names = _CHANGED[:1] if isinstance(replaces, Groups) else _CHANGED
+    counts = [int(commit.metrics[name]) for name in names if name in commit.metrics]
+    return sum(counts) if counts else None

@@ -1,4 +1,4 @@
-"""The session's catalog: where a table lies whose name is all that is known."""
+"""The places of tables that are named in the session's catalog."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 
 def located(spec: PipelineSpec, names: Collection[str], session: SparkSession) -> PipelineSpec:
-    """The spec with the places of those sources that are tables of the catalog; EnvironmentProblem where one is not there."""
+    """The spec with the places of those of the sources `names` that are tables of the catalog.
+
+    Raises EnvironmentProblem where the catalog has no such table, or it is no Delta table on a local file system.
+    """
     sources = tuple(
-        replace(item, path=_locate(item, session)) if item.table and item.name in names else item
-        for item in spec.sources
+        replace(source, path=_locate(source, session)) if source.table and source.name in names else source
+        for source in spec.sources
     )
     return replace(spec, sources=sources)
 
@@ -32,21 +35,21 @@ def _locate(source: SourceSpec, session: SparkSession) -> str:
     name = source.table or ""
     where = str(source.at)
     try:
-        found = session.sql(f"DESCRIBE DETAIL {quoted(name)}").first()
+        detail = session.sql(f"DESCRIBE DETAIL {quoted(name)}").first()
     except AnalysisException as cause:
         raise EnvironmentProblem(
             f"source '{source.name}': the session's catalog has no table '{name}'",
             where=where,
             hint="correct the name, or let spark.conf in conf/ name the catalog that knows it; or use format: delta with a path",
         ) from cause
-    if found is None or found["format"] != "delta" or not found["location"]:
-        kind = "a view" if found is None or not found["location"] else f"of format {found['format']}"
+    if detail is None or detail["format"] != "delta" or not detail["location"]:
+        kind = "a view" if detail is None or not detail["location"] else f"of format {detail['format']}"
         raise EnvironmentProblem(
             f"source '{source.name}': '{name}' is {kind}, not a Delta table",
             where=where,
             hint="read its files by path and format instead",
         )
-    place = decode(str(found["location"]))
+    place = decode(str(detail["location"]))
     if not place.startswith("/"):
         raise EnvironmentProblem(
             f"source '{source.name}': '{name}' lies at {place}; only local places are supported yet",

@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 _ALL = str(2**31 - 1)
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-"""What Delta's change feed adds to the columns of a table."""
+"""The columns that Delta's change feed adds to those of a table."""
 
 
 def _named(table: str) -> dict[str, Any]:
+    """The part of a position that names the table: its id, where that is known."""
     return {"table": table} if table else {}
 
 
 def _types(schema: str) -> list[tuple[str, Any]]:
-    """Names and types of a table's columns, without what else the log says of them."""
+    """The names and types of a table's columns, from its schema in the log."""
     return [(field["name"], field["type"]) for field in json.loads(schema)["fields"]] if schema else []
 
 
@@ -67,8 +68,8 @@ class DeltaSource:
         newest, since = self._newest(), int(read["version"])
         before, now = str(read.get("table", "")), self._table_id()
         if before and now and before != now:
-            told = f"the table was dropped or replaced, and made anew, since version {since} was read"
-            return Drift("rewritten", f"{told} (id {before[:8]}, now {now[:8]})", new=True)
+            reason = f"the table was dropped or replaced, and made anew, since version {since} was read"
+            return Drift("rewritten", f"{reason} (id {before[:8]}, now {now[:8]})", new=True)
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")
         kept = set(log_versions(self._path))
@@ -77,8 +78,8 @@ class DeltaSource:
             return Drift("rewritten", f"its log no longer tells of version {missing[0]}")
         moved = "within" in read
         if "within" in read and int(read["within"]) == since and not self._holds(since):
-            told = f"the files of version {since} were vacuumed before all of them were read"
-            return Drift("rewritten", told, new=True)
+            reason = f"the files of version {since} were vacuumed before all of them were read"
+            return Drift("rewritten", reason, new=True)
         streamed = self._spec.feed and epoch is not None  # pinned, it is computed from the whole table
         fed = not streamed or newest == since or self._has_feed(since)
         for version in range(since + 1, newest + 1):
@@ -99,7 +100,7 @@ class DeltaSource:
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
 
     def _goes_astray(self, read: Mapping[str, Any], log: SourceLog, epoch: int) -> bool:
-        """Whether Spark would go on from elsewhere than the target has come to: another driver on the checkpoint may have written its offsets."""
+        """Whether Spark would go on from another position than the target's: another driver on the checkpoint may have written its offsets."""
         try:
             if not log.has(epoch) or log.offset(epoch) is None:
                 return False
@@ -136,7 +137,7 @@ class DeltaSource:
         files = str(limit.files) if limited and limit.files is not None else _ALL
         return reader.option("maxFilesPerTrigger", files).load(self._path)
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
         return None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -184,23 +185,23 @@ class DeltaSource:
         versions = log_versions(self._path)
         for version in dict.fromkeys([*versions[-1:], *versions[:1]]):
             try:
-                found = read_json(place(self._path, "_delta_log", f"{version:020d}.crc"))
-                known = str(found["metadata"]["id"]) if found else ""
-            except (ValueError, KeyError, TypeError):  # a sum that is cut off; Delta does without it, too
-                known = ""
-            known = known or read_commit(self._path, version).table_id
-            if known:
-                return known
+                checksum = read_json(place(self._path, "_delta_log", f"{version:020d}.crc"))
+                table_id = str(checksum["metadata"]["id"]) if checksum else ""
+            except (ValueError, KeyError, TypeError):  # a checksum that is cut off; Delta does without it, too
+                table_id = ""
+            table_id = table_id or read_commit(self._path, version).table_id
+            if table_id:
+                return table_id
         return ""
 
     def _has_feed(self, version: int) -> bool:
         """Whether a version of the table tells which rows came and went; True where the log does not tell any more."""
         try:
-            known = read_json(place(self._path, "_delta_log", f"{version:020d}.crc")) or {}
-            return bool(known["metadata"]["configuration"].get(FEED) == "true")
+            checksum = read_json(place(self._path, "_delta_log", f"{version:020d}.crc")) or {}
+            return bool(checksum["metadata"]["configuration"].get(FEED) == "true")
         except (ValueError, KeyError, TypeError, AttributeError):  # as in _table_id
             pass
-        for earlier in reversed([known for known in log_versions(self._path) if known <= version]):
+        for earlier in reversed([logged for logged in log_versions(self._path) if logged <= version]):
             properties = read_commit(self._path, earlier).properties
             if properties is not None:
                 return properties.get(FEED) == "true"
@@ -208,24 +209,26 @@ class DeltaSource:
 
     def _schema_before(self, version: int) -> str:
         """The schema that a version of the table found; empty where the log does not tell any more."""
-        for earlier in reversed([known for known in log_versions(self._path) if known < version]):
-            found = read_commit(self._path, earlier).schema
-            if found:
-                return found
+        for earlier in reversed([logged for logged in log_versions(self._path) if logged < version]):
+            schema = read_commit(self._path, earlier).schema
+            if schema:
+                return schema
         return ""
 
     def _must_have_feed(self, session: SparkSession) -> None:
         """Have the table write its change feed from now on. What came before is the feed's first snapshot."""
         table = "delta.`" + self._path.replace("`", "``") + "`"
-        known = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
-        if known.get(FEED) != "true":
+        properties = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+        if properties.get(FEED) != "true":
             session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({FEED} = true)")
 
     def _start(self) -> int | None:
         """The first version that counts; None for the table as it is. Every later one must have added rows and no more."""
         start, versions = self._spec.start_version, log_versions(self._path)
         if self._spec.start_ms is not None:
-            later = (item for item in versions if read_commit(self._path, item).timestamp_ms >= self._spec.start_ms)
+            later = (
+                version for version in versions if read_commit(self._path, version).timestamp_ms >= self._spec.start_ms
+            )
             start = next(later, versions[-1] + 1 if versions else 0)
         if start is None:
             return None
@@ -246,10 +249,13 @@ class DeltaSource:
         return EnvironmentProblem(message, where=str(self._spec.at), hint=hint)
 
     def _nothing(self, session: SparkSession, upto: int) -> DataFrame:
-        """What a table that starts in its middle holds when nothing was streamed: nothing, or one has to look again."""
+        """No rows, of a table that is read from a start on and of which nothing was streamed up to version `upto`.
+
+        Raises FlowFailed, transient, where rows came after all.
+        """
         start = self._start()
-        added = [item for item in log_versions(self._path) if start is not None and start <= item <= upto]
-        if any(read_commit(self._path, item).added for item in added):
+        counting = [version for version in log_versions(self._path) if start is not None and start <= version <= upto]
+        if any(read_commit(self._path, version).added for version in counting):
             raise FlowFailed(f"'{self._spec.name}' was written to while it was read", hint="run again", transient=True)
         return self.empty(session)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
@@ -17,7 +15,8 @@ from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
-from etl.errors import EnvironmentProblem, ExpectationFailed, FlowFailed
+from etl.engine.sources.readable import must_be_readable
+from etl.errors import EnvironmentProblem, FlowFailed
 from etl.planning.position import Drift, Pin, advance_files, file_drift, files_position, unlisted_drift
 
 if TYPE_CHECKING:
@@ -34,20 +33,13 @@ _READERS = {
     "orc": "twilight.files.OrcFiles",
     "parquet": "twilight.files.ParquetFiles",
     "text": "twilight.files.TextFiles",
-}  # ours, made of Spark's own: those lose parts of a record without a word (jvm/files/)
+}
+"""Ours, made of Spark's own: those lose parts of a record without a word (jvm/files/)."""
 CORRUPT = "_etl_record"
 """The column that holds the text of a row that did not parse, where the source keeps such rows."""
 ORIGIN = (("_etl_file", "STRING", "file_path"), ("_etl_file_time", "TIMESTAMP", "file_modification_time"))
-"""Where a row that did not parse lay: column, type, and what Spark's `_metadata` calls it. NULL on every other row."""
+"""The columns that say where a row lay that did not parse, NULL on every other row: name, type, field of Spark's `_metadata`."""
 
-_ARCHIVES = {
-    ".zip": "ZIP archives",
-    ".7z": "7z archives",
-    ".rar": "RAR archives",
-    ".tgz": "archives",
-    ".tar": "archives",
-    ".xz": "xz",
-}
 _FOREVER = "36500d"  # the file source forgets files older than this behind the newest one
 
 
@@ -60,74 +52,72 @@ class FileSource:
         self._is_glob = MAGIC.search(self._path) is not None and not Path(self._path).exists()
 
     def latest(self) -> Pin:
-        found = self._listing()
-        return Pin(files_position(self._relative(found)), found)
+        files = self._listing()
+        return Pin(files_position(self._relative(files)), files)
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
-        now, there = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
-        listed = epoch is not None and log.has(epoch)
-        if not listed and files_position(now) == there:
+        now, position = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
+        is_listed = epoch is not None and log.has(epoch)
+        if not is_listed and files_position(now) == position:
             return Drift("same")
         try:
-            if epoch is not None and listed and self._touched(log, epoch, now):
+            if epoch is not None and is_listed and self._rewrites_skipped(log, epoch, now):
                 return Drift("rewritten", "files from before start_at were changed since", new=True)
-            raw = self._remembered(log, epoch)
+            files_read = self._files_read(log, epoch)
         except FlowFailed:  # a damaged checkpoint, which the decision names: its list of files is not known
-            raw = {}
-        known = self._relative(raw)
-        if files_position(known) == there:
-            found = file_drift(known, now)
-            gone = tuple(name for name in raw if not self._relative({name: 0}).keys() & now.keys())
-            return replace(found, gone=gone) if found.moved == "lost" else found
+            files_read = {}
+        before = self._relative(files_read)
+        if files_position(before) == position:
+            drift = file_drift(before, now)
+            gone = tuple(name for name in files_read if not self._relative({name: 0}).keys() & now.keys())
+            return replace(drift, gone=gone) if drift.moved == "lost" else drift
         # The list did not survive (a lost checkpoint, or a crash between a commit and its record).
-        found = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
-        if found.moved != "lost" and listed:
+        drift = unlisted_drift(int(read["files"]), str(read["digest"]), now, streamed=epoch is not None)
+        if drift.moved != "lost" and is_listed:
             # Spark, which goes by its list alone, would read again what is missing in it, as soon as anything is new to it.
             return Drift(
                 "rewritten", "the checkpoint's list of files is not that of the files that were read", new=True
             )
-        return found
+        return drift
 
     def withdrawn(self, log: SourceLog, epoch: int) -> str:
-        """What has become of the files that an epoch which was never committed is to read; empty where they lie as they did."""
+        """The change, in words, of the files that an epoch which was never committed is to read; empty where there is none."""
         try:
             listed = self._relative(files_of_epoch(log, epoch))
         except FlowFailed:  # a damaged checkpoint, which the decision names
             return ""
-        found = file_drift(listed, self._relative(self._listing()))
-        return (
-            ""
-            if found.moved in ("same", "more")
-            else f"of epoch {epoch}, which was begun and never finished, {found.detail}"
-        )
+        drift = file_drift(listed, self._relative(self._listing()))
+        is_whole = drift.moved in ("same", "more")
+        return "" if is_whole else f"of epoch {epoch}, which was begun and never finished, {drift.detail}"
 
-    def _remembered(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
+    def _files_read(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
+        """The files that were read up to an epoch (None: pinned), path → modification time in ms; none where their list is lost."""
         if epoch is None:
             return EpochRecords(log.checkpoint).files(self._spec.name)
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._told())
+        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._file_column())
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
             origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
-            return session.createDataFrame([], _as_text(self._schema()) + origin + self._told())
-        _must_be_readable(self._spec, pin.files, self._base())
-        found = (
+            return session.createDataFrame([], _as_text(self._schema()) + origin + self._file_column())
+        must_be_readable(self._spec, pin.files, self._base())
+        rows = (
             self._reader_options(session.read)
             .schema(_as_text(self._schema()))
             .load([escape(name) for name in sorted(pin.files)])
         )
-        return self._columns(found)
+        return self._columns(rows)
 
     def stream(self, session: SparkSession, *, limited: bool, in_order: bool = False) -> DataFrame:
-        """As the protocol says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
+        """The input as a stream, as `Source.stream` says. `in_order`: which epoch brings a file must not depend on how its folder is listed."""
         files = self._listing()
-        _must_be_readable(self._spec, files, self._base())
+        must_be_readable(self._spec, files, self._base())
         pattern, condition = self._pattern(), ""
         if limited and in_order and has_ties(files):
             pattern, condition = self._by_name(files)
@@ -140,12 +130,12 @@ class FileSource:
             reader = reader.option("maxFilesPerTrigger", str(limit.files))
         if limited and limit.bytes is not None:
             reader = reader.option("maxBytesPerTrigger", str(limit.bytes))
-        found = reader.load(pattern or self._pattern())
+        rows = reader.load(pattern or self._pattern())
         if condition:
-            found = found.filter(condition)
+            rows = rows.filter(condition)
         if self._spec.start_ms is not None:
-            found = found.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
-        return self._columns(found)
+            rows = rows.filter(f"_metadata.file_modification_time >= timestamp_millis({self._spec.start_ms})")
+        return self._columns(rows)
 
     def _by_name(self, files: Mapping[str, int]) -> tuple[str, str]:
         """A pattern whose files Spark lists by name, and the condition that a file of it counts; "" where there is none: all come in one epoch."""
@@ -167,19 +157,19 @@ class FileSource:
         if plain != self._path or not Path(self._path).is_file():
             return plain
         folder, _, name = plain.rpartition("/")
-        return f"{folder}/{re.sub('[A-Za-z0-9]', lambda found: f'[{found.group()}]', name, count=1)}"
+        return f"{folder}/{re.sub('[A-Za-z0-9]', lambda letter: f'[{letter.group()}]', name, count=1)}"
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
-        files = self._counted(files_of_epoch(log, epoch))
+        files = self._counting(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        return advance_files(before, self._relative(self._counted(files_of_epoch(log, epoch))))
+        return advance_files(before, self._relative(self._counting(files_of_epoch(log, epoch))))
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
-        files = self._counted(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
+        files = self._counting(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
         return Pin(files_position(self._relative(files)), files)
 
     def _schema(self) -> str:
@@ -187,7 +177,10 @@ class FileSource:
         return schema if self._spec.on_malformed == "fail" else f"{schema}, {CORRUPT} STRING"
 
     def _columns(self, frame: DataFrame) -> DataFrame:
-        """The schema's columns in its order: Spark puts those of partition folders last, and adds the ones that no schema names."""
+        """The schema's columns in its order, those of ORIGIN where malformed rows are kept, and `_metadata` where rows have it.
+
+        Spark puts the columns of partition folders last, and adds the ones that no schema names.
+        """
         names = [column.name for column in ddl.parse(self._schema())]
         same = [name.lower() for name in names] == [name.lower() for name in frame.columns]
         more = [f"if({CORRUPT} IS NULL, NULL, _metadata.{field}) AS {name}" for name, _, field in ORIGIN if self._keeps]
@@ -196,8 +189,8 @@ class FileSource:
         shown = ["`" + name.replace("`", "``") + "`" for name in names]
         return frame if same and not more else frame.selectExpr(*shown, *more)
 
-    def _told(self) -> str:
-        """What a schema gains where rows tell of their files."""
+    def _file_column(self) -> str:
+        """`, _metadata STRUCT<…>`, for the schema of rows that have the column of their file; empty where they have not."""
         fields = ", ".join(f"{name} {kind}" for name, kind in FIELDS)
         return f", {COLUMN} STRUCT<{fields}>" if self._spec.tells_files else ""
 
@@ -220,7 +213,7 @@ class FileSource:
         return reader.option("basePath", self._base()) if self._base() else reader
 
     def _base(self) -> str:
-        """Where partition folders start: the path itself, or the folder above a glob."""
+        """The folder below which partition folders start: the path itself, or the folder above a glob; empty where the path is a file."""
         if self._is_glob:
             return literal_folder(self._path)
         return self._path if Path(self._path).is_dir() else ""
@@ -236,21 +229,21 @@ class FileSource:
     def _listing(self) -> dict[str, int]:
         """The files that Spark would list: not hidden ones, and of subfolders only partitions (`name=value`)."""
         self._must_exist()
-        found: dict[str, int] = {}
+        files: dict[str, int] = {}
         for root in matching(self._path) if self._is_glob else [self._path]:
             if Path(root).is_dir():
-                found.update(_walk(root))
+                files.update(_walk(root))
             elif not _hidden(Path(root).name):
-                found[root] = _modified(Path(root).stat())
-        return self._since_start(found)
+                files[root] = _modified(Path(root).stat())
+        return self._since_start(files)
 
     def _since_start(self, files: Mapping[str, int]) -> dict[str, int]:
         """The files that count: those that were changed at `start_at` or after it."""
         start = self._spec.start_ms
         return {name: modified for name, modified in files.items() if start is None or modified >= start}
 
-    def _counted(self, files: Mapping[str, int]) -> dict[str, int]:
-        """Of the files that a stream has listed those that count: a pattern of names meets folders, too, and Spark lists what is in them."""
+    def _counting(self, files: Mapping[str, int]) -> dict[str, int]:
+        """Those of the files that a stream has listed which count: a pattern of names meets folders, too, and Spark lists what is in them."""
         since = self._since_start(files)
         if self._is_glob and crosses_folders(self._path):
             return since
@@ -259,13 +252,13 @@ class FileSource:
     def _lies_right(self, name: str) -> bool:
         return all("=" in folder and not _hidden(folder) for folder in partitions_of(name, self._path))
 
-    def _touched(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
-        """Whether a file that Spark passed by as too old has been written anew: its stream never looks at a file twice."""
+    def _rewrites_skipped(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
+        """Whether a file that Spark skipped as too old has been written anew: its stream never looks at a file twice."""
         offset = log.offset(epoch)
         if self._spec.start_ms is None or offset is None:
             return False
-        seen = self._relative(log.files(-1, int(offset["logOffset"])))
-        return any(seen.get(name, modified) < self._spec.start_ms for name, modified in now.items())
+        listed = self._relative(log.files(-1, int(offset["logOffset"])))
+        return any(listed.get(name, modified) < self._spec.start_ms for name, modified in now.items())
 
     def _relative(self, files: Mapping[str, int]) -> dict[str, int]:
         prefix = self._path.rstrip("/") + "/"
@@ -273,7 +266,7 @@ class FileSource:
 
 
 def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
-    """The files that one epoch of the stream brings."""
+    """The files that one epoch of the stream brings, path → modification time in ms."""
     offset, previous = log.offset(epoch), log.offset(epoch - 1)
     upto = int(offset["logOffset"]) if offset else -1
     after = int(previous["logOffset"]) if previous else -1
@@ -302,74 +295,3 @@ def _modified(status: os.stat_result) -> int:
 
 def _hidden(name: str) -> bool:
     return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
-
-
-def _must_be_readable(spec: SourceSpec, files: Mapping[str, int], base: str) -> None:
-    """Refuse what Spark would take for text, or leave out without a word."""
-    by_folders: dict[tuple[str, ...], str] = {}
-    for name in sorted(files):
-        kind = _ARCHIVES.get(Path(name).suffix.lower())
-        if kind and spec.format in ("csv", "json", "text"):
-            raise EnvironmentProblem(
-                f"source '{spec.name}': Spark cannot read {kind}: {name}",
-                where=str(spec.at),
-                hint="unpack it, or compress each file with gzip or bzip2",
-            )
-        folders = Path(name).parent.parts[len(Path(base).parts) if base else 0 :]
-        by_folders.setdefault(tuple(part.split("=")[0] for part in folders if "=" in part), name)
-    _must_fit(spec, {name for folders in by_folders for name in folders}, files, base)
-    if len(by_folders) > 1:
-        (few, one), (many, other) = sorted(by_folders.items())[:2]
-        raise EnvironmentProblem(
-            f"source '{spec.name}': {one} lies in {_folders(few)}, {other} in {_folders(many)}",
-            where=str(spec.at),
-            hint="keep all files of a source under the same partition folders, or give each kind a source of its own",
-        )
-
-
-def _must_fit(spec: SourceSpec, named: set[str], files: Mapping[str, int], base: str) -> None:
-    """Refuse a partition folder whose value its declared type does not have: Spark makes NULL of it, or another number."""
-    declared = {column.name.lower(): column.type for column in ddl.parse(spec.schema or "")} if named else {}
-    depth, known = len(Path(base).parts) if base else 0, set[str]()
-    for file in sorted(files) if named else ():
-        for part in Path(file).parent.parts[depth:]:
-            name, is_folder, text = part.partition("=")
-            kind = declared.get(unquote(name).lower())
-            if not is_folder or kind is None or part in known:
-                continue
-            known.add(part)
-            value = unquote(text)
-            if not value:
-                raise ExpectationFailed(
-                    f"source '{spec.name}': the folder '{part}' has no value for the column '{name}': {file}",
-                    where=str(spec.at),
-                    hint=f"rename the folder (a NULL is {name}=__HIVE_DEFAULT_PARTITION__), or take it away; nothing was written",
-                )
-            if value != "__HIVE_DEFAULT_PARTITION__" and not _is_of(value, kind):
-                raise ExpectationFailed(
-                    f"source '{spec.name}': the folder '{part}' says no {kind.upper()}, which is what the schema declares '{name}' to be: {file}",
-                    where=str(spec.at),
-                    hint=f"rename the folder, or declare '{name}' STRING and cast it in the transform; nothing was written",
-                )
-
-
-def _is_of(value: str, kind: str) -> bool:
-    """Whether a text is a value of a type, written as SQL writes it; of types whose texts only Spark knows, yes."""
-    bits = {"tinyint": 8, "byte": 8, "smallint": 16, "short": 16, "int": 32, "integer": 32, "bigint": 64, "long": 64}
-    kind = kind.lower()
-    if kind in bits:
-        limit = 1 << (bits[kind] - 1)
-        return re.fullmatch(r"[+-]?[0-9]+", value) is not None and -limit <= int(value) < limit
-    if kind == "date":
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            return False
-        return re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
-    if kind == "boolean":
-        return value.lower() in ("true", "false")
-    return True
-
-
-def _folders(names: tuple[str, ...]) -> str:
-    return "the partition folders " + "/".join(f"{name}=…" for name in names) if names else "no partition folder"

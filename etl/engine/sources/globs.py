@@ -18,15 +18,15 @@ MAGIC = re.compile(r"[*?\[\]{}\\]")
 
 def escape(path: str) -> str:
     """A path that is meant as it is, as a pattern."""
-    return MAGIC.sub(lambda found: "\\" + found.group(), path)
+    return MAGIC.sub(lambda sign: "\\" + sign.group(), path)
 
 
 def matching(pattern: str) -> list[str]:
     """The absolute paths that an absolute pattern means, in order."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for expanded in _expanded(pattern):
-        found.update(_walk("/", [part for part in expanded.split("/") if part]))
-    return sorted(found)
+        paths.update(_walk("/", [part for part in expanded.split("/") if part]))
+    return sorted(paths)
 
 
 def crosses_folders(pattern: str) -> bool:
@@ -52,9 +52,9 @@ def _walk(folder: str, parts: list[str]) -> Iterator[str]:
     if not MAGIC.search(first):
         below = [first] if os.path.lexists(Path(folder, first)) else []
     else:
-        wanted = re.compile(_regex(first), re.DOTALL)
+        matcher = re.compile(_regex(first), re.DOTALL)
         try:
-            below = [item.name for item in Path(folder).iterdir() if wanted.fullmatch(item.name)]
+            below = [entry.name for entry in Path(folder).iterdir() if matcher.fullmatch(entry.name)]
         except (NotADirectoryError, FileNotFoundError):
             below = []
     for name in below:
@@ -63,41 +63,41 @@ def _walk(folder: str, parts: list[str]) -> Iterator[str]:
 
 def _regex(part: str) -> str:
     """One part of a pattern as a regular expression."""
-    found, curly, bracket, index = "", 0, False, 0
+    regex, curly, bracket, index = "", 0, False, 0
     while index < len(part):
         letter = part[index]
         if letter == "\\" and index + 1 < len(part):
             index += 1
-            found += re.escape(part[index])
+            regex += re.escape(part[index])
         elif bracket:
-            found += "^" if letter == "!" and part[index - 1] == "[" else "\\[" if letter == "[" else letter
+            regex += "^" if letter == "!" and part[index - 1] == "[" else "\\[" if letter == "[" else letter
             bracket = letter != "]"
         elif letter == "[":
-            found, bracket = found + "[", True
+            regex, bracket = regex + "[", True
         elif letter == "*":
-            found += ".*"
+            regex += ".*"
         elif letter == "?":
-            found += "."
+            regex += "."
         elif letter == "{":
-            found, curly = found + "(?:", curly + 1
+            regex, curly = regex + "(?:", curly + 1
         elif letter == "}" and curly:
-            found, curly = found + ")", curly - 1
+            regex, curly = regex + ")", curly - 1
         elif letter == "," and curly:
-            found += "|"
+            regex += "|"
         else:
-            found += re.escape(letter)
+            regex += re.escape(letter)
         index += 1
-    return found
+    return regex
 
 
 def _expanded(pattern: str) -> list[str]:
     """The pattern without braces that reach over a slash: `{a/b,c}/d` is `a/b/d` and `c/d`."""
     for opening, closing, inside in _braces(pattern):
         if "/" in inside:
-            found = []
+            patterns = []
             for choice in _choices(inside):
-                found += _expanded(pattern[:opening] + choice + pattern[closing + 1 :])
-            return found
+                patterns += _expanded(pattern[:opening] + choice + pattern[closing + 1 :])
+            return patterns
     return [pattern]
 
 
@@ -119,11 +119,11 @@ def _braces(pattern: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _choices(inside: str) -> list[str]:
-    found, depth = [""], 0
+    choices, depth = [""], 0
     for letter in inside:
         if letter == "," and depth == 0:
-            found.append("")
+            choices.append("")
             continue
         depth += {"{": 1, "}": -1}.get(letter, 0)
-        found[-1] += letter
-    return found
+        choices[-1] += letter
+    return choices

@@ -43,7 +43,7 @@ class RateSource:
             reader = reader.option(key, value)
         return reader.load()
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
         return None
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the engine asks of an input, and who answers for a format."""
+"""The protocol of an input, and the class that answers it for a format."""
 
 from __future__ import annotations
 
@@ -19,19 +19,26 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What the engine asks of an input; positions are JSON, and only the source knows what stands in its own."""
+    """An input. Its positions are JSON, and only the source itself knows what stands in them.
+
+    `latest`, `pinned`, `drift`, `misread_by_stream`, `position` and `upto` need no JVM.
+    Rows have the columns of the source's schema; where it sets malformed rows aside, `_etl_record STRING` as well, their text.
+    """
 
     def latest(self) -> Pin:
-        """Where the input stands now. No JVM."""
+        """The input's newest position. Raises EnvironmentProblem where the input is not there."""
 
     def pinned(self, position: Mapping[str, Any]) -> Pin:
-        """The pin of a position that was recorded before, where it can still be read; else where the input stands now."""
+        """The pin of a position that was recorded before, where it can still be read; else of the newest position."""
 
     def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
-        """How the input has moved since `read`; `log` is of the generation that read it, `epoch` the one that streamed it (None: it was pinned)."""
+        """How the input has moved since the position `read`.
+
+        `log`: of the generation that read it. `epoch`: the one that streamed it; None where it was pinned.
+        """
 
     def empty(self, session: SparkSession) -> DataFrame:
-        """No rows, with the input's columns."""
+        """No rows, with the input's columns, less `_etl_record`."""
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         """The whole input at a pin, static."""
@@ -39,18 +46,18 @@ class Source(Protocol):
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
 
-    def misread(self, log: SourceLog, epoch: int) -> Pin | None:
-        """What an epoch of the stream must be read as instead, where Spark's stream would read it wrongly."""
+    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
+        """The pin to read an epoch of the stream at instead, where Spark's stream would read it wrongly; else None."""
 
     def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
-        """How far an epoch of the stream reads, from Spark's own offsets; `before` is the position of the epoch before."""
+        """The position that an epoch of the stream reads up to, from Spark's own offsets; `before`: that of the epoch before."""
 
     def upto(self, log: SourceLog, epoch: int) -> Pin:
         """The whole input, from its beginning up to the end of an epoch of the stream."""
 
 
 def open_source(spec: SourceSpec) -> Source:
-    """The source that reads what `spec` names."""
+    """The source that reads what `spec` names. Raises ConfigurationError (E208) where its format's plug-in cannot be opened."""
     try:
         return cast("Source", opened(find_format(spec.format).opens, f"format '{spec.format}'")(spec))
     except PluginProblem as cause:

@@ -1,1 +1,1 @@
-"""Whole tables as plain values, for whoever compares or shows them."""
+"""Whole tables as plain values, to be compared or shown."""

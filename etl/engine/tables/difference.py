@@ -25,14 +25,23 @@ _MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What is left of two tables when rows that are the same to the last digit are taken away in pairs."""
+    """What is left of two tables when rows that are the same to the last digit are taken away in pairs.
+
+    Attributes:
+        columns: those of the first table.
+        others: those of the second table.
+        left: the rows that only the first table has, or has more often.
+        right: those of the second table.
+        equal: how many pairs were taken away.
+        beyond: how many different rows were too many to be brought here.
+    """
 
     columns: tuple[Column, ...]
-    others: tuple[Column, ...]  # of the second table
+    others: tuple[Column, ...]
     left: tuple[dict[str, Any], ...] = ()
     right: tuple[dict[str, Any], ...] = ()
-    equal: int = 0  # pairs that were taken away
-    beyond: int = 0  # rows that were too many to be brought here
+    equal: int = 0
+    beyond: int = 0
 
 
 class TableComparer:
@@ -53,16 +62,16 @@ class TableComparer:
         other = other if other is not None else one.limit(0)
         one, other = (_without(frame, ignored) for frame in (one, other))
         columns, others = columns_of(one), columns_of(other)
-        if [(item.name, item.type) for item in columns] != [(item.name, item.type) for item in others] or not columns:
+        types, other_types = ([(column.name, column.type) for column in table] for table in (columns, others))
+        if types != other_types or not columns:
             return Leftover(columns, others)
         both = _counted(one, 1).unionAll(_counted(other, -1))
         net = both.groupBy("row").agg(F.sum("n").alias("net")).filter("net != 0")
-        found = net.orderBy(F.abs(F.col("net")).desc(), "row").limit(_MOST + 1).collect()
-        taken = found[:_MOST]
+        different = net.orderBy(F.abs(F.col("net")).desc(), "row").limit(_MOST + 1).collect()
         rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-        for text, count in taken:
+        for text, count in different[:_MOST]:
             rows[count > 0] += [of_text(text, columns) for _ in range(abs(count))]
-        beyond = net.count() - _MOST if len(found) > _MOST else 0
+        beyond = net.count() - _MOST if len(different) > _MOST else 0
         equal = one.count() - len(rows[True]) if not beyond else 0
         return Leftover(columns, others, tuple(rows[True]), tuple(rows[False]), equal, beyond)
 
@@ -77,7 +86,7 @@ def _without(frame: DataFrame, ignored: Collection[str]) -> DataFrame:
 
 
 def _counted(frame: DataFrame, sign: int) -> DataFrame:
-    """Each row as text, maps in an order of their own, with its sign."""
+    """Each row as `row STRING`, maps in an order of their own, and `n INT`, its sign."""
     columns = []
     for field in frame.schema.fields:
         column = F.col(quoted(field.name))

@@ -1,4 +1,4 @@
-"""What Parquet files say of their own schema: through pyarrow where it is installed, else through Spark."""
+"""The schemas in Parquet files: through pyarrow where it is installed, else through Spark."""
 
 from __future__ import annotations
 
@@ -22,17 +22,24 @@ _ARROW = {
 
 @dataclass(frozen=True, slots=True)
 class FileColumn:
-    """A column as a file's footer tells of it: its Spark type, and what a person should know of it."""
+    """A column of a Parquet file, from the file's footer.
+
+    Attributes:
+        type: Spark's type, as DDL; empty where no column can hold its values: a time of day, for one.
+        empty: whether it holds nothing, and so has no type of its own: it is NULL under any.
+        nanoseconds: whether its instants are finer than Spark's.
+        stored: the file's own word for the type.
+    """
 
     name: str
-    type: str  # "" where no column can hold its values: a time of day, for one
-    empty: bool = False  # it has no type of its own, since it holds nothing: it is NULL under any
-    nanoseconds: bool = False  # its instants are finer than Spark's
-    stored: str = ""  # the file's own word for the type
+    type: str
+    empty: bool = False
+    nanoseconds: bool = False
+    stored: str = ""
 
 
 def parquet_columns(file: str) -> tuple[FileColumn, ...]:
-    """The columns of a Parquet file, as its footer tells them."""
+    """The columns of a Parquet file. Raises EnvironmentProblem where its footer cannot be read."""
     return _by_spark(file) if find_spec("pyarrow") is None else _by_arrow(file)
 
 
@@ -46,10 +53,10 @@ def _by_arrow(file: str) -> tuple[FileColumn, ...]:
         message = f"{file} cannot be read as Parquet: {cause}"
         raise EnvironmentProblem(message, hint="look whether the file is whole") from cause
     columns = []
-    for item in schema:
-        kind, fine = _arrow_type(item.type) or "", pa.types.is_timestamp(item.type) and item.type.unit == "ns"
-        empty = pa.types.is_null(item.type)
-        columns.append(FileColumn(str(item.name), kind, empty=empty, nanoseconds=fine, stored=str(item.type)))
+    for field in schema:
+        kind, fine = _arrow_type(field.type) or "", pa.types.is_timestamp(field.type) and field.type.unit == "ns"
+        empty = pa.types.is_null(field.type)
+        columns.append(FileColumn(str(field.name), kind, empty=empty, nanoseconds=fine, stored=str(field.type)))
     return tuple(columns)
 
 
@@ -68,8 +75,8 @@ def _arrow_type(kind: Any) -> str | None:
         inner = _arrow_type(kind.value_type)
         return inner and f"ARRAY<{inner}>"
     if t.is_map(kind):
-        key, item = _arrow_type(kind.key_type), _arrow_type(kind.item_type)
-        return f"MAP<{key}, {item}>" if key and item else None
+        key, value = _arrow_type(kind.key_type), _arrow_type(kind.item_type)
+        return f"MAP<{key}, {value}>" if key and value else None
     if t.is_struct(kind):
         fields = [(field.name.replace("`", "``"), _arrow_type(field.type)) for field in kind]
         return (
@@ -93,16 +100,16 @@ def _by_spark(file: str) -> tuple[FileColumn, ...]:
         raise EnvironmentProblem(message, hint="install pyarrow, which can: pip install pyarrow") from cause
     finally:
         handle.close()
-    return tuple(FileColumn(item.name, _spark_type(item.dataType.jsonValue())) for item in schema)
+    return tuple(FileColumn(field.name, _spark_type(field.dataType.jsonValue())) for field in schema)
 
 
-def _spark_type(found: Any) -> str:
+def _spark_type(json_type: Any) -> str:
     """DDL for Spark's own JSON of a type, with every name in quotes."""
-    if isinstance(found, str):
-        return found.upper()
-    if found["type"] == "array":
-        return f"ARRAY<{_spark_type(found['elementType'])}>"
-    if found["type"] == "map":
-        return f"MAP<{_spark_type(found['keyType'])}, {_spark_type(found['valueType'])}>"
-    fields = [(item["name"].replace("`", "``"), _spark_type(item["type"])) for item in found["fields"]]
+    if isinstance(json_type, str):
+        return json_type.upper()
+    if json_type["type"] == "array":
+        return f"ARRAY<{_spark_type(json_type['elementType'])}>"
+    if json_type["type"] == "map":
+        return f"MAP<{_spark_type(json_type['keyType'])}, {_spark_type(json_type['valueType'])}>"
+    fields = [(field["name"].replace("`", "``"), _spark_type(field["type"])) for field in json_type["fields"]]
     return f"STRUCT<{', '.join(f'`{name}`: {kind}' for name, kind in fields)}>"

@@ -46,11 +46,11 @@ class DealtTables:
         return columns_of(self._read(source, self.version(source)))
 
     def count(self, kind: str, file: str) -> int:
-        """How many rows one file holds, of a format that says so itself."""
+        """The number of rows in a file whose format needs no schema."""
         return self._session.read.format(kind).load(file).count()
 
     def keep(self, source: SourceSpec, version: int, place: str, most: int | None) -> int:
-        """Copy a version of a source's table, or its first `most` rows, to `place`; how many rows it has."""
+        """Copy a version of a source's table, or its first `most` rows, to `place`, and return the number of its rows."""
         rows = self._read(source, version)
         rows = rows if most is None else rows.limit(most)
         rows.withColumn(_ORDER, F.monotonically_increasing_id()).write.parquet(place)

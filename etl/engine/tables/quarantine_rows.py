@@ -1,4 +1,4 @@
-"""What lies in a quarantine table: whether there is anything, from its log alone, and the rows, through Spark."""
+"""A quarantine table: whether it has rows, from its log alone, and the rows, through Spark."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rows of one quarantine table: how many for each reason, and some of them as JSON values."""
+    """Rows of one quarantine table.
 
-    counts: dict[str, int]  # as `_etl_reason` says it: several violated expectations are one reason
+    Attributes:
+        counts: how many rows have each `_etl_reason`: several violated expectations are one reason.
+        rows: some of them, as JSON values.
+    """
+
+    counts: dict[str, int]
     rows: tuple[dict[str, Any], ...]
 
 
 def is_empty(table: str) -> bool:
-    """Whether the log itself proves that there is no row; False where it cannot be told without reading the data."""
+    """Whether the log alone proves that the table has no row; False where only the data would tell."""
     versions = log_versions(table)
     if not versions:
         return True
@@ -44,12 +49,12 @@ def read(session: SparkSession, table: str, *, reason: str | None, limit: int) -
     """The rows with this reason among theirs, or all; the oldest `limit` of them."""
     from pyspark.sql import functions as F  # noqa: N812, PLC0415  # the field's own abbreviation; no Spark for an empty table
 
-    found = session.read.format("delta").load(table)
+    quarantined = session.read.format("delta").load(table)
     if reason is not None:
-        found = found.filter(F.array_contains(F.split("_etl_reason", ", "), reason))
-    counted = found.groupBy("_etl_reason").count().collect()
+        quarantined = quarantined.filter(F.array_contains(F.split("_etl_reason", ", "), reason))
+    counted = quarantined.groupBy("_etl_reason").count().collect()
     counts = {str(row[0]): int(row[1]) for row in sorted(counted, key=lambda row: (-row[1], row[0]))}
     order: list[Column] = [F.col(name) for name in ("_etl_generation", "_etl_epoch", "_etl_reason")]
     whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).alias("row")
-    rows = found.orderBy(*order).limit(limit).select(whole).collect() if limit else []
+    rows = quarantined.orderBy(*order).limit(limit).select(whole).collect() if limit else []
     return SetAside(counts, tuple(json.loads(row[0]) for row in rows))

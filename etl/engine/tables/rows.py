@@ -43,7 +43,7 @@ def columns_of(frame: DataFrame) -> tuple[Column, ...]:
 
 
 def as_text(frame: DataFrame) -> DataFrame:
-    """Each row as JSON, exact, in one column `row`.
+    """Each row as JSON, exact, in one column `row STRING`.
 
     As JSON and not as Python objects of pyspark's, which turn instants into this process's own time zone.
     """
@@ -71,8 +71,8 @@ class TableReader:
             return TableRows(log.columns, ())
         # Delta would first compute the table's state by a query of its own, which costs more than reading a few rows.
         reader = self._session.read.schema(schema(log.columns)).option("basePath", path)
-        found = reader.parquet(*log.files)  # partition columns come last here
-        return rows_of(found.select(*(quoted(column.name) for column in log.columns)))
+        rows = reader.parquet(*log.files)  # partition columns come last here
+        return rows_of(rows.select(*(quoted(column.name) for column in log.columns)))
 
     def columns(self, kind: str, path: str) -> tuple[Column, ...]:
         """The columns of a table or a file that knows them."""
@@ -86,7 +86,7 @@ class _Log:
 
 
 def _log(table: str) -> _Log | None:
-    """What a table's log says of its newest version; None where it is too long, or too clever, to be read by itself."""
+    """The newest version in a table's log; None where checkpoints, column mapping or deletion vectors make reading it Delta's work."""
     folder = place(table, "_delta_log")
     if (folder / "_last_checkpoint").exists():
         return None
@@ -110,8 +110,8 @@ def _log(table: str) -> _Log | None:
 
 def of_text(text: str, columns: tuple[Column, ...]) -> dict[str, Any]:
     """The row that `as_text` has written."""
-    found = json.loads(text, parse_float=Decimal)
-    return {column.name: _value(found.get(column.name), column) for column in columns}
+    values = json.loads(text, parse_float=Decimal)
+    return {column.name: _value(values.get(column.name), column) for column in columns}
 
 
 def _value(raw: Any, column: Column) -> Any:

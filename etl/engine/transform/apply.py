@@ -1,4 +1,4 @@
-"""A transform made callable: the same function over the same input names, whether they hold a whole table or what is new."""
+"""A flow's transform applied: the same function over the same input names, whether they hold a whole table or what is new."""
 
 from __future__ import annotations
 
@@ -40,59 +40,59 @@ def apply(
     job: Job,
     session: SparkSession,
     frames: Mapping[str, DataFrame],
-    given: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
+    prepare: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
 ) -> DataFrame:
-    """The transform's output over `frames`, dataset → DataFrame. Lazy: nothing runs here.
+    """The rows that the flow's transform returns, with its columns, over `frames`, dataset → rows. Lazy: nothing runs here.
 
-    `given`: what becomes of each of the transform's own inputs, views among them, before it sees it.
+    `prepare`: makes of each of the transform's own inputs, views among them, what the transform is given.
+    Raises ConfigurationError where a function is not there or returns no DataFrame, Exited where it ends the process.
     """
-    return _apply_part(job, job.flow, session, with_views(job, session, frames), given)
+    return _apply_part(job, job.flow, session, with_views(job, session, frames), prepare)
 
 
 def with_views(job: Job, session: SparkSession, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """`frames` and those of the views in the flow. Lazy, too."""
-    known = dict(frames)
+    """`frames` and those of the flow's views, by their names. Lazy, too."""
+    datasets = dict(frames)
     for view in job.flow.views:
-        known[view.name] = _apply_part(job, view, session, known)
-    return known
+        datasets[view.name] = _apply_part(job, view, session, datasets)
+    return datasets
 
 
 def _apply_part(
     job: Job,
     part: FlowSpec,
     session: SparkSession,
-    known: Mapping[str, DataFrame],
-    given: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
+    datasets: Mapping[str, DataFrame],
+    prepare: Callable[[InputSpec, DataFrame], DataFrame] | None = None,
 ) -> DataFrame:
-    """The flow, or a view in it, over its own inputs; which files rows came from only a transform learns that asks."""
-    reads = part.own_inputs
-    telling = {item.name for item in job.inputs if item.source.tells_files}
-    asked = {item.name for item in reads if item.dataset in telling and file_columns.asks(part, item.name)}
-    frames = {
-        item.name: known[item.dataset].drop(file_columns.COLUMN)
-        if item.dataset in telling and item.name not in asked
-        else known[item.dataset]
-        for item in reads
-    }
-    if given is not None:
-        frames = {item.name: given(item, frames[item.name]) for item in reads}
-    output = _apply_one(job, part, session, frames, frozenset(asked))
-    if asked and not isinstance(part.transform, SqlTransform):
+    """The flow, or a view in it, over its own inputs; only a transform that reads `_metadata` is given an input with it."""
+    with_files = {job_input.name for job_input in job.inputs if job_input.source.tells_files}
+    reading_files = set()
+    frames = {}
+    for own in part.own_inputs:
+        frame = datasets[own.dataset]
+        if own.dataset in with_files and file_columns.asks(part, own.name):
+            reading_files.add(own.name)
+        elif own.dataset in with_files:
+            frame = frame.drop(file_columns.COLUMN)
+        frames[own.name] = frame if prepare is None else prepare(own, frame)
+    output = _apply_one(job, part, session, frames, frozenset(reading_files))
+    if reading_files and not isinstance(part.transform, SqlTransform):
         # Python's select("*"), or no transform at all: the column is none of the source's own, so it goes no further by itself.
         output = output.drop(*(name for name in output.columns if name.lower() == file_columns.COLUMN))
     return output
 
 
 def _apply_one(
-    job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[str, DataFrame], telling: frozenset[str]
+    job: Job, flow: FlowSpec, session: SparkSession, frames: Mapping[str, DataFrame], reading_files: frozenset[str]
 ) -> DataFrame:
-    """The transform of the flow, or of a view in it, over its own inputs."""
+    """The transform of the flow, or of a view in it, over its own inputs; `reading_files`: those that have `_metadata`."""
     transform = flow.transform
     params = {**dict(job.params), **dict(flow.variables)}
     if isinstance(transform, IdentityTransform):
         return next(iter(frames.values()))
     if isinstance(transform, SqlTransform):
-        text = file_columns.hiding(transform.text, telling) if telling else transform.text
+        text = file_columns.hiding(transform.text, reading_files) if reading_files else transform.text
         return _apply_sql(job, flow, text, params, session, frames)
     return _apply_python(job, transform, params, frames)
 
@@ -129,14 +129,14 @@ def _apply_python(
         function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
         if "params" in inspect.signature(function).parameters and "params" not in arguments:
             arguments["params"] = MappingProxyType(dict(params))
-        found = function(**arguments)
+        output = function(**arguments)
     except SystemExit as cause:
         message = f"sys.exit({'' if cause.code is None else repr(cause.code)}) was called, and a flow does not end the process"
         raise Exited(message).with_traceback(cause.__traceback__) from None
-    if not (hasattr(found, "schema") and hasattr(found, "select")):
-        message = f"{transform.module}:{transform.function} returned {type(found).__name__}, not a DataFrame"
+    if not (hasattr(output, "schema") and hasattr(output, "select")):
+        message = f"{transform.module}:{transform.function} returned {type(output).__name__}, not a DataFrame"
         raise ConfigurationError([Diagnostic("E340", message, transform.at, "return the transformed DataFrame")])
-    return found  # type: ignore[no-any-return]  # user code is untyped; its shape was just checked
+    return output  # type: ignore[no-any-return]  # user code is untyped; its shape was just checked
 
 
 def load_function(transform: PythonTransform, *, pipeline: str, folder: str, project: str) -> Callable[..., Any]:
@@ -184,12 +184,12 @@ def _import(file: Path, package: str, roots: list[str]) -> ModuleType:
     finally:
         for root in roots:
             sys.path.remove(root)
-        neighbours = [item for item in set(sys.modules) - before if _is_under(sys.modules[item], roots)]
-        for item in neighbours:
+        neighbours = [other for other in set(sys.modules) - before if _is_under(sys.modules[other], roots)]
+        for neighbour in neighbours:
             # Python workers cannot import the user's files by name, so their functions travel by value.
-            cloudpickle.register_pickle_by_value(sys.modules[item])  # type: ignore[no-untyped-call]  # vendored without types
-            if not item.startswith(package):
-                del sys.modules[item]
+            cloudpickle.register_pickle_by_value(sys.modules[neighbour])  # type: ignore[no-untyped-call]  # vendored without types
+            if not neighbour.startswith(package):
+                del sys.modules[neighbour]
     return module
 
 

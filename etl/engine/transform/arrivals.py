@@ -20,24 +20,27 @@ if TYPE_CHECKING:
 def arrive(
     item: Input, raw: DataFrame, caches: Caches, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
 ) -> Arrival:
-    """Split an input's raw rows. `keep_malformed`: this epoch is the one that quarantines them; `counted`: and counts them."""
+    """The rows of `raw` that parsed, with the input's columns, and those that did not, as `malformed` has them.
+
+    `keep_malformed`: this epoch is the one that quarantines malformed rows. `counted`: and the one that counts what was read.
+    """
     tally = _tally(item, raw) if counted and item.spec.read == "changes" else None
     frame = tally.frame if tally else raw
     if item.source.on_malformed == "fail":
         return Arrival(frame, None, tally)
-    kept = item.source.on_malformed == "quarantine" and keep_malformed
+    keeps = item.source.on_malformed == "quarantine" and keep_malformed
     # A static source parses only the columns that are asked for, so whether a row is malformed would depend on the query; and
     # two branches over one source would read it twice.
-    if kept or not is_batch_of_stream:
+    if keeps or not is_batch_of_stream:
         frame = caches.keep(frame)
     parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT, *(name for name, _, _ in ORIGIN))
-    return Arrival(parsed, malformed(frame) if kept else None, tally)
+    return Arrival(parsed, malformed(frame) if keeps else None, tally)
 
 
 def malformed(frame: DataFrame) -> DataFrame:
-    """The rows of a frame that did not parse: their texts, and where they lay; a plug-in's rows lie in no file."""
-    known = set(frame.columns)
-    origin = (F.col(name) if name in known else F.lit(None).cast(kind).alias(name) for name, kind, _ in ORIGIN)
+    """The rows that did not parse: `_etl_record STRING`, `_etl_file STRING`, `_etl_file_time TIMESTAMP`; a plug-in's rows lie in no file."""
+    names = set(frame.columns)
+    origin = (F.col(name) if name in names else F.lit(None).cast(kind).alias(name) for name, kind, _ in ORIGIN)
     return frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT, *origin)
 
 

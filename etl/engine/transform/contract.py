@@ -1,4 +1,4 @@
-"""What a flow promises of its output: `columns` and `primary_key`, judged before anything is written."""
+"""The contract of a flow's output: `columns` and `primary_key`, judged before anything is written."""
 
 from __future__ import annotations
 
@@ -21,29 +21,34 @@ if TYPE_CHECKING:
 
 
 def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
-    """ConfigurationError where a declared column is not there, or is of another type; more columns are welcome."""
-    found: list[Diagnostic] = []
+    """Raise ConfigurationError where `output` lacks a declared column, or has it of another type; more columns are welcome."""
+    diagnostics: list[Diagnostic] = []
     types = {field.name.lower(): field.dataType.simpleString() for field in output.schema.fields}
     returned = f"the transform returns: {', '.join(output.columns)}"
-    for item in flow.columns:
-        actual = types.get(item.name.lower())
+    for column in flow.columns:
+        actual = types.get(column.name.lower())
         if actual is None:
-            message = f"flow '{flow.name}' promises a column '{item.name}', which its transform does not return"
-            found.append(Diagnostic("E347", message, item.at, did_you_mean(item.name, output.columns) or returned))
-        elif item.type is not None:
-            promised = _spelled(
-                session.createDataFrame([], f"c {_as_text(item.type)}").schema[0].dataType.simpleString()
-            )
-            if _spelled(actual) != promised:
-                message = f"flow '{flow.name}' promises '{item.name}' as {promised}, and its transform returns {actual}"
-                found.append(Diagnostic("E347", message, item.at, f"CAST it in the transform, or promise {actual}"))
+            message = f"flow '{flow.name}' promises a column '{column.name}', which its transform does not return"
+            hint = did_you_mean(column.name, output.columns) or returned
+            diagnostics.append(Diagnostic("E347", message, column.at, hint))
+        elif column.type is not None:
+            declared = session.createDataFrame([], f"c {_as_text(column.type)}").schema[0].dataType
+            promised = (
+                declared.simpleString().lower()
+            )  # names of fields do not differ by case, as names of columns do not
+            if actual.lower() != promised:
+                message = (
+                    f"flow '{flow.name}' promises '{column.name}' as {promised}, and its transform returns {actual}"
+                )
+                hint = f"CAST it in the transform, or promise {actual}"
+                diagnostics.append(Diagnostic("E347", message, column.at, hint))
     for name in flow.primary_key:
         if name.lower() not in types:
             message = f"primary_key of flow '{flow.name}' names '{name}', which the transform does not return"
-            found.append(Diagnostic("E345", message, flow.at, did_you_mean(name, output.columns) or returned))
-    found += unknown_names(flow, output.columns)
-    if found:
-        raise ConfigurationError(found)
+            diagnostics.append(Diagnostic("E345", message, flow.at, did_you_mean(name, output.columns) or returned))
+    diagnostics += unknown_names(flow, output.columns)
+    if diagnostics:
+        raise ConfigurationError(diagnostics)
 
 
 def _as_text(ddl: str) -> str:
@@ -51,14 +56,9 @@ def _as_text(ddl: str) -> str:
     return re.sub(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", "STRING", ddl, flags=re.IGNORECASE)
 
 
-def _spelled(simple: str) -> str:
-    """Names of fields do not differ by case, as names of columns do not."""
-    return simple.lower()
-
-
 def described(rows: DataFrame, flow: FlowSpec) -> DataFrame:
-    """The rows with each column's description as its comment, for the schema of a table that they create."""
-    comments = {item.name.lower(): item.description for item in flow.columns if item.description}
+    """The rows, same columns, each with its description as its comment, for the schema of a table that they create."""
+    comments = {column.name.lower(): column.description for column in flow.columns if column.description}
     if not comments:
         return rows
     columns = []

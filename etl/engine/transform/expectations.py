@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from etl.config.spec import ExpectationSpec
 
 DROPPED = "_etl_dropped"
+"""BOOLEAN: whether the row goes nowhere."""
 REASON = "_etl_reason"
-"""The quarantine column that says why; NULL on a row that is good."""
+"""STRING: the violated `quarantine` expectations of the row, in the order of the file; NULL where there are none."""
 
 _SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A transform's output with its verdicts beside it: `rows` has the columns `columns`, DROPPED and REASON."""
+    """A transform's output with the verdict on each row.
+
+    Attributes:
+        rows: `columns`; `_etl_dropped BOOLEAN` where `drops`, `_etl_reason STRING` where `quarantines`, and `_etl_warn_<i> BOOLEAN`,
+            violated, for each of `warns`.
+        columns: the names of the transform's columns.
+        warns: the names of the `warn` expectations.
+    """
 
     rows: DataFrame
     columns: tuple[str, ...]
@@ -37,7 +45,7 @@ class Checked:
 
     @property
     def good(self) -> DataFrame:
-        """The rows that go to the sink."""
+        """The rows that go to the sink, with the transform's columns."""
         rows = self.rows
         if self.drops:
             rows = rows.filter(~F.col(DROPPED))
@@ -47,56 +55,59 @@ class Checked:
 
     @property
     def quarantined(self) -> DataFrame:
-        """The rows that go to quarantine, with REASON."""
-        kept = F.col(REASON).isNotNull()
+        """The rows that go to quarantine: `_etl_reason STRING`, and the transform's columns."""
+        is_quarantined = F.col(REASON).isNotNull()
         if self.drops:
-            kept = kept & ~F.col(DROPPED)
-        return self.rows.filter(kept).select(REASON, *(_quoted(name) for name in self.columns))
+            is_quarantined = is_quarantined & ~F.col(DROPPED)
+        return self.rows.filter(is_quarantined).select(REASON, *(_quoted(name) for name in self.columns))
 
     def counts(self) -> list[Column]:
-        """The aggregates that count the verdicts: `rows`, `dropped`, `quarantined`, and one a `warn` expectation."""
+        """The aggregates over `rows` that count the verdicts: `rows`, `dropped`, `quarantined`, and `warn_<i>` for each of `warns`."""
         dropped = F.col(DROPPED) if self.drops else F.expr("false")
         quarantined = ~dropped & F.col(REASON).isNotNull() if self.quarantines else F.expr("false")
-        found = [
+        counts = [
             F.count(F.lit(1)).alias("rows"),
             F.count_if(dropped).alias("dropped"),
             F.count_if(quarantined).alias("quarantined"),
         ]
-        return found + [F.count_if(F.col(_warning(index))).alias(f"warn_{index}") for index in range(len(self.warns))]
+        return counts + [F.count_if(F.col(_warning(index))).alias(f"warn_{index}") for index in range(len(self.warns))]
 
 
 def check(
     rows: DataFrame, expectations: tuple[ExpectationSpec, ...], *, hidden: frozenset[str] = frozenset()
 ) -> Checked:
-    """Put a verdict beside every row; lazy, in one projection. Messages show no value of the `hidden` columns."""
+    """The rows with the verdict on each: their columns, and `_etl_dropped`, `_etl_reason` and `_etl_warn_<i>` as `Checked` says.
+
+    Lazy, in one projection. Computing `_etl_dropped` fails at a row that violates a `fail` expectation; the error shows no value of the
+    `hidden` columns.
+    """
     columns = tuple(rows.columns)
     by = {
-        wanted: [item for item in expectations if item.on_violation == wanted]
-        for wanted in ("fail", "drop", "quarantine", "warn")
+        consequence: [expectation for expectation in expectations if expectation.on_violation == consequence]
+        for consequence in ("fail", "drop", "quarantine", "warn")
     }
     verdicts: dict[str, Column] = {}
     if by["drop"] or by["fail"]:
         dropped = F.expr("false")
-        for item in by["drop"]:
-            dropped = dropped | _violated(item)
+        for expectation in by["drop"]:
+            dropped = dropped | _violated(expectation)
         # An error belongs in the filter's own column: beside it, the optimiser would prune it away.
-        for item in reversed(by["fail"]):
-            dropped = F.when(_violated(item), F.raise_error(_message(item, columns, hidden)).cast("boolean")).otherwise(
-                dropped
-            )
+        for expectation in reversed(by["fail"]):
+            error = F.raise_error(_message(expectation, columns, hidden)).cast("boolean")
+            dropped = F.when(_violated(expectation), error).otherwise(dropped)
         verdicts[DROPPED] = dropped
     if by["quarantine"]:
-        names = [F.when(_violated(item), F.lit(item.name)) for item in by["quarantine"]]
+        names = [F.when(_violated(expectation), F.lit(expectation.name)) for expectation in by["quarantine"]]
         reason = F.concat_ws(", ", *names)
         verdicts[REASON] = F.when(reason != "", reason)
-    for index, item in enumerate(by["warn"]):
-        verdicts[_warning(index)] = _violated(item)
+    for index, expectation in enumerate(by["warn"]):
+        verdicts[_warning(index)] = _violated(expectation)
     return Checked(
         rows=rows.withColumns(verdicts) if verdicts else rows,
         columns=columns,
         drops=DROPPED in verdicts,
         quarantines=REASON in verdicts,
-        warns=tuple(item.name for item in by["warn"]),
+        warns=tuple(expectation.name for expectation in by["warn"]),
     )
 
 
@@ -105,13 +116,13 @@ def over(checked: Checked, rows: DataFrame) -> Checked:
     return replace(checked, rows=rows)
 
 
-def _violated(item: ExpectationSpec) -> Column:
-    return ~F.coalesce(F.expr(item.expr).cast("boolean"), F.expr("false"))
+def _violated(expectation: ExpectationSpec) -> Column:
+    return ~F.coalesce(F.expr(expectation.expr).cast("boolean"), F.expr("false"))
 
 
-def _message(item: ExpectationSpec, columns: tuple[str, ...], hidden: frozenset[str]) -> Column:
+def _message(expectation: ExpectationSpec, columns: tuple[str, ...], hidden: frozenset[str]) -> Column:
     row = F.substring(F.to_json(F.struct(*masked(columns, hidden))), 1, _SHOWN)
-    return F.concat(F.lit(f"[{markers.EXPECTATION}:{item.name}] "), row)
+    return F.concat(F.lit(f"[{markers.EXPECTATION}:{expectation.name}] "), row)
 
 
 def _warning(index: int) -> str:

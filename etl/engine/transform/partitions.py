@@ -1,4 +1,4 @@
-"""Which values a partition keeps: Delta stores the values of partition columns as text, by way of a folder's name, and some have none.
+"""The values that a partition keeps: Delta stores the values of partition columns as text, by way of a folder's name, and some have none.
 
 A TIMESTAMP is kept exactly where its folder is named in UTC: by another clock the two instants of an hour that it repeats have one name.
 A row with a value that no name keeps is refused in the pass that writes it; what is there is never changed.
@@ -54,8 +54,8 @@ _DAY_MICROS = 86_400_000_000
 
 
 def check(flow: FlowSpec, output: DataFrame) -> None:
-    """ConfigurationError for a column that no Delta table is partitioned by, or where no column would be left for its files."""
-    wanted = {name.lower() for name in flow.sink.partition_by}
+    """Raise ConfigurationError for a column that no Delta table is partitioned by, or where no column would be left for its files."""
+    partition_columns = {name.lower() for name in flow.sink.partition_by}
     kinds = {field.name.lower(): field.dataType for field in output.schema.fields}
     left_out = {name.lower() for name in flow.sink.except_columns}
     at = flow.sink.at if flow.sink.at.line else flow.at
@@ -64,13 +64,13 @@ def check(flow: FlowSpec, output: DataFrame) -> None:
         if isinstance(kind, ArrayType | MapType | StructType | VariantType):
             message = f"sink.partition_by of flow '{flow.name}' names '{name}', which is of type {kind.simpleString()}; a partition is of plain values"
             raise ConfigurationError([Diagnostic("E157", message, at, "take a plain column, or none")])
-    if wanted and wanted >= kinds.keys() - left_out and flow.sink.strategy != "scd2":
+    if partition_columns and partition_columns >= kinds.keys() - left_out and flow.sink.strategy != "scd2":
         message = f"sink.partition_by of flow '{flow.name}' names every column; the files of a table hold at least one"
         raise ConfigurationError([Diagnostic("E157", message, at, "leave one of them out")])
 
 
 def guarded(job: Job, checked: Checked) -> Checked:
-    """The same rows, of which a good one with a value that its partition would not keep fails whatever reads that column."""
+    """The same rows and columns; computing a partition column fails at a good row with a value that its partition would not keep."""
     fields = {field.name.lower(): field for field in checked.rows.schema.fields}
     columns = {}
     for name in job.flow.sink.partition_by:
@@ -80,32 +80,33 @@ def guarded(job: Job, checked: Checked) -> Checked:
             columns[field.name] = refusal
     if not columns:
         return checked
-    kept = [
+    guarding = [
         columns[field.name].alias(field.name, metadata=field.metadata)
         if field.name in columns
         else F.col(quoted(field.name))
         for field in checked.rows.schema.fields
     ]
-    return replace(checked, rows=checked.rows.select(*kept))
+    return replace(checked, rows=checked.rows.select(*guarding))
 
 
 def names_instants(job: Job, rows: DataFrame) -> bool:
     """Whether folders are named after instants by a clock that may be set back, so that rows are to be written by `in_utc`."""
-    wanted = {name.lower() for name in job.flow.sink.partition_by}
+    partition_columns = {name.lower() for name in job.flow.sink.partition_by}
     return job.flow.timezone != "UTC" and any(
-        isinstance(field.dataType, TimestampType) and field.name.lower() in wanted for field in rows.schema.fields
+        isinstance(field.dataType, TimestampType) and field.name.lower() in partition_columns
+        for field in rows.schema.fields
     )
 
 
 @contextmanager
 def in_utc(session: SparkSession) -> Iterator[None]:
-    """Folders that the body writes are named in UTC. What it writes must be computed already, and its SQL analysed: both go by this clock, too."""
-    own = session.conf.get(_ZONE) or "UTC"
+    """Name the folders that the body writes in UTC. What it writes must be computed already, and its SQL analysed: both go by this clock, too."""
+    before = session.conf.get(_ZONE) or "UTC"
     session.conf.set(_ZONE, "UTC")
     try:
         yield
     finally:
-        session.conf.set(_ZONE, own)
+        session.conf.set(_ZONE, before)
 
 
 def _refusal(job: Job, checked: Checked, field: StructField) -> Column | None:
@@ -120,7 +121,7 @@ def _refusal(job: Job, checked: Checked, field: StructField) -> Column | None:
     if checked.quarantines:
         good.append(F.col(REASON).isNull())
     is_any = reduce(lambda left, right: left | right, [condition for condition, _ in lost])
-    why = F.coalesce(*(F.when(condition, F.lit(told)) for condition, told in lost))
+    why = F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in lost))
     hidden = sensitive(job.flow)
     row = F.substring(F.to_json(F.struct(*masked(checked.columns, hidden))), 1, _ROW_SHOWN)
     value = F.lit(MASK) if field.name.lower() in hidden else _shown(column, field.dataType)
@@ -136,7 +137,7 @@ def _refusal(job: Job, checked: Checked, field: StructField) -> Column | None:
 
 
 def _lost(job: Job, column: Column, name: str, kind: DataType) -> list[tuple[Column, str]]:
-    """Which values a partition does not keep, and what would become of them."""
+    """Conditions on values that a partition of that type does not keep, each with what would become of them."""
     if isinstance(kind, DateType):
         return _far(F.unix_date(column), 1)
     if isinstance(kind, TimestampType):
@@ -162,7 +163,7 @@ def _lost(job: Job, column: Column, name: str, kind: DataType) -> list[tuple[Col
 
 
 def _far(number: Column, unit: int) -> list[tuple[Column, str]]:
-    """Instants and days that not every reader takes from a partition: those that other calendars than Spark's end before."""
+    """The condition on instants or days (of `unit` numbers a day, since 1970) that not every reader takes from a partition."""
     is_far = (number < _FIRST_DAY * unit) | (number >= (_LAST_DAY + 1) * unit)
     return [(is_far, ": other readers take only the years 1 to 9999 from a partition")]
 

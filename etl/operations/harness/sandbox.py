@@ -96,7 +96,7 @@ class Bench:
 
     def give_back(self) -> None:
         """Let go of a session of the user's, while nothing is tried; the next trial asks for it anew. One that was started here stays."""
-        if self._sessions.give_back():
+        if self._sessions.leave_external():
             self._reader = None
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ def judged(spark: SparkSession, query: str, equality: EqualitySpec, sink: SinkSp
         sink=sink,
     )
     frame = spark.createDataFrame([], "id BIGINT, who STRING")
-    classify.marked("orders", frame).createOrReplaceTempView("orders")
+    classify.mark_input("orders", frame).createOrReplaceTempView("orders")
     try:
         classify.check(flow, spark.sql(run_ts.bound(query, recorded=None)), frozenset({"orders"}), {"orders": ""})
     except ConfigurationError as cause:
@@ -211,7 +211,7 @@ def test_where_a_sum_of_floats_decides_about_rows_a_run_warns(
     spark: SparkSession, query: str, words: str | None
 ) -> None:
     frame = spark.createDataFrame([], "who STRING, amount DOUBLE")
-    classify.marked("paid", frame).createOrReplaceTempView("paid")
+    classify.mark_input("paid", frame).createOrReplaceTempView("paid")
     flow = FlowSpec("f", (InputSpec("paid"),), transform=SqlTransform(query), incremental="full")
     found = classify.check(flow, spark.sql(query), frozenset({"paid"}), {"paid": ""}).warnings
     assert (words is not None) == bool(found), found
@@ -229,7 +229,7 @@ def test_where_a_sum_of_floats_decides_about_rows_a_run_warns(
 def test_where_it_decides_in_a_sink_a_run_warns_as_well(spark: SparkSession, sink: SinkSpec, words: str) -> None:
     query = "SELECT who, sum(amount) AS x FROM paid GROUP BY who"
     frame = spark.createDataFrame([], "who STRING, amount DOUBLE")
-    classify.marked("paid", frame).createOrReplaceTempView("paid")
+    classify.mark_input("paid", frame).createOrReplaceTempView("paid")
     flow = FlowSpec("f", (InputSpec("paid"),), transform=SqlTransform(query), incremental="full", sink=sink)
     found = classify.check(flow, spark.sql(query), frozenset({"paid"}), {"paid": ""}).warnings
     assert [words in item for item in found] == [True], found
@@ -242,7 +242,7 @@ def test_what_python_read_off_the_clock_is_a_constant_that_differs(
     file = tmp_path / "transforms.py"
     file.write_text(f"def stamp(orders):\n    return orders.withColumn('at', F.lit({python}))\n", encoding="utf-8")
     flow = FlowSpec("f", (InputSpec("orders"),), transform=PythonTransform("transforms", "stamp", str(file)))
-    frame = classify.marked("orders", spark.createDataFrame([], "id BIGINT, who STRING"))
+    frame = classify.mark_input("orders", spark.createDataFrame([], "id BIGINT, who STRING"))
     read = datetime.now(UTC) if "now" in python else datetime.now(UTC).date()
     with pytest.raises(ConfigurationError) as raised:
         classify.check(flow, frame.withColumn("at", F.lit(read)), frozenset({"orders"}), {"orders": ""})
@@ -262,14 +262,14 @@ def test_what_python_read_off_the_clock_is_a_constant_that_differs(
 )
 def test_rows_are_rows_however_the_query_is_written(spark: SparkSession, query: str) -> None:
     frame = spark.createDataFrame([], "id BIGINT, who STRING")
-    classify.marked("orders", frame).createOrReplaceTempView("orders")
+    classify.mark_input("orders", frame).createOrReplaceTempView("orders")
     flow = FlowSpec("f", (InputSpec("orders"),), transform=SqlTransform(query), incremental="rows")
     assert classify.check(flow, spark.sql(query), frozenset({"orders"}), {"orders": ""}).kind == "rows"
 
 
 def said(spark: SparkSession, query: str, equality: EqualitySpec | None = None) -> tuple[str, ...]:
     frame = spark.createDataFrame([], "id BIGINT, who STRING")
-    classify.marked("orders", frame).createOrReplaceTempView("orders")
+    classify.mark_input("orders", frame).createOrReplaceTempView("orders")
     equality = equality or EqualitySpec()
     flow = FlowSpec("f", (InputSpec("orders"),), transform=SqlTransform(query), incremental="full", equality=equality)
     return classify.check(flow, spark.sql(query), frozenset({"orders"}), {"orders": ""}).warnings

@@ -126,7 +126,7 @@ def told(spark: SparkSession, query: str) -> tuple[list[Diagnostic], tuple[str, 
 @pytest.mark.spark
 def test_a_flow_is_told_of_each_function_what_the_table_says(rows: DataFrame, tell: Callable[[str], None]) -> None:
     spark = rows.sparkSession
-    classify.marked("t", spark.createDataFrame([], rows.schema)).createOrReplaceTempView("t")
+    classify.mark_input("t", spark.createDataFrame([], rows.schema)).createOrReplaceTempView("t")
     of = {kind: [item for item in TABLE if item.kind == kind and "GROUPING SETS" not in item.why] for kind in KINDS}
     for kind in ("rows", "aggregate", "window"):
         columns = ", ".join(f"{item.expression} AS z{index}" for index, item in enumerate(of[kind]))

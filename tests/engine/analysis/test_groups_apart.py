@@ -64,7 +64,7 @@ def judge(spark: SparkSession, query: str) -> None:
         "s": session.createDataFrame([], "id INT, name STRING"),
     }
     for name, frame in frames.items():
-        mark = classify.marked(name, frame) if name == "s" else groups.marked(name, frame, GROUPS)
+        mark = classify.mark_input(name, frame) if name == "s" else groups.mark_groups(name, frame, GROUPS)
         mark.createOrReplaceTempView(name)
     classify.check(FLOW, session.sql(query), frozenset({"a", "b"}), {})
 
@@ -91,7 +91,7 @@ def test_two_fields_of_one_column_are_two_values(spark: SparkSession, by: str, a
     frame = session.createDataFrame(
         [], "s STRUCT<a: STRING, b: STRING>, l ARRAY<STRUCT<a: STRING>>, m MAP<STRING, STRING>, v INT"
     )
-    groups.marked("a", frame, by_k).createOrReplaceTempView("a")
+    groups.mark_groups("a", frame, by_k).createOrReplaceTempView("a")
     flow = FlowSpec("f", (InputSpec("a"),), incremental="groups", groups=by_k)
     query = f"SELECT s.a AS k, sum(v) OVER (PARTITION BY {by}) AS t FROM a"
     refused = (

@@ -41,7 +41,7 @@ def said(spark: SparkSession, query: str, *, strategy: str = "merge") -> tuple[s
         "s": session.createDataFrame([], "who STRING, name STRING"),
     }
     for name, frame in frames.items():
-        classify.marked(name, frame).createOrReplaceTempView(name)
+        classify.mark_input(name, frame).createOrReplaceTempView(name)
     keys = ("at", "WHO") if strategy == "merge" else ()
     flow = FlowSpec(
         "f",

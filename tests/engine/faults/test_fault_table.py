@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from etl.config.spec import FlowSpec
-from etl.engine.faults.evidence import Evidence, Fact, evidence, plain
+from etl.engine.faults.evidence import Evidence, Fact, evidence_in, plain
 from etl.engine.faults.rule import Rule
 from etl.engine.faults.table import RULES, UNKNOWN, judged, verdict
 from etl.engine.faults.translation import translate
@@ -230,7 +230,7 @@ def test_what_its_sqlstate_calls_wrong_is_permanent_but_for_conflicts_of_a_momen
 def test_a_chain_of_causes_is_judged_by_the_innermost_that_says_something(
     text: str, passes: bool, kind: str
 ) -> None:  # a table of cases
-    rule = judged(evidence(RuntimeError(text)), spark=True).rule
+    rule = judged(evidence_in(RuntimeError(text)), spark=True).rule
     assert (rule.passes is not False, rule.kind) == (passes, kind), rule
     failure = translate(RuntimeError(text), FlowSpec("f", ()))
     assert failure.kind == kind

@@ -14,7 +14,8 @@ import pytest
 from etl.config.spec import SparkSpec
 from etl.engine.session import profile
 from etl.engine.session.jars import FILES, LOG_STORE
-from etl.engine.session.start import _must_reach_objects, open_session
+from etl.engine.session.requirements import must_reach_objects
+from etl.engine.session.start import open_session
 from etl.errors import EnvironmentProblem
 from tests.log_store import READERS, SOURCE, made_of
 from tests.support.independent import arrow
@@ -166,5 +167,5 @@ def test_a_user_s_session_without_the_log_store_is_told_what_to_start_it_with(sp
 
 def test_a_session_that_cannot_reach_a_bucket_is_told_what_it_lacks(spark: SparkSession) -> None:
     with pytest.raises(EnvironmentProblem, match="no Hadoop S3A on its class path") as told:
-        _must_reach_objects(spark)
+        must_reach_objects(spark)
     assert "spark.jars.packages: org.apache.hadoop:hadoop-aws:3." in told.value.hint
