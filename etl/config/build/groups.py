@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.grammar import models
 from etl.config.spec import GroupSpec
-from etl.config.sql.query import check_expression
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from etl.config.spec import (
     SinkSpec,
     SparkSpec,
 )
-from etl.config.sql import query
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +105,7 @@ def _flow(parts: Given, name: str, model: models.Flow, run: RunSpec, found: list
     expectations = []
     for key, item in model.expectations.items():
         place = document.place((*path, "expectations", key, "expr"))
-        found += query.check_expression(
+        found += check_expression(
             item.expr, document.locate((*path, "expectations", key, "expr"), item.expr), f"expectation '{key}'"
         )
         expectations.append(ExpectationSpec(key, item.expr, item.on_violation, place))

@@ -10,7 +10,7 @@ from etl.config.diagnostics import Diagnostic, Location, Places, in_file
 from etl.config.document.document import shown
 from etl.config.grammar import models
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform, TransformSpec
-from etl.config.sql import query
+from etl.config.sql.query import check_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def transform(parts: Given, name: str, model: models.Flow, found: list[Diagnosti
         return _sql_file(parts, name, wanted.sql_file, _places(parts, name, model), found)
     text = wanted.sql or ""
     place = document.text_place((*path, "sql"), text)
-    found += query.check_sql(
+    found += check_sql(
         text,
         document.locate((*path, "sql"), text),
         inputs=_places(parts, name, model),
@@ -98,7 +98,7 @@ def _sql_file(
         )
         return IdentityTransform()
     place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
-    found += query.check_sql(
+    found += check_sql(
         text,
         in_file(place.file, text),
         inputs=inputs,

@@ -12,7 +12,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.schema.ddl import DdlError, parse
 from etl.config.schema.types import Type
 from etl.config.spec import IdentityTransform, SqlTransform
-from etl.config.sql.query import understood
+from etl.config.sql.syntax import understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ def _given(spec: PipelineSpec, dataset: str, document: Document, seen: frozenset
 
 def _selected(transform: SqlTransform, name: str, given: list[_Stored]) -> list[_Stored] | None:
     """The columns of `SELECT *, a, b AS c FROM name`; None for any other shape of a query."""
-    from sqlglot import exp  # noqa: PLC0415  # see query.parse
+    from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
 
     tree = understood(transform.text)
     if not isinstance(tree, exp.Select) or any(

@@ -18,7 +18,7 @@ from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.lexical import scan
-from etl.config.sql.query import stand_in, understood
+from etl.config.sql.syntax import stand_in, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from etl.config.diagnostics import Diagnostic, Location
 from etl.config.secrets import LEAST, is_hidden, known
 from etl.config.spec import SqlTransform
-from etl.config.sql.query import markers
+from etl.config.sql.syntax import markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.build.state import check_state
 from etl.config.diagnostics import Diagnostic
-from etl.config.sql.query import check_expression
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
