@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from etl.config.secrets import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,32 @@ class Diagnostic:
         text, column, width = _window(self.at)
         under = "".join("\t" if letter == "\t" else " " for letter in text[:column].ljust(column))
         return f"{head}\n{number}{text}\n{blank}{under}{'^' * width}{' ' + self.hint if self.hint else ''}"
+
+
+class Diagnostics:
+    """Mistakes and warnings, in the order in which they were found; each phase of loading adds its own."""
+
+    def __init__(self) -> None:
+        self._diagnostics: list[Diagnostic] = []
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._diagnostics)
+
+    def __len__(self) -> int:
+        return len(self._diagnostics)
+
+    def add(self, code: str, message: str, at: Location = NOWHERE, hint: str = "") -> None:
+        """Add one mistake or, by a code W…, one warning."""
+        self._diagnostics.append(Diagnostic(code, message, at, hint))
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add several, in their order."""
+        self._diagnostics.extend(diagnostics)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The mistakes among them, without the warnings."""
+        return [diagnostic for diagnostic in self._diagnostics if not diagnostic.is_warning]
 
 
 def _window(at: Location) -> tuple[str, int, int]:
