@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
+from etl.config.schema.identifiers import quoted
 from etl.config.schema.rows import Written
 
 Scalar: TypeAlias = (
@@ -290,8 +291,8 @@ class FlowSpec:
         """The expectations, with the one that the primary key is."""
         if not self.primary_key:
             return self.expectations
-        names = ("`" + name.replace("`", "``") + "`" for name in self.primary_key)
-        key = ExpectationSpec("primary_key", " AND ".join(f"{name} IS NOT NULL" for name in names), "fail", self.at)
+        condition = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in self.primary_key)
+        key = ExpectationSpec("primary_key", condition, "fail", self.at)
         return (key, *self.expectations)
 
 

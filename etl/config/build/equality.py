@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.grammar import models
 from etl.config.schema import ddl
+from etl.config.schema.identifiers import VERSION_COLUMNS
 from etl.config.spec import EqualitySpec, IdentityTransform, Near
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def unknown_names(
     flow: FlowSpec, columns: list[str], places: Mapping[str, Location] | None = None
 ) -> Iterator[Diagnostic]:
     """The names in a flow's equality that are none of its `columns`; `places` says where each name stands."""
-    added = ("valid_from", "valid_to", "is_current") if flow.sink.strategy == "scd2" else ()
+    added = VERSION_COLUMNS if flow.sink.strategy == "scd2" else ()
     stored = {name.lower() for name in (*columns, *added)}
     for name in flow.equality.names:
         if name.lower() not in stored:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.schema.ddl import DdlError, parse
+from etl.config.schema.identifiers import FEED_COLUMNS
 from etl.config.schema.types import Type
 from etl.config.spec import IdentityTransform, SqlTransform
 from etl.config.sql.syntax import understood
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from etl.config.diagnostics import Location
     from etl.config.document.document import Document
     from etl.config.spec import FlowSpec, PipelineSpec
-
-FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-"""The columns that a table's change feed has beside the table's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
+from etl.config.schema.identifiers import quoted
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.lexical import scan
 from etl.config.sql.syntax import stand_in, understood
@@ -219,7 +220,7 @@ def _edit(text: str, star: Any, over: list[str]) -> tuple[int, int, str]:
     end = star.meta.get("end")
     if end is None or text[end] != "*":
         raise Shown("a query that shows all columns without a *")
-    names = ", ".join(f"`{alias}`.{COLUMN}" for alias in over)
+    names = ", ".join(f"{quoted(alias)}.{COLUMN}" for alias in over)
     said = _EXCEPT.match(text, end + 1)
     if said:
         return said.start(), said.end(), f" EXCEPT ({said.group(1)}, {names})"

@@ -10,6 +10,7 @@ from etl.config.schema.types import Column, Type
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
 _COMMENT = re.compile(r"(`(?:[^`]|``)*`|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_LENGTH = re.compile(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", re.IGNORECASE)
 _SIMPLE = frozenset(
     [
         "boolean",
@@ -82,6 +83,11 @@ def without_comments(text: str) -> str:
     """`text` with `-- …` and `/* … */` turned into spaces, so that every place in it stays what it was."""
     blank = lambda match: match.group(1) or re.sub(r"[^\n]", " ", match.group())  # noqa: E731  # one replacement
     return _COMMENT.sub(blank, text)
+
+
+def without_lengths(text: str) -> str:
+    """`text` with CHAR and VARCHAR of any length turned into STRING, which Spark makes of them once they are read."""
+    return _LENGTH.sub("STRING", text)
 
 
 def _tokens(text: str) -> list[_Token]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
+from etl.config.schema.identifiers import quoted
 from etl.engine.commits.commit import committed_epoch, fenced, mapping, stamped, with_properties
 from etl.engine.commits.create import create
 from etl.engine.commits.epoch_commits import TargetCommit
 from etl.engine.commits.replacement import replace_groups
-from etl.engine.frames.identifiers import assigned, listed, quoted, table
+from etl.engine.frames.identifiers import assigned, listed, table
 from etl.engine.frames.identifiers import columns as columns_of
 from etl.engine.frames.latest import winners, zeros_apart
 from etl.engine.frames.tally import Tally

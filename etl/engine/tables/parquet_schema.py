@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from etl.config.schema.identifiers import quoted
 from etl.config.spec import SparkSpec
 from etl.errors import EnvironmentProblem
 
@@ -71,11 +72,11 @@ def _arrow_type(kind: Any) -> str | None:
         key, item = _arrow_type(kind.key_type), _arrow_type(kind.item_type)
         return f"MAP<{key}, {item}>" if key and item else None
     if t.is_struct(kind):
-        fields = [(field.name.replace("`", "``"), _arrow_type(field.type)) for field in kind]
+        fields = [(quoted(field.name), _arrow_type(field.type)) for field in kind]
         return (
             None
             if any(inner is None for _, inner in fields)
-            else f"STRUCT<{', '.join(f'`{name}`: {inner}' for name, inner in fields)}>"
+            else f"STRUCT<{', '.join(f'{name}: {inner}' for name, inner in fields)}>"
         )
     return _ARROW.get(str(kind))
 
@@ -104,5 +105,5 @@ def _spark_type(found: Any) -> str:
         return f"ARRAY<{_spark_type(found['elementType'])}>"
     if found["type"] == "map":
         return f"MAP<{_spark_type(found['keyType'])}, {_spark_type(found['valueType'])}>"
-    fields = [(item["name"].replace("`", "``"), _spark_type(item["type"])) for item in found["fields"]]
-    return f"STRUCT<{', '.join(f'`{name}`: {kind}' for name, kind in fields)}>"
+    fields = [(quoted(item["name"]), _spark_type(item["type"])) for item in found["fields"]]
+    return f"STRUCT<{', '.join(f'{name}: {kind}' for name, kind in fields)}>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -10,6 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.config.build.equality import unknown_names
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.masking import MASK
+from etl.config.schema.ddl import without_lengths
+from etl.config.schema.identifiers import quoted
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
             found.append(Diagnostic("E347", message, item.at, did_you_mean(item.name, output.columns) or returned))
         elif item.type is not None:
             promised = _spelled(
-                session.createDataFrame([], f"c {_as_text(item.type)}").schema[0].dataType.simpleString()
+                session.createDataFrame([], f"c {without_lengths(item.type)}").schema[0].dataType.simpleString()
             )
             if _spelled(actual) != promised:
                 message = f"flow '{flow.name}' promises '{item.name}' as {promised}, and its transform returns {actual}"
@@ -44,11 +45,6 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
     found += unknown_names(flow, output.columns)
     if found:
         raise ConfigurationError(found)
-
-
-def _as_text(ddl: str) -> str:
-    """CHAR and VARCHAR are texts to Spark once they are read."""
-    return re.sub(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", "STRING", ddl, flags=re.IGNORECASE)
 
 
 def _spelled(simple: str) -> str:
@@ -63,7 +59,7 @@ def described(rows: DataFrame, flow: FlowSpec) -> DataFrame:
         return rows
     columns = []
     for field in rows.schema.fields:
-        column = F.col("`" + field.name.replace("`", "``") + "`")
+        column = F.col(quoted(field.name))
         comment = comments.get(field.name.lower())
         if comment is not None:
             column = column.alias(field.name, metadata={**field.metadata, "comment": comment})
@@ -75,7 +71,7 @@ def masked(names: Collection[str], hidden: frozenset[str]) -> list[Column]:
     """The columns as a person may see them: of the `hidden` ones only whether there is a value."""
     columns = []
     for name in names:
-        column = F.col("`" + name.replace("`", "``") + "`")
+        column = F.col(quoted(name))
         if name.lower() in hidden:
             column = F.when(column.isNotNull(), F.lit(MASK))
         columns.append(column.alias(name))
