@@ -55,7 +55,7 @@ class Places:
 
 
 def in_file(file: str, text: str) -> Locate:
-    """The places of a file's text."""
+    """A function that gives the place of each offset of a file's text; `file` is its name as messages show it."""
 
     def locate(offset: int) -> Location:
         start = text.rfind("\n", 0, offset) + 1
@@ -138,7 +138,7 @@ def _window(at: Location) -> tuple[str, int, int]:
     return text, column, max(1, min(at.width, len(text) - column))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest of `words`; empty where none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else ""

@@ -24,7 +24,7 @@ def is_view(flow: FlowSpec) -> bool:
 
 
 def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    """What cannot be said of a view, since it has no rows of its own."""
+    """The mistakes of a view that says what only a flow with rows of its own can do."""
     path = ("flows", flow.name)
     if flow.expectations:
         yield Diagnostic(
@@ -40,16 +40,16 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place((*path, "incremental"), key=True),
             "leave incremental out",
         )
-    written = document.values.get("flows", {}).get(flow.name) if isinstance(document.values, dict) else None
-    said = written if isinstance(written, dict) else {}
-    if said.get("run"):
+    entry = document.values.get("flows", {}).get(flow.name) if isinstance(document.values, dict) else None
+    entry = entry if isinstance(entry, dict) else {}
+    if entry.get("run"):
         yield Diagnostic(
             "E245",
             f"flow '{flow.name}' is a view: it never runs by itself",
             document.place((*path, "run"), key=True),
             "leave run out",
         )
-    sink = said.get("sink")
+    sink = entry.get("sink")
     for key in sink if isinstance(sink, dict) else ():
         if key != "strategy":
             yield Diagnostic(
@@ -61,7 +61,10 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
 
 
 def inlined(spec: PipelineSpec) -> tuple[PipelineSpec, list[Diagnostic]]:
-    """The pipeline with its views inside their readers, and what does not fit then. Pure; the spec has no circles."""
+    """The pipeline with its views inside their readers, and the tables that a reader would then read in two ways.
+
+    The spec has no circles.
+    """
     views = {flow.name: flow for flow in spec.flows if is_view(flow)}
     if not views:
         return spec, []

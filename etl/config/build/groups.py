@@ -35,8 +35,8 @@ def build_groups(given: Given, flow: str, model: models.Flow, inputs: Sequence[I
         for place, text in texts.items():
             locate = given.document.locate(place, text)
             given.diagnostics.extend(check_expression(text, locate, f"group '{column}'"))
-        known = tuple((name, expressions[name]) for name in changes if name in expressions)
-        groups.append(GroupSpec(column, known, given.document.place(path, key=True)))
+        by_input = tuple((name, expressions[name]) for name in changes if name in expressions)
+        groups.append(GroupSpec(column, by_input, given.document.place(path, key=True)))
     return tuple(groups)
 
 

@@ -118,7 +118,7 @@ def _signature(definition: ast.stmt | None) -> ast.arguments | None:
 def _compare(parameters: ast.arguments, reference: _Reference, place: Location) -> Iterator[Diagnostic]:
     """The mistakes in a function's parameters, each of which is an input of the flow, `params`, or has a default."""
     function, flow, inputs = reference.function, reference.flow, reference.inputs
-    known = f"the inputs are: {', '.join(inputs)}"
+    names_hint = f"the inputs are: {', '.join(inputs)}"
     if parameters.posonlyargs:
         placed = ", ".join(parameter.arg for parameter in parameters.posonlyargs)
         message = f"'{function}' takes {placed} by place only; inputs are given by name"
@@ -126,14 +126,14 @@ def _compare(parameters: ast.arguments, reference: _Reference, place: Location) 
         return
     if parameters.vararg or parameters.kwarg:
         message = f"'{function}' takes * or ** parameters; name the inputs of flow '{flow}'"
-        yield Diagnostic("E329", message, place, known)
+        yield Diagnostic("E329", message, place, names_hint)
         return
     names = [parameter.arg for parameter in (*parameters.args, *parameters.kwonlyargs)]
     optional = _optional(parameters)
     for name in names:
         if name not in inputs and name != "params" and name not in optional:
             message = f"parameter '{name}' of '{function}' is no input of flow '{flow}'"
-            yield Diagnostic("E321", message, place, did_you_mean(name, inputs) or known)
+            yield Diagnostic("E321", message, place, did_you_mean(name, inputs) or names_hint)
     for name in inputs:
         if name not in names:
             message = f"input '{name}' of flow '{flow}' is no parameter of '{function}'"

@@ -39,12 +39,12 @@ class Document:
         at = tuple(path)
         first, second = (self.keys, self.places) if key else (self.places, self.keys)
         while at:
-            found = first.get(at) or second.get(at)
-            if found is None and at[0] in _UNDER:  # said by `defaults`
+            location = first.get(at) or second.get(at)
+            if location is None and at[0] in _UNDER:  # said by `defaults`
                 under = ("defaults", _UNDER[str(at[0])], *at[2:])
-                found = (first.get(under) or second.get(under)) if len(at) > 2 else None  # noqa: PLR2004  # a section and a name
-            if found is not None:
-                return found
+                location = (first.get(under) or second.get(under)) if len(at) > 2 else None  # noqa: PLR2004  # a section and a name
+            if location is not None:
+                return location
             at = at[:-1]
         return self.places.get((), Location(self.file, 1, 1))
 
@@ -58,15 +58,15 @@ class Document:
             number = text[:offset].count("\n") + 1
             line = lines[number - 1] if number <= len(lines) else ""
             return Location(file, number, offset - (text[:offset].rfind("\n") + 1) + 1, 1, line)
-        found = self.text_places(path, text)
-        return found.at(offset) if found is not None else self.place(path)
+        characters = self.text_places(path, text)
+        return characters.at(offset) if characters is not None else self.place(path)
 
     def text_places(self, path: Path_, text: str) -> Places | None:
         """Where each character of a text value stands; None where the file does not say it letter by letter."""
         return places(self.file, self.lines, self.place(path), text)
 
     def locate(self, path: Path_, text: str) -> Locate:
-        """The places of a text value's characters."""
+        """A function that gives the place of each offset of a text value."""
         return lambda offset: self.text_place(path, text, offset)
 
 
