@@ -16,9 +16,8 @@ from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
 from etl.config.schema.identifiers import quoted
 from etl.config.schema.rows import Written
 
-Scalar: TypeAlias = (
-    str | int | float | bool | date | None
-)  # a datetime is a date; one without an offset is a flow's own time
+Scalar: TypeAlias = str | int | float | bool | date | None
+"""A param's value. A datetime is a date; one without an offset is a flow's own time."""
 
 OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]

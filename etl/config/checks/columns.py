@@ -1,6 +1,6 @@
 """The columns that a flow stores, as far as its text tells: without a transform, or by a query that lists or stars those of one input.
 
-What a Delta table cannot hold of them is found here; what only Spark's analysed plan tells, `engine/storable.py` finds.
+What a Delta table cannot hold of them is found here; what only Spark's analysed plan tells, `engine/analysis/storable.py` finds.
 """
 
 from __future__ import annotations

@@ -125,9 +125,8 @@ def _check(part: FlowSpec, sources: list[SourceSpec], *, complete: bool) -> Iter
             yield no_files(part)
         return
     aliased = isinstance(part.transform, SqlTransform) and _ALIASED.search(_bare(part.transform.text)) is not None
-    may_be_own = (
-        aliased or not complete or any(names is None or COLUMN in names for names in columns_of_others)
-    )  # a column of a table's own
+    # It may then be a column of a table's own.
+    may_be_own = aliased or not complete or any(names is None or COLUMN in names for names in columns_of_others)
     for field in dict.fromkeys(name.lower() for name in _fields(part) if name):
         if field in _OF_SPLITS and not aliased:
             message = f"flow '{part.name}' uses {COLUMN}.{field}, which tells how Spark has cut a file for its tasks, and differs from run to run"

@@ -22,17 +22,21 @@ _UNDER = {"sources": "source", "flows": "flow"}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file's values, and the place of every key and value in it."""
+    """A YAML file's values, and the place of every key and value in it.
+
+    Attributes:
+        file: its name as messages show it.
+        blocks: the values written as `|` or `>` blocks, whose text starts a line below.
+        elsewhere: of the values whose text stands in another file, that file's name and lines.
+    """
 
     file: str
     values: Any
     keys: dict[Path_, Location] = field(default_factory=dict)
     places: dict[Path_, Location] = field(default_factory=dict)
-    blocks: frozenset[Path_] = frozenset()  # values written as `|` or `>` blocks: their text starts a line below
+    blocks: frozenset[Path_] = frozenset()
     lines: tuple[str, ...] = ()
-    elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(
-        default_factory=dict
-    )  # texts of other files: name, lines
+    elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where the value (or its key) at `path` stands; of its nearest ancestor where it does not stand itself."""

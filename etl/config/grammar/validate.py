@@ -49,13 +49,8 @@ _BOUNDS = {
 }
 _EMPTY = frozenset({"string_too_short", "too_short"})
 _ANY = "*"
-_FORMS = {
-    "[key]",
-    "[text]",
-    "[list]",
-    "[mapping]",
-    "[state]",
-}  # pydantic adds to a place: a key, or the form of a value
+# What pydantic adds to a place: that it is a key, or which form a value has.
+_FORMS = frozenset({"[key]", "[text]", "[list]", "[mapping]", "[state]"})
 _NAMED = {
     "params",
     "sources",

@@ -74,10 +74,8 @@ def found_in(text: str) -> Iterator[tuple[str, int]]:
             if is_clock(_plain(text[match.start("text") : match.end("text")]), match.group("type")):
                 calls.setdefault(match.start(), text[match.start() : match.end()])
     for match in _CALL.finditer(bare):
-        name, opened = (
-            text[match.start() : match.end()].split("(", maxsplit=1)[0].strip(),
-            bare.index("(", match.start()),
-        )
+        name = text[match.start() : match.end()].split("(", maxsplit=1)[0].strip()
+        opened = bare.index("(", match.start())
         arguments = _arguments(bare, opened)
         if match.group("drawn") and _is_definition(bare, opened, arguments):
             continue
