@@ -133,6 +133,19 @@ def test_a_plug_in_that_does_not_work_is_named_with_its_distribution(
     assert item.at.line == 7
 
 
+def test_a_plug_in_that_does_not_work_hides_no_mistake_of_another_source(
+    tmp_path: Path, project: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(tmp_path / "site", "some-missing", {"plug_none": "import not_there\n"}, "none = plug_none:FORMAT")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    text = YAML.replace("format: fixedwidth", "format: none").replace("strategy: distinct", "strategy: append")
+    text = text.replace("flows:\n", "  others: {format: csv, path: others}\nflows:\n")
+    root = project({"pipelines/stock.yml": text})
+    with pytest.raises(ConfigurationError) as caught:
+        load(root / "pipelines" / "stock.yml")
+    assert [item.code for item in caught.value.diagnostics] == ["E208", "E104"]
+
+
 def test_two_distributions_that_bring_one_name_are_both_named(
     tmp_path: Path, project: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

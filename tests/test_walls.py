@@ -85,6 +85,15 @@ def writes(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
             yield node, str(node.value)[:20]
 
 
+def quotings(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Backquotes doubled, as a name of SQL needs it that is put between two of them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "replace":
+            texts = [item.value for item in node.args if isinstance(item, ast.Constant)]
+            if texts == ["`", "``"]:
+                yield node, "replace"
+
+
 def unreasoned(text: str) -> Iterator[int]:
     """The lines that silence a tool and say no reason; of lines that follow each other, the first may speak for all."""
     reasoned = -1
@@ -192,6 +201,12 @@ def test_only_the_session_s_wing_touches_the_jvm() -> None:
     assert everywhere(sorted(session.glob("*.py")), names_of_jvm), "the rule has lost its sight"
 
 
+def test_names_of_sql_are_quoted_in_one_place() -> None:
+    home = ROOT / "etl/config/schema/identifiers.py"
+    assert everywhere([file for file in PACKAGE if file != home], quotings) == []
+    assert everywhere([home], quotings), "the rule has lost its sight"
+
+
 def test_no_room_imports_the_whole_house(imports: grimp.ImportGraph) -> None:
     assert imports.find_modules_that_directly_import("etl") == set()
 
@@ -275,6 +290,7 @@ def test_nothing_is_left_undone() -> None:
         (names_of_jvm, "from pyspark import SparkContext"),
         (kinds_asked, "job.kind == 'state'"),
         (kinds_asked, "kind not in ('groups', 'full')"),
+        (quotings, "'`' + name.replace('`', '``') + '`'"),
         (writes, "rows.write.format('delta')"),
         (writes, "session.sql('MERGE INTO t USING s')"),
         (writes, "session.sql(f'INSERT INTO {t} VALUES (1)')"),

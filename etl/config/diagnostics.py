@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from etl.config.secrets import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Places:
 
 
 def in_file(file: str, text: str) -> Locate:
-    """The places of a file's text."""
+    """A function that gives the place of each offset of a file's text; `file` is its name as messages show it."""
 
     def locate(offset: int) -> Location:
         start = text.rfind("\n", 0, offset) + 1
@@ -103,6 +103,32 @@ class Diagnostic:
         return f"{head}\n{number}{text}\n{blank}{under}{'^' * width}{' ' + self.hint if self.hint else ''}"
 
 
+class Diagnostics:
+    """Mistakes and warnings, in the order in which they were found; each phase of loading adds its own."""
+
+    def __init__(self) -> None:
+        self._diagnostics: list[Diagnostic] = []
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._diagnostics)
+
+    def __len__(self) -> int:
+        return len(self._diagnostics)
+
+    def add(self, code: str, message: str, at: Location = NOWHERE, hint: str = "") -> None:
+        """Add one mistake or, by a code W…, one warning."""
+        self._diagnostics.append(Diagnostic(code, message, at, hint))
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add several, in their order."""
+        self._diagnostics.extend(diagnostics)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The mistakes among them, without the warnings."""
+        return [diagnostic for diagnostic in self._diagnostics if not diagnostic.is_warning]
+
+
 def _window(at: Location) -> tuple[str, int, int]:
     """The part of a long line around its caret; the caret's column in it, from 0; how wide it is."""
     first = max(0, min(at.column - 1 - _BEFORE, len(at.text) - _SHOWN)) if len(at.text) > _SHOWN else 0
@@ -112,7 +138,7 @@ def _window(at: Location) -> tuple[str, int, int]:
     return text, column, max(1, min(at.width, len(text) - column))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest of `words`; empty where none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else ""

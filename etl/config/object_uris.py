@@ -36,12 +36,12 @@ def key_of(uri: str) -> str:
 
 def fault_of(uri: str) -> str:
     """What is wrong with the URI of a folder in an object store; empty where nothing is."""
-    found = _URI.fullmatch(uri)
-    if found is None or not found["bucket"]:
+    match = _URI.fullmatch(uri)
+    if match is None or not match["bucket"]:
         return "it names no bucket"
-    if not _BUCKET.fullmatch(found["bucket"]):
-        return f"'{found['bucket']}' is no name of a bucket"
-    parts = [part for part in found["path"].split("/") if part]
-    if {".", ".."} & set(parts) or not all(map(_NAME.fullmatch, parts)) or "//" in found["path"]:
+    if not _BUCKET.fullmatch(match["bucket"]):
+        return f"'{match['bucket']}' is no name of a bucket"
+    parts = [part for part in match["path"].split("/") if part]
+    if {".", ".."} & set(parts) or not all(map(_NAME.fullmatch, parts)) or "//" in match["path"]:
         return "its path is not of names of letters, digits and - _ . = + with / between them"
     return ""

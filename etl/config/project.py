@@ -36,13 +36,16 @@ def pipelines(project: Path) -> tuple[str, ...]:
 
 
 def find(reference: str | Path, project: Path | None = None) -> Place:
-    """The pipeline that a name or a path means; ConfigurationError where there is none."""
+    """The pipeline that a name or a path means.
+
+    Raises ConfigurationError where there is none, or its file is a link out of the project.
+    """
     try:
         return _found(reference, project)
     except (OSError, RuntimeError) as cause:  # a name that is too long, a folder that may not be entered, no such home
         reason = getattr(cause, "strerror", None) or str(cause)
-        said = str(reference)
-        name = said if len(said) <= _LONG else f"{said[:_LONG]}…"
+        text = str(reference)
+        name = text if len(text) <= _LONG else f"{text[:_LONG]}…"
         raise _missing(f"there is no pipeline '{name}': {reason}", "give a name, or a path to pipeline.yml") from cause
 
 
@@ -62,13 +65,17 @@ def _found(reference: str | Path, project: Path | None) -> Place:
     for file in (root / "pipelines" / str(reference) / "pipeline.yml", root / "pipelines" / f"{reference}.yml"):
         if file.exists():
             return _inside(Place(file, file.parent, root))
-    known = pipelines(root)
-    hint = did_you_mean(str(reference), known) or (f"there are: {', '.join(known)}" if known else "pipelines/ is empty")
+    names = pipelines(root)
+    hint = did_you_mean(str(reference), names) or (f"there are: {', '.join(names)}" if names else "pipelines/ is empty")
     raise _missing(f"there is no pipeline '{reference}' in {shown(root / 'pipelines')}", hint)
 
 
 def environment_files(project: Path, environment: str) -> tuple[Path | None, Path | None]:
-    """conf/base.yml and conf/<environment>.yml, where they are; only `local` may lack a file."""
+    """conf/base.yml and conf/<environment>.yml; None for each that is not there.
+
+    Raises ConfigurationError where the name is no environment's, where an environment other than `local` has no file, or where a
+    file is a link out of the project.
+    """
     folder = project / "conf"
     if not _ENVIRONMENT.fullmatch(environment):
         raise _missing(
@@ -76,8 +83,8 @@ def environment_files(project: Path, environment: str) -> tuple[Path | None, Pat
         )
     base, own = folder / "base.yml", folder / f"{environment}.yml"
     if not own.is_file() and environment != "local":
-        known = sorted({"local", *(item.stem for item in folder.glob("*.yml") if item.stem != "base")})
-        hint = did_you_mean(environment, known) or f"there are: {', '.join(known)}"
+        names = sorted({"local", *(item.stem for item in folder.glob("*.yml") if item.stem != "base")})
+        hint = did_you_mean(environment, names) or f"there are: {', '.join(names)}"
         raise _missing(f"there is no environment '{environment}': {shown(own)} does not exist", hint)
     for file in (base, own):
         _stays(file, project)

@@ -47,7 +47,10 @@ def is_secret(name: str) -> bool:
 
 
 def resolve(name: str, project: Path) -> str:
-    """The value of `env:NAME` or `file:PATH`, from now on redacted; Unavailable where there is none."""
+    """The value of `env:NAME`, or of `file:PATH` relative to the project; from now on it is redacted.
+
+    Raises Unavailable where it is not there, cannot be read, is empty, or holds NUL.
+    """
     kind, _, place = name.partition(":")
     value = _of_environment(place) if kind == "env" else _of_file(place, project)
     if "\0" in value:
@@ -101,7 +104,7 @@ def remember(value: str, reference: str) -> None:
         _COMPILED.clear()
 
 
-def known(reference: str) -> str | None:
+def last_value(reference: str) -> str | None:
     """The value that a reference had when it was last resolved."""
     return _VALUES.get(reference)
 
@@ -111,18 +114,18 @@ def redact(text: str) -> str:
     if not _KNOWN or not text:
         return text
     with _LOCK:
-        found = _COMPILED.get("")
-        if found is None:
-            found = re.compile("|".join(re.escape(form) for form in sorted(_KNOWN, key=len, reverse=True)))
-            _COMPILED[""] = found
-        known = dict(_KNOWN)
-    return found.sub(lambda match: known[match.group()], text)
+        pattern = _COMPILED.get("")
+        if pattern is None:
+            pattern = re.compile("|".join(re.escape(form) for form in sorted(_KNOWN, key=len, reverse=True)))
+            _COMPILED[""] = pattern
+        references = dict(_KNOWN)
+    return pattern.sub(lambda match: references[match.group()], text)
 
 
 def redacted(value: T) -> T:
     """A value of texts, lists, mappings and dataclasses with every text in it redacted."""
-    found: T = _redacted(value) if _KNOWN else value
-    return found
+    hidden: T = _redacted(value) if _KNOWN else value
+    return hidden
 
 
 def _redacted(value: Any) -> Any:

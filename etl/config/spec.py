@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
+from etl.config.schema.identifiers import quoted
 from etl.config.schema.rows import Written
 
-Scalar: TypeAlias = (
-    str | int | float | bool | date | None
-)  # a datetime is a date; one without an offset is a flow's own time
+Scalar: TypeAlias = str | int | float | bool | date | None
+"""A param's value. A datetime is a date; one without an offset is a flow's own time."""
 
 OnMalformed = Literal["fail", "quarantine", "drop"]
 OnViolation = Literal["warn", "drop", "quarantine", "fail"]
@@ -278,11 +278,11 @@ class FlowSpec:
         """What the transform itself reads: views as views, where `inputs` are what stands behind them."""
         return self.reads or self.inputs
 
-    def reads_through(self, dataset: str, item: InputSpec) -> bool:
+    def reads_through(self, dataset: str, input_: InputSpec) -> bool:
         """Whether one of the transform's own inputs is, or is made of, the changes of a dataset."""
-        view = next((view for view in self.views if view.name == item.dataset), None)
-        if item.read != "changes" or view is None:
-            return item.read == "changes" and item.dataset == dataset
+        view = next((view for view in self.views if view.name == input_.dataset), None)
+        if input_.read != "changes" or view is None:
+            return input_.read == "changes" and input_.dataset == dataset
         return any(self.reads_through(dataset, below) for below in view.inputs)
 
     @property
@@ -290,8 +290,8 @@ class FlowSpec:
         """The expectations, with the one that the primary key is."""
         if not self.primary_key:
             return self.expectations
-        names = ("`" + name.replace("`", "``") + "`" for name in self.primary_key)
-        key = ExpectationSpec("primary_key", " AND ".join(f"{name} IS NOT NULL" for name in names), "fail", self.at)
+        condition = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in self.primary_key)
+        key = ExpectationSpec("primary_key", condition, "fail", self.at)
         return (key, *self.expectations)
 
 
@@ -369,9 +369,9 @@ class PipelineSpec:
 
     def as_written(self, path: tuple[str | int, ...], value: Any) -> Any:
         """`value`, which stands at `path`, with the references of secrets in their stead."""
-        found = dict(self.references).get(path)
-        if found is not None:
-            return found
+        reference = dict(self.references).get(path)
+        if reference is not None:
+            return reference
         if isinstance(value, dict):
             return {key: self.as_written((*path, key), item) for key, item in value.items()}
         if isinstance(value, tuple | list):

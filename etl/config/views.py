@@ -6,7 +6,7 @@ is read whole.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
@@ -24,7 +24,7 @@ def is_view(flow: FlowSpec) -> bool:
 
 
 def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    """What cannot be said of a view, since it has no rows of its own."""
+    """The mistakes of a view that says what only a flow with rows of its own can do."""
     path = ("flows", flow.name)
     if flow.expectations:
         yield Diagnostic(
@@ -40,16 +40,16 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place((*path, "incremental"), key=True),
             "leave incremental out",
         )
-    written = document.values.get("flows", {}).get(flow.name) if isinstance(document.values, dict) else None
-    said = written if isinstance(written, dict) else {}
-    if said.get("run"):
+    entry = document.values.get("flows", {}).get(flow.name) if isinstance(document.values, dict) else None
+    entry = entry if isinstance(entry, dict) else {}
+    if entry.get("run"):
         yield Diagnostic(
             "E245",
             f"flow '{flow.name}' is a view: it never runs by itself",
             document.place((*path, "run"), key=True),
             "leave run out",
         )
-    sink = said.get("sink")
+    sink = entry.get("sink")
     for key in sink if isinstance(sink, dict) else ():
         if key != "strategy":
             yield Diagnostic(
@@ -61,66 +61,71 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
 
 
 def inlined(spec: PipelineSpec) -> tuple[PipelineSpec, list[Diagnostic]]:
-    """The pipeline with its views inside their readers, and what does not fit then. Pure; the spec has no circles."""
+    """The pipeline with its views inside their readers, and the tables that a reader would then read in two ways.
+
+    The spec has no circles.
+    """
     views = {flow.name: flow for flow in spec.flows if is_view(flow)}
     if not views:
         return spec, []
-    found: list[Diagnostic] = []
-    flows = tuple(_reader(flow, views, found) for flow in spec.flows if not is_view(flow))
-    return replace(spec, flows=flows, views=tuple(views.values())), found
+    readings = [_reader(flow, views) for flow in spec.flows if not is_view(flow)]
+    flows = tuple(flow for flow, _ in readings)
+    contradictions = [diagnostic for _, diagnostics in readings for diagnostic in diagnostics]
+    return replace(spec, flows=flows, views=tuple(views.values())), contradictions
 
 
 def readers(spec: PipelineSpec, view: str) -> tuple[str, ...]:
     """The flows that a view is part of."""
-    return tuple(flow.name for flow in spec.flows if any(item.name == view for item in flow.views))
+    return tuple(flow.name for flow in spec.flows if any(part.name == view for part in flow.views))
 
 
-def _reader(flow: FlowSpec, views: Mapping[str, FlowSpec], found: list[Diagnostic]) -> FlowSpec:
-    if not any(item.dataset in views for item in flow.inputs):
-        return flow
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An input that stands behind a flow's own, and the view that it comes through; "": it is the flow's own."""
+
+    input: InputSpec
+    view: str
+
+    def __str__(self) -> str:
+        way = "changes" if self.input.read == "changes" else "a snapshot"
+        return f"as {way}{f' (in the view {self.view})' if self.view else ''}"
+
+
+def _reader(flow: FlowSpec, views: Mapping[str, FlowSpec]) -> tuple[FlowSpec, list[Diagnostic]]:
+    """The flow with the views that it reads inside it, and the tables that it would then read in two ways."""
+    if not any(own.dataset in views for own in flow.inputs):
+        return flow, []
     inner: dict[str, FlowSpec] = {}
-    inputs: dict[str, tuple[InputSpec, str]] = {}
-    for item in flow.inputs:
-        for given, through in _inputs_of(item, views, inner):
-            held, before = inputs.get(given.dataset, (given, through))
-            if held.read != given.read:
-                found.append(_contradiction(flow, item, held, before, given, through))
-            strict = "recompute" if "recompute" in (held.on_change, given.on_change) else held.on_change
-            inputs[given.dataset] = (replace(held, on_change=strict), before)
-    return replace(
-        flow, inputs=tuple(item for item, _ in inputs.values()), views=tuple(inner.values()), reads=flow.inputs
-    )
+    reads: dict[str, _Read] = {}
+    contradictions = []
+    for own in flow.inputs:
+        for read in _behind(own, views, inner):
+            first = reads.setdefault(read.input.dataset, read)
+            if first.input.read != read.input.read:
+                message = f"flow '{flow.name}' reads '{read.input.dataset}' both {first} and {read}"
+                hint = "read it one way; or let one of the views be a flow that stores its rows"
+                contradictions.append(Diagnostic("E227", message, own.at, hint))
+            on_change = "recompute" if read.input.on_change == "recompute" else first.input.on_change
+            reads[read.input.dataset] = replace(first, input=replace(first.input, on_change=on_change))
+    inputs = tuple(read.input for read in reads.values())
+    return replace(flow, inputs=inputs, views=tuple(inner.values()), reads=flow.inputs), contradictions
 
 
-def _inputs_of(
-    item: InputSpec, views: Mapping[str, FlowSpec], inner: dict[str, FlowSpec], through: str = ""
-) -> Iterator[tuple[InputSpec, str]]:
-    """What stands behind an input, with the view that it comes through; `inner` gains the views, each after those it reads."""
-    view = views.get(item.dataset)
+def _behind(
+    own: InputSpec, views: Mapping[str, FlowSpec], inner: dict[str, FlowSpec], through: str = ""
+) -> Iterator[_Read]:
+    """What stands behind an input; `inner` gains the views on the way to it, each after those it reads."""
+    view = views.get(own.dataset)
     if view is None:
-        yield replace(item, known_as=""), through
+        yield _Read(replace(own, known_as=""), through)
         return
-    for own in view.inputs:
-        given = replace(own, at=item.at)
-        if item.read == "snapshot":
-            given = replace(given, read="snapshot", on_change=_stricter(own.on_change, item.on_change))
-        yield from _inputs_of(given, views, inner, view.name)
+    for input_ in view.inputs:
+        read = replace(input_, at=own.at)
+        if own.read == "snapshot":
+            read = replace(read, read="snapshot", on_change=_stricter(input_.on_change, own.on_change))
+        yield from _behind(read, views, inner, view.name)
     inner[view.name] = view
 
 
 def _stricter(one: OnChange | None, other: OnChange | None) -> OnChange | None:
     return "recompute" if "recompute" in (one, other) else one or other
-
-
-def _contradiction(
-    flow: FlowSpec, item: InputSpec, held: InputSpec, before: str, given: InputSpec, through: str
-) -> Diagnostic:
-    def way(one: InputSpec, view: str) -> str:
-        return f"as {'changes' if one.read == 'changes' else 'a snapshot'}{f' (in the view {view})' if view else ''}"
-
-    return Diagnostic(
-        "E227",
-        f"flow '{flow.name}' reads '{given.dataset}' both {way(held, before)} and {way(given, through)}",
-        item.at,
-        "read it one way; or let one of the views be a flow that stores its rows",
-    )

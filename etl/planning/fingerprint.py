@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.build.starts import starts
 from etl.config.schema import ddl
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
-from etl.config.sql.query import markers, normal
+from etl.config.sql.syntax import markers, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.spec import PythonTransform, SqlTransform
 from etl.config.sql import run_ts
-from etl.config.sql.query import understood
+from etl.config.sql.syntax import understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

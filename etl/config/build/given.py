@@ -10,7 +10,7 @@ from etl.config.resolve.for_each import Instance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etl.config.diagnostics import Location
+    from etl.config.diagnostics import Diagnostics, Location
     from etl.config.document.document import Document, Path_
     from etl.config.project import Place
     from etl.config.resolve.for_each import Expanded
@@ -19,16 +19,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a spec is built from, beside what the grammar has made of the files."""
+    """What a spec is built from, beside what the grammar has made of the files.
+
+    Attributes:
+        place: where the pipeline's file lies.
+        document: the file, with the place of each key and value.
+        environment: the name of the environment.
+        params: each param's value.
+        written: where a secret stands: the text as it was written.
+        expanded: what `for_each` has made.
+        storage_at: where an environment says `storage`; NOWHERE, where none does.
+        diagnostics: what is wrong; the builders add to it, and return only what they build.
+    """
 
     place: Place
     document: Document
     environment: str
     params: Mapping[str, Scalar]
-    written: Mapping[Path_, str]  # where a secret stands: the text as it was written
+    written: Mapping[Path_, str]
     expanded: Expanded
-    storage_at: Location  # NOWHERE, where no environment says it
+    storage_at: Location
+    diagnostics: Diagnostics
 
     def instance(self, section: str, name: str) -> Instance:
         """What a source or flow was made from: a `for_each`, or itself."""
         return self.expanded.instances.get((section, name)) or Instance(name, {})
+
+    def report(self, code: str, message: str, path: Path_, hint: str = "", *, key: bool = False) -> None:
+        """Add a mistake at the value, or the key, at a path of the document."""
+        self.diagnostics.add(code, message, self.document.place(path, key=key), hint)

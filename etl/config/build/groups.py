@@ -4,57 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.diagnostics import did_you_mean
 from etl.config.grammar import models
 from etl.config.spec import GroupSpec
-from etl.config.sql.query import check_expression
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl.config.document.document import Document
+    from etl.config.build.given import Given
+    from etl.config.document.document import Path_
     from etl.config.spec import InputSpec
 
 
-def build(
-    document: Document, flow: str, model: models.Flow, inputs: Sequence[InputSpec], found: list[Diagnostic]
-) -> tuple[GroupSpec, ...]:
-    """The columns of `incremental: {groups: …}`; none for the other kinds. What is wrong with them is added to `found`."""
+def build_groups(given: Given, flow: str, model: models.Flow, inputs: Sequence[InputSpec]) -> tuple[GroupSpec, ...]:
+    """The columns of `incremental: {groups: …}`; none for the other kinds of processing."""
     if not isinstance(model.incremental, models.Groups):
         return ()
-    changes = [item.name for item in inputs if item.read == "changes"]
-    columns: list[GroupSpec] = []
-    for column, given in model.incremental.groups.items():
+    changes = [each.name for each in inputs if each.read == "changes"]
+    groups: list[GroupSpec] = []
+    for column, value in model.incremental.groups.items():
         path = ("flows", flow, "incremental", "groups", column)
-        if column.lower() in {known.column.lower() for known in columns}:
-            message = f"flow '{flow}': '{column}' stands twice in groups"
+        if column.lower() in {group.column.lower() for group in groups}:
             hint = "keep one of them; capitals make no difference"
-            found.append(Diagnostic("E237", message, document.place(path, key=True), hint))
-        of = dict.fromkeys(changes, given) if isinstance(given, str) else given
-        for name in of:
-            if name not in changes:
-                found.append(
-                    Diagnostic(
-                        "E240",
-                        f"group '{column}' of flow '{flow}' is given for '{name}', which is no changes input",
-                        document.place((*path, name), key=True),
-                        did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}",
-                    )
-                )
-        for name in changes:
-            if name not in of:
-                found.append(
-                    Diagnostic(
-                        "E240",
-                        f"group '{column}' of flow '{flow}' says nothing of the changes input '{name}'",
-                        document.place(path, key=True),
-                        f"add {name}: and the expression, or read it as a snapshot",
-                    )
-                )
-        for name, expression in of.items() if isinstance(given, dict) else [("", given)]:
-            at = document.locate((*path, name) if name else path, expression)
-            found += check_expression(expression, at, f"group '{column}'")
-        columns.append(
-            GroupSpec(column, tuple((name, of[name]) for name in changes if name in of), document.place(path, key=True))
-        )
-    return tuple(columns)
+            given.report("E237", f"flow '{flow}': '{column}' stands twice in groups", path, hint, key=True)
+        expressions = dict.fromkeys(changes, value) if isinstance(value, str) else value
+        _check_inputs(given, flow, column, expressions, changes)
+        texts: dict[Path_, str]
+        texts = {path: value} if isinstance(value, str) else {(*path, name): text for name, text in value.items()}
+        for place, text in texts.items():
+            locate = given.document.locate(place, text)
+            given.diagnostics.extend(check_expression(text, locate, f"group '{column}'"))
+        by_input = tuple((name, expressions[name]) for name in changes if name in expressions)
+        groups.append(GroupSpec(column, by_input, given.document.place(path, key=True)))
+    return tuple(groups)
+
+
+def _check_inputs(given: Given, flow: str, column: str, expressions: dict[str, str], changes: list[str]) -> None:
+    """Report the changes inputs that a group has no expression for, and the expressions for anything else."""
+    path = ("flows", flow, "incremental", "groups", column)
+    for name in expressions:
+        if name not in changes:
+            message = f"group '{column}' of flow '{flow}' is given for '{name}', which is no changes input"
+            hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
+            given.report("E240", message, (*path, name), hint, key=True)
+    for name in changes:
+        if name not in expressions:
+            message = f"group '{column}' of flow '{flow}' says nothing of the changes input '{name}'"
+            hint = f"add {name}: and the expression, or read it as a snapshot"
+            given.report("E240", message, path, hint, key=True)

@@ -13,10 +13,9 @@ from etl.config.spec import RateLimitSpec, SourceSpec
 from etl.config.views import is_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from etl.config.build.given import Given
-    from etl.config.document.document import Document
     from etl.config.grammar import models
     from etl.config.spec import FlowSpec, PipelineSpec
 
@@ -32,7 +31,7 @@ class Others:
 
     project: Path
     read: Callable[[str], tuple[PipelineSpec | None, list[Diagnostic]]]
-    _known: dict[str, tuple[PipelineSpec | None, list[Diagnostic]]] = field(default_factory=dict)
+    _loaded: dict[str, tuple[PipelineSpec | None, list[Diagnostic]]] = field(default_factory=dict)
 
     def names(self) -> tuple[str, ...]:
         """The project's pipelines."""
@@ -40,24 +39,22 @@ class Others:
 
     def get(self, name: str) -> tuple[PipelineSpec | None, list[Diagnostic]]:
         """A pipeline, or None, and what is wrong with it."""
-        if name not in self._known:
-            self._known[name] = self.read(name)
-        return self._known[name]
+        if name not in self._loaded:
+            self._loaded[name] = self.read(name)
+        return self._loaded[name]
 
 
-def open_link(parts: Given, name: str, model: models.Source, found: list[Diagnostic]) -> SourceSpec:
+def open_link(given: Given, name: str, model: models.Source) -> SourceSpec:
     """A source that names a pipeline and a flow; `link` finds out where that flow's target lies."""
-    document, path = parts.document, ("sources", name)
-    for key in sorted(model.model_fields_set - _ALLOWED):
-        shown = "schema" if key == "schema_" else key
-        message = f"source '{name}' is another pipeline's target, which knows its own {shown}"
-        found.append(Diagnostic("E205", message, document.place((*path, shown), key=True), f"leave {shown} out"))
+    path = ("sources", name)
+    for field_name in sorted(model.model_fields_set - _ALLOWED):
+        key = "schema" if field_name == "schema_" else field_name
+        message = f"source '{name}' is another pipeline's target, which knows its own {key}"
+        given.report("E205", message, (*path, key), f"leave {key} out", key=True)
     for key, other in (("pipeline", "flow"), ("flow", "pipeline")):
         if getattr(model, key) is None:
             message = f"'{key}' is missing in source '{name}', which names a {other}"
-            found.append(
-                Diagnostic("E104", message, document.place(path, key=True), "{pipeline: registry, flow: planes}")
-            )
+            given.report("E104", message, path, "{pipeline: registry, flow: planes}", key=True)
     limit = model.rate_limit
     return SourceSpec(
         name=name,
@@ -65,54 +62,59 @@ def open_link(parts: Given, name: str, model: models.Source, found: list[Diagnos
         path="",
         rate_limit=RateLimitSpec(limit.files, limit.bytes) if limit else RateLimitSpec(),
         of=(model.pipeline or "", model.flow or ""),
-        at=document.place(path, key=True),
+        at=given.document.place(path, key=True),
     )
 
 
-def link(spec: PipelineSpec, document: Document, others: Others, found: list[Diagnostic]) -> PipelineSpec:
-    """The spec with the place of every target that it reads of another pipeline; mistakes are added to `found`."""
-    if not any(item.of for item in spec.sources):
+def link(given: Given, spec: PipelineSpec, others: Others) -> PipelineSpec:
+    """The spec with the place of every target that it reads of another pipeline."""
+    if not any(source.of for source in spec.sources):
         return spec
-    sources = tuple(_linked(spec, item, document, others, found) if item.of else item for item in spec.sources)
+    sources = tuple(_linked(given, spec, source, others) if source.of else source for source in spec.sources)
     linked = replace(spec, sources=sources)
-    found += _circles(linked, others)
+    given.diagnostics.extend(_circles(linked, others))
     return linked
 
 
-def _linked(
-    spec: PipelineSpec, source: SourceSpec, document: Document, others: Others, found: list[Diagnostic]
-) -> SourceSpec:
+def _linked(given: Given, spec: PipelineSpec, source: SourceSpec, others: Others) -> SourceSpec:
     pipeline, name = source.of or ("", "")
-    at = document.place(("sources", source.name, "pipeline"))
     if not pipeline or not name:
         return source
+    path = ("sources", source.name, "pipeline")
     if pipeline not in others.names():
         hint = did_you_mean(pipeline, others.names()) or f"there are: {', '.join(others.names()) or 'none'}"
-        found.append(Diagnostic("E211", f"source '{source.name}': there is no pipeline '{pipeline}'", at, hint))
+        given.report("E211", f"source '{source.name}': there is no pipeline '{pipeline}'", path, hint)
         return source
-    other, wrong = others.get(pipeline)
-    found += wrong
+    other, mistakes = others.get(pipeline)
+    given.diagnostics.extend(mistakes)
     if other is None:
         return source
     if other.file == spec.file:
         message = f"source '{source.name}' names a flow of its own pipeline"
-        found.append(Diagnostic("E211", message, at, f"leave the source out; '{name}' is an input by its name"))
+        given.report("E211", message, path, f"leave the source out; '{name}' is an input by its name")
         return source
     flow = other.flow(name)
-    at = document.place(("sources", source.name, "flow"))
-    if flow is None and name in {item.name for item in other.disabled}:
-        message = f"source '{source.name}' reads the flow '{name}' of pipeline '{pipeline}', which is disabled"
-        found.append(Diagnostic("E210", message, at, f"enable it in {pipeline}, or leave the source out"))
-    elif flow is None:
-        known = [item.name for item in other.flows]
-        hint = did_you_mean(name, known) or f"its flows are: {', '.join(known)}"
-        found.append(Diagnostic("E211", f"pipeline '{pipeline}' has no flow '{name}'", at, hint))
-    elif is_view(flow):
+    if flow is None or is_view(flow):
+        _report_unreadable(given, source, other)
+        return source
+    return replace(source, path=target(other, flow), flow=flow)
+
+
+def _report_unreadable(given: Given, source: SourceSpec, other: PipelineSpec) -> None:
+    """Report that a source names a flow of another pipeline that stores nothing: one that is not there, is disabled, or a view."""
+    pipeline, name = source.of or ("", "")
+    path = ("sources", source.name, "flow")
+    flow = other.flow(name)
+    if flow is not None:
         message = f"source '{source.name}' reads '{name}' of pipeline '{pipeline}', a view, which stores nothing"
-        found.append(Diagnostic("E211", message, at, f"let '{name}' be a flow that stores its rows"))
+        given.report("E211", message, path, f"let '{name}' be a flow that stores its rows")
+    elif name in {disabled.name for disabled in other.disabled}:
+        message = f"source '{source.name}' reads the flow '{name}' of pipeline '{pipeline}', which is disabled"
+        given.report("E210", message, path, f"enable it in {pipeline}, or leave the source out")
     else:
-        return replace(source, path=target(other, flow), flow=flow)
-    return source
+        names = [each.name for each in other.flows]
+        hint = did_you_mean(name, names) or f"its flows are: {', '.join(names)}"
+        given.report("E211", f"pipeline '{pipeline}' has no flow '{name}'", path, hint)
 
 
 def target(spec: PipelineSpec, flow: FlowSpec) -> str:
@@ -120,39 +122,39 @@ def target(spec: PipelineSpec, flow: FlowSpec) -> str:
     return below(spec.storage, flow.sink.path or f"tables/{spec.name}/{flow.name}")
 
 
-def _circles(spec: PipelineSpec, others: Others) -> list[Diagnostic]:
+def _circles(spec: PipelineSpec, others: Others) -> Iterator[Diagnostic]:
     """Flows that read themselves through other pipelines; circles within one pipeline are found where it is checked."""
-    found = []
     closed: set[Path] = set()
-
-    def upstream(owner: PipelineSpec, flow: FlowSpec) -> list[tuple[PipelineSpec, FlowSpec]]:
-        reached = []
-        for item in flow.inputs:
-            own, source = owner.flow(item.dataset), owner.source(item.dataset)
-            if own is not None:
-                reached.append((owner, own))
-            elif source is not None and source.of and source.of[0] in others.names():
-                other, _ = others.get(source.of[0])
-                other = spec if other is not None and other.file == spec.file else other
-                theirs = other.flow(source.of[1]) if other is not None else None
-                if other is not None and theirs is not None:
-                    reached.append((other, theirs))
-        return reached
-
     for start in spec.flows:
         trails = [[(spec, start)]]
         seen: set[tuple[Path, str]] = set()
         while trails:
             trail = trails.pop()
-            for owner, flow in upstream(*trail[-1]):
+            for owner, flow in _upstream(*trail[-1], spec, others):
                 if (owner.file, flow.name) == (spec.file, start.name):
-                    abroad = {item.file for item, _ in trail} - {spec.file}
+                    abroad = {pipeline.file for pipeline, _ in trail} - {spec.file}
                     if abroad and not abroad & closed:
                         closed |= abroad
-                        names = [f"{item.name}.{each.name}" for item, each in (*trail, (spec, start))]
+                        names = [f"{pipeline.name}.{each.name}" for pipeline, each in (*trail, (spec, start))]
                         message = f"flows depend on each other in a circle: {' reads '.join(names)}"
-                        found.append(Diagnostic("E201", message, start.at, "break it by reading a source instead"))
+                        yield Diagnostic("E201", message, start.at, "break it by reading a source instead")
                 elif (owner.file, flow.name) not in seen:
                     seen.add((owner.file, flow.name))
                     trails.append([*trail, (owner, flow)])
-    return found
+
+
+def _upstream(
+    owner: PipelineSpec, flow: FlowSpec, spec: PipelineSpec, others: Others
+) -> Iterator[tuple[PipelineSpec, FlowSpec]]:
+    """The flows, each with its pipeline, whose targets a flow of the pipeline `owner` reads; `spec` is the one that is loaded."""
+    for dataset in (input_.dataset for input_ in flow.inputs):
+        own, source = owner.flow(dataset), owner.source(dataset)
+        if own is not None:
+            yield owner, own
+        elif source is not None and source.of and source.of[0] in others.names():
+            pipeline, name = source.of
+            other, _ = others.get(pipeline)
+            other = spec if other is not None and other.file == spec.file else other
+            linked = other.flow(name) if other is not None else None
+            if other is not None and linked is not None:
+                yield other, linked

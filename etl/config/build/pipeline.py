@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
-from etl.config.build import equality, groups, state
-from etl.config.build.sinks import plugin_strategy
+from etl.config.build.equality import build_equality
+from etl.config.build.groups import build_groups
+from etl.config.build.sinks import build_sink
 from etl.config.build.sources import build_source, storage_path
+from etl.config.build.state import build_state
 from etl.config.build.table_names import with_tables
 from etl.config.build.tests import build_tests
-from etl.config.build.transforms import transform
-from etl.config.diagnostics import Diagnostic
-from etl.config.grammar import delta_properties, models
+from etl.config.build.transforms import build_transform
+from etl.config.grammar import models
 from etl.config.schema import ddl
 from etl.config.spec import (
     ColumnSpec,
@@ -24,218 +23,146 @@ from etl.config.spec import (
     PipelineSpec,
     RetrySpec,
     RunSpec,
-    SinkSpec,
     SparkSpec,
 )
-from etl.config.sql import query
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from etl.config.build.given import Given
     from etl.config.spec import Incremental
 
 
-def build(
-    parts: Given, model: models.Pipeline, overlays: Sequence[models.Environment]
-) -> tuple[PipelineSpec, list[Diagnostic]]:
-    """The spec, and what was found wrong on the way to it."""
-    found: list[Diagnostic] = []
-    place = parts.place
-    run = _run([model.run, *(item.run for item in overlays)])
-    storage = next((item.storage for item in reversed(overlays) if item.storage), None)
-    spark_conf: dict[str, str] = {}
-    for item in overlays:
-        spark_conf.update(item.spark.conf)
-    master = next((item.spark.master for item in reversed(overlays) if item.spark.master), None)
-    catalog = next((item.catalog for item in reversed(overlays) if item.catalog), None)
-    flows = [(item.enabled, _flow(parts, name, item, run, found)) for name, item in model.flows.items()]
+def build(given: Given, model: models.Pipeline, overlays: Sequence[models.Environment]) -> PipelineSpec:
+    """The spec of a pipeline with its environment's `overlays` laid over it, the last one on top.
+
+    Its links to other pipelines are still open (see `links`), and its parts are not yet held against each other (see `checks`).
+    """
+    run = _run([model.run, *(overlay.run for overlay in overlays)])
+    catalog = next((overlay.catalog for overlay in reversed(overlays) if overlay.catalog), None)
+    flows = {name: _flow(given, name, flow, run) for name, flow in model.flows.items()}
     spec = PipelineSpec(
         name=model.name,
-        file=place.file,
-        folder=place.folder,
-        project=place.project,
-        environment=parts.environment,
-        storage=storage_path(storage or f".etl/{parts.environment}", place.project, parts.storage_at, found),
-        sources=tuple(build_source(parts, name, item, run.timezone, found) for name, item in model.sources.items()),
-        flows=with_tables([flow for enabled, flow in flows if enabled], model, catalog, parts.document, found),
-        disabled=tuple(flow for enabled, flow in flows if not enabled),
-        params=tuple(parts.params.items()),
+        file=given.place.file,
+        folder=given.place.folder,
+        project=given.place.project,
+        environment=given.environment,
+        storage=storage_path(given, next((each.storage for each in reversed(overlays) if each.storage), None)),
+        sources=tuple(build_source(given, name, source, run.timezone) for name, source in model.sources.items()),
+        flows=with_tables(given, [flow for name, flow in flows.items() if model.flows[name].enabled], model, catalog),
+        disabled=tuple(flow for name, flow in flows.items() if not model.flows[name].enabled),
+        params=tuple(given.params.items()),
         run=run,
-        spark=SparkSpec(
-            master,
-            tuple(spark_conf.items()),
-            tuple(name for name in spark_conf if ("spark", "conf", name) in parts.written),
-        ),
+        spark=_spark(given, overlays),
         description=model.description,
         tags=model.tags,
-        references=tuple(sorted(parts.written.items(), key=str)),
+        references=tuple(sorted(given.written.items(), key=str)),
     )
-    return replace(spec, tests=build_tests(parts, spec, model.tests, found)), found
+    return replace(spec, tests=build_tests(given, spec, model.tests))
+
+
+def _spark(given: Given, overlays: Sequence[models.Environment]) -> SparkSpec:
+    conf = {name: value for overlay in overlays for name, value in overlay.spark.conf.items()}
+    secret = tuple(name for name in conf if ("spark", "conf", name) in given.written)
+    master = next((overlay.spark.master for overlay in reversed(overlays) if overlay.spark.master), None)
+    return SparkSpec(master, tuple(conf.items()), secret)
 
 
 def _run(layers: Sequence[models.Run]) -> RunSpec:
     spec = RunSpec()
     for layer in layers:
-        given = {name: getattr(layer, name) for name in ("mode", "trigger", "timezone", "max_concurrent_flows")}
+        settings = {name: getattr(layer, name) for name in ("mode", "trigger", "timezone", "max_concurrent_flows")}
         spec = replace(
             spec,
-            **{key: item for key, item in given.items() if item is not None},
+            **{name: value for name, value in settings.items() if value is not None},
             retry=_retry(layer.retry, spec.retry),
         )
     return spec
 
 
 def _retry(layer: models.Retry, under: RetrySpec) -> RetrySpec:
-    return replace(under, **{key: item for key, item in layer.model_dump().items() if item is not None})
+    return replace(under, **{name: value for name, value in layer.model_dump().items() if value is not None})
 
 
-def _flow(parts: Given, name: str, model: models.Flow, run: RunSpec, found: list[Diagnostic]) -> FlowSpec:
-    document, path = parts.document, ("flows", name)
-    inputs = tuple(
-        InputSpec(
-            parts.expanded.datasets.get((name, known), known),
-            item.read,
-            item.on_change,
-            document.place((*path, "inputs", known), key=True),
-            known,
-        )
-        for known, item in model.inputs.items()
-    )
-    expectations = []
-    for key, item in model.expectations.items():
-        place = document.place((*path, "expectations", key, "expr"))
-        found += query.check_expression(
-            item.expr, document.locate((*path, "expectations", key, "expr"), item.expr), f"expectation '{key}'"
-        )
-        expectations.append(ExpectationSpec(key, item.expr, item.on_violation, place))
-    made = parts.instance("flows", name)
+def _flow(given: Given, name: str, model: models.Flow, run: RunSpec) -> FlowSpec:
+    inputs = _inputs(given, name, model)
+    expectations = _expectations(given, name, model)
+    instance = given.instance("flows", name)
     return FlowSpec(
         name=name,
-        family=made.family,
-        variables=tuple(made.variables.items()),
+        family=instance.family,
+        variables=tuple(instance.variables.items()),
         inputs=inputs,
-        transform=transform(parts, name, model, found),
+        transform=build_transform(given, name, model),
         incremental=_incremental(model.incremental),
-        groups=groups.build(document, name, model, inputs, found),
-        state=state.build(document, name, model, inputs, found),
+        groups=build_groups(given, name, model, inputs),
+        state=build_state(given, name, model, inputs),
         trusted=model.trusted,
-        expectations=tuple(expectations),
-        columns=_columns(parts, name, model, found),
+        expectations=expectations,
+        columns=_columns(given, name, model),
         primary_key=model.primary_key,
-        equality=equality.build(document, name, model, found),
-        sink=_sink(parts, name, model.sink, found),
+        equality=build_equality(given, name, model),
+        sink=build_sink(given, name, model.sink),
         description=model.description,
         tags=model.tags,
         mode=model.run.mode or run.mode,
         trigger=model.run.trigger or run.trigger,
         timezone=model.run.timezone or run.timezone,
         retry=_retry(model.run.retry, run.retry),
-        at=document.place(path, key=True),
+        at=given.document.place(("flows", name), key=True),
     )
 
 
-def _incremental(given: models.Groups | models.State | Literal["rows", "full", "auto"]) -> Incremental:
-    if isinstance(given, models.Groups):
+def _inputs(given: Given, flow: str, model: models.Flow) -> tuple[InputSpec, ...]:
+    return tuple(
+        InputSpec(
+            given.expanded.datasets.get((flow, name), name),
+            source.read,
+            source.on_change,
+            given.document.place(("flows", flow, "inputs", name), key=True),
+            name,
+        )
+        for name, source in model.inputs.items()
+    )
+
+
+def _expectations(given: Given, flow: str, model: models.Flow) -> tuple[ExpectationSpec, ...]:
+    expectations = []
+    for name, rule in model.expectations.items():
+        path = ("flows", flow, "expectations", name, "expr")
+        locate = given.document.locate(path, rule.expr)
+        given.diagnostics.extend(check_expression(rule.expr, locate, f"expectation '{name}'"))
+        expectations.append(ExpectationSpec(name, rule.expr, rule.on_violation, given.document.place(path)))
+    return tuple(expectations)
+
+
+def _incremental(value: models.Groups | models.State | Literal["rows", "full", "auto"]) -> Incremental:
+    if isinstance(value, models.Groups):
         return "groups"
-    return "state" if isinstance(given, models.State) else given
+    return "state" if isinstance(value, models.State) else value
 
 
-def _columns(parts: Given, name: str, model: models.Flow, found: list[Diagnostic]) -> tuple[ColumnSpec, ...]:
+def _columns(given: Given, flow: str, model: models.Flow) -> tuple[ColumnSpec, ...]:
     columns: list[ColumnSpec] = []
-    for key, item in model.columns.items():
-        path = ("flows", name, "columns", key)
-        at = parts.document.place(path, key=True)
-        if any(key.lower() == other.name.lower() for other in columns):
-            message = f"flow '{name}': column '{key}' stands twice; names of columns do not differ by case"
-            found.append(Diagnostic("E107", message, at, "keep one of them"))
-        if item.type is not None:
-            place = parts.document.place((*path, "type"))
-            try:
-                single = len(ddl.parse(f"c {item.type}")) == 1
-            except ddl.DdlError as cause:
-                found.append(
-                    Diagnostic(cause.code, f"the type of column '{key}' of flow '{name}': {cause}", place, cause.hint)
-                )
-            else:
-                if not single:
-                    found.append(Diagnostic("E310", f"'{item.type}' is more than one type", place, "write one type"))
-        columns.append(ColumnSpec(key, item.type, item.description, item.sensitive, at))
+    for name, column in model.columns.items():
+        path = ("flows", flow, "columns", name)
+        if any(name.lower() == other.name.lower() for other in columns):
+            message = f"flow '{flow}': column '{name}' stands twice; names of columns do not differ by case"
+            given.report("E107", message, path, "keep one of them", key=True)
+        if column.type is not None:
+            _check_type(given, flow, name, column.type)
+        at = given.document.place(path, key=True)
+        columns.append(ColumnSpec(name, column.type, column.description, column.sensitive, at))
     return tuple(columns)
 
 
-def _properties(parts: Given, name: str, model: models.Sink, path: tuple[str, ...]) -> Iterator[Diagnostic]:
-    """What is wrong with a sink's table properties, and what their readers should know."""
-    for key, value in model.properties.items():
-        within = (*path, "properties", key)
-        place = parts.document.place(within, key=True)
-        wrong = delta_properties.wrong(key, value)
-        if within in parts.written and (wrong is None or key.lower().startswith("delta.")):
-            message = f"flow '{name}': '{key}' would write a secret into the table's log, which every reader sees"
-            yield Diagnostic("E236", message, place, "write the value out, or use a param")
-            continue
-        if wrong is not None:
-            at = parts.document.place(within) if wrong.value else place
-            yield Diagnostic(wrong.code, f"flow '{name}': {wrong.message}", at, wrong.hint)
-        elif told := delta_properties.warning(key, value):
-            yield Diagnostic("W175", f"flow '{name}': {told}", place, "leave it out, or tell who reads the table")
-    apart = delta_properties.wrong_together(model.properties)
-    if apart is not None:
-        at = parts.document.place((*path, "properties"), key=True)
-        yield Diagnostic(apart.code, f"flow '{name}': {apart.message}", at, apart.hint)
-
-
-def _sink(parts: Given, name: str, model: models.Sink, found: list[Diagnostic]) -> SinkSpec:
-    document, path = parts.document, ("flows", name, "sink")
-    at = document.place(path, key=True)
-    if model.path is not None:
-        inside = Path(model.path)
-        if inside.is_absolute() or ".." in inside.parts or urlsplit(model.path).scheme or not inside.parts:
-            found.append(
-                Diagnostic(
-                    "E206",
-                    f"flow '{name}': sink.path stays inside storage",
-                    document.place((*path, "path")),
-                    "a relative path without '..'",
-                )
-            )
-    for key in ("keys", "sequence_by", "except_columns", "partition_by", "cluster_by"):
-        columns: tuple[str, ...] = getattr(model, key)
-        for index, column in enumerate(columns):
-            if column.lower() in {item.lower() for item in columns[:index]}:
-                found.append(
-                    Diagnostic(
-                        "E237",
-                        f"flow '{name}': '{column}' stands twice in {key}",
-                        document.place((*path, key, index)),
-                        "keep one of them; capitals make no difference",
-                    )
-                )
-    if model.partition_by and model.cluster_by:
-        found.append(
-            Diagnostic(
-                "E235",
-                f"flow '{name}': a table is partitioned or clustered, not both",
-                document.place((*path, "cluster_by"), key=True),
-                "leave one of them out",
-            )
-        )
-    found += _properties(parts, name, model, path)
-    takes, options = plugin_strategy(parts, name, model, found)
-    return SinkSpec(
-        strategy=model.strategy,
-        keys=model.keys,
-        sequence_by=model.sequence_by,
-        insert_only=model.insert_only,
-        delete_when=model.delete_when,
-        except_columns=model.except_columns,
-        track=model.track,
-        schema_evolution=model.schema_evolution,
-        partition_by=model.partition_by,
-        cluster_by=model.cluster_by,
-        properties=tuple(sorted((delta_properties.canonical(key), value) for key, value in model.properties.items())),
-        path=model.path,
-        options=options,
-        takes=takes,
-        at=at,
-    )
+def _check_type(given: Given, flow: str, column: str, text: str) -> None:
+    path = ("flows", flow, "columns", column, "type")
+    try:
+        types = ddl.parse(f"c {text}")
+    except ddl.DdlError as cause:
+        given.report(cause.code, f"the type of column '{column}' of flow '{flow}': {cause}", path, cause.hint)
+        return
+    if len(types) != 1:
+        given.report("E310", f"'{text}' is more than one type", path, "write one type")

@@ -13,6 +13,7 @@ from etl.config.sql.run_ts import NAME, first, found_in, says
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from etl.config.build.given import Given
     from etl.config.diagnostics import Location
     from etl.config.document.document import Document
     from etl.config.spec import FlowSpec, InputSpec, OutputMode, PipelineSpec
@@ -20,46 +21,50 @@ if TYPE_CHECKING:
 _LEFT = ("sequence_by", "insert_only", "delete_when", "except_columns")
 
 
-def build(
-    document: Document, flow: str, model: models.Flow, inputs: Sequence[InputSpec], found: list[Diagnostic]
-) -> StateSpec | None:
-    """What `incremental: {state: …}` says; None for the other kinds. What is wrong with it is added to `found`."""
+def build_state(given: Given, flow: str, model: models.Flow, inputs: Sequence[InputSpec]) -> StateSpec | None:
+    """What `incremental: {state: …}` says; None for the other kinds of processing."""
     if not isinstance(model.incremental, models.State):
         return None
-    given = model.incremental.state
-    changes = [item.name for item in inputs if item.read == "changes"]
-    base = ("flows", flow, "incremental", "state")
-    columns = dict.fromkeys(changes, given.watermark) if isinstance(given.watermark, str) else given.watermark
-    delays = given.delay if isinstance(given.delay, dict) else dict.fromkeys(changes, given.delay)
-    for key, known in (("watermark", columns), ("delay", delays)):
-        for name in known:
-            if name not in changes:
-                message = f"the {key} of flow '{flow}' is given for '{name}', which is no changes input"
-                hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
-                found.append(Diagnostic("E243", message, document.place((*base, key, name), key=True), hint))
-        for name in changes:
-            if name not in known:
-                message = f"the {key} of flow '{flow}' says nothing of the changes input '{name}'"
-                hint = f"add {name}: and its {'column' if key == 'watermark' else 'delay'}, or read it as a snapshot"
-                found.append(Diagnostic("E243", message, document.place((*base, key), key=True), hint))
+    state = model.incremental.state
+    changes = [each.name for each in inputs if each.read == "changes"]
+    columns = dict.fromkeys(changes, state.watermark) if isinstance(state.watermark, str) else state.watermark
+    delays = state.delay if isinstance(state.delay, dict) else dict.fromkeys(changes, state.delay)
+    _check_inputs(given, flow, "watermark", columns, changes)
+    _check_inputs(given, flow, "delay", delays, changes)
+    path = ("flows", flow, "incremental", "state", "watermark")
     watermarks = tuple(
         WatermarkSpec(
             name,
             columns[name],
             round(delays[name] * 1000),
-            document.place((*base, "watermark") if isinstance(given.watermark, str) else (*base, "watermark", name)),
+            given.document.place(path if isinstance(state.watermark, str) else (*path, name)),
         )
         for name in changes
         if name in columns and name in delays
     )
-    mode: OutputMode = given.output_mode or ("update" if model.sink.strategy == "merge" else "append")
+    mode: OutputMode = state.output_mode or ("update" if model.sink.strategy == "merge" else "append")
     return StateSpec(watermarks, mode)
 
 
+def _check_inputs(given: Given, flow: str, key: str, values: Mapping[str, object], changes: list[str]) -> None:
+    """Report the changes inputs that `watermark` or `delay` leaves out, and what it says of anything else."""
+    path = ("flows", flow, "incremental", "state", key)
+    for name in values:
+        if name not in changes:
+            message = f"the {key} of flow '{flow}' is given for '{name}', which is no changes input"
+            hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
+            given.report("E243", message, (*path, name), hint, key=True)
+    for name in changes:
+        if name not in values:
+            message = f"the {key} of flow '{flow}' says nothing of the changes input '{name}'"
+            hint = f"add {name}: and its {'column' if key == 'watermark' else 'delay'}, or read it as a snapshot"
+            given.report("E243", message, path, hint, key=True)
+
+
 def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterator[Diagnostic]:
-    """What its sink cannot be told, and what it cannot do."""
+    """The mistakes of a flow that keeps state: what it reads, what its SQL asks for, what its sink is told."""
     sink, path = flow.sink, ("flows", flow.name, "sink")
-    if not any(item.read == "changes" for item in flow.inputs):
+    if not any(each.read == "changes" for each in flow.inputs):
         yield Diagnostic(
             "E243",
             f"flow '{flow.name}' keeps state over changes, and reads the changes of nothing",
@@ -99,30 +104,33 @@ def _call(flow: FlowSpec) -> Location:
 
 
 def check_watermarks(spec: PipelineSpec) -> Iterator[Diagnostic]:
-    """No watermark over what is no time, as far as schemas tell; of tables Spark tells, before anything is written."""
+    """Watermarks over what is no time, as far as schemas tell; of tables Spark tells, before anything is written."""
     for flow in spec.flows:
-        for item in flow.state.watermarks if flow.state is not None else ():
-            known = next((known for known in flow.inputs if known.name == item.input), None)
-            source = spec.source(known.dataset) if known is not None else None
+        for watermark in flow.state.watermarks if flow.state is not None else ():
+            input_ = next((each for each in flow.inputs if each.name == watermark.input), None)
+            source = spec.source(input_.dataset) if input_ is not None else None
             if source is None or source.schema is None:
                 continue
             try:
                 types = {column.name.lower(): column.type.upper() for column in ddl.parse(source.schema)}
-            except ddl.DdlError:  # told at the schema itself
+            except ddl.DdlError:  # reported where the schema stands
                 continue
-            diagnostic = not_a_time(flow, item, types)
+            diagnostic = not_a_time(flow, watermark, types)
             if diagnostic is not None:
                 yield diagnostic
 
 
 def not_a_time(flow: FlowSpec, watermark: WatermarkSpec, types: Mapping[str, str]) -> Diagnostic | None:
-    """What is wrong with a watermark, by the types of its input's columns (names in small letters, types in capitals)."""
-    found = types.get(watermark.column.lower())
-    if found == "TIMESTAMP":
+    """The mistake of a watermark over a column that is no TIMESTAMP, or is not there; None where it is one.
+
+    `types` are those of its input's columns: names in small letters, types in capitals.
+    """
+    kind = types.get(watermark.column.lower())
+    if kind == "TIMESTAMP":
         return None
-    times = [name for name, kind in types.items() if kind == "TIMESTAMP"]
+    times = [name for name, other in types.items() if other == "TIMESTAMP"]
     hint = f"name one of: {', '.join(times)}" if times else "make it a TIMESTAMP in a flow before this one"
-    if found is None:
+    if kind is None:
         hint = did_you_mean(watermark.column, times) or hint
-    what = f"is of type {found}, no TIMESTAMP" if found else f"is no column of '{watermark.input}'"
+    what = f"is of type {kind}, no TIMESTAMP" if kind else f"is no column of '{watermark.input}'"
     return Diagnostic("E243", f"the watermark '{watermark.column}' of flow '{flow.name}' {what}", watermark.at, hint)

@@ -5,135 +5,87 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config.build import python_functions
-from etl.config.diagnostics import Diagnostic, Location, Places, in_file
+from etl.config.build.python_functions import check_python
+from etl.config.diagnostics import Location, Places, in_file
 from etl.config.document.document import shown
-from etl.config.grammar import models
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform, TransformSpec
-from etl.config.sql import query
+from etl.config.sql.query import check_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from etl.config.build.given import Given
+    from etl.config.diagnostics import Locate
+    from etl.config.grammar import models
 
 
-def transform(parts: Given, name: str, model: models.Flow, found: list[Diagnostic]) -> TransformSpec:
-    """A flow's transform; the identity where it is wrong, with what is wrong added to `found`."""
-    document, path, wanted = parts.document, ("flows", name, "transform"), model.transform
-    at = document.place(path, key=True)
-    if wanted is None:
+def build_transform(given: Given, flow: str, model: models.Flow) -> TransformSpec:
+    """The transform of the flow of that name; the identity where it is wrong."""
+    path, transform = ("flows", flow, "transform"), model.transform
+    if transform is None:
         if len(model.inputs) != 1:
-            found.append(
-                Diagnostic(
-                    "E126",
-                    f"flow '{name}' has {len(model.inputs)} inputs and no transform",
-                    document.place(("flows", name, "inputs"), key=True),
-                    "write a transform that makes one of them",
-                )
+            message = f"flow '{flow}' has {len(model.inputs)} inputs and no transform"
+            given.report(
+                "E126", message, ("flows", flow, "inputs"), "write a transform that makes one of them", key=True
             )
         return IdentityTransform()
-    given = [key for key in ("sql", "sql_file", "python") if getattr(wanted, key) is not None]
-    if len(given) != 1:
-        found.append(
-            Diagnostic(
-                "E126",
-                f"the transform of flow '{name}' takes exactly one of sql, sql_file, python",
-                at,
-                f"it has {' and '.join(given) or 'none'}",
-            )
-        )
+    keys = [key for key in ("sql", "sql_file", "python") if getattr(transform, key) is not None]
+    if len(keys) != 1:
+        message = f"the transform of flow '{flow}' takes exactly one of sql, sql_file, python"
+        given.report("E126", message, path, f"it has {' and '.join(keys) or 'none'}", key=True)
         return IdentityTransform()
-    if wanted.python is not None:
-        return _python(parts, name, wanted.python, tuple(model.inputs), found)
-    if wanted.sql_file is not None:
-        return _sql_file(parts, name, wanted.sql_file, _places(parts, name, model), found)
-    text = wanted.sql or ""
+    if transform.python is not None:
+        return _python(given, flow, model, transform.python)
+    if transform.sql_file is not None:
+        return _sql_file(given, flow, model, transform.sql_file)
+    text, document = transform.sql or "", given.document
     place = document.text_place((*path, "sql"), text)
-    found += query.check_sql(
-        text,
-        document.locate((*path, "sql"), text),
-        inputs=_places(parts, name, model),
-        params=(*parts.params, *parts.instance("flows", name).variables),
-        flow=name,
-    )
+    _check_sql(given, flow, model, text, document.locate((*path, "sql"), text))
     return SqlTransform(text, None, place, document.text_places((*path, "sql"), text))
 
 
-def _places(parts: Given, name: str, model: models.Flow) -> dict[str, Location]:
-    """Each input, and where it is declared."""
-    return {item: parts.document.place(("flows", name, "inputs", item), key=True) for item in model.inputs}
+def _check_sql(given: Given, flow: str, model: models.Flow, text: str, locate: Locate) -> None:
+    inputs = {name: given.document.place(("flows", flow, "inputs", name), key=True) for name in model.inputs}
+    params = (*given.params, *given.instance("flows", flow).variables)
+    given.diagnostics.extend(check_sql(text, locate, inputs=inputs, params=params, flow=flow))
 
 
-def _sql_file(
-    parts: Given, name: str, file: str, inputs: Mapping[str, Location], found: list[Diagnostic]
-) -> TransformSpec:
-    at = parts.document.place(("flows", name, "transform", "sql_file"))
-    path = (parts.place.folder / file).resolve()
-    if not path.is_relative_to(parts.place.project.resolve()):
-        found.append(
-            Diagnostic(
-                "E327", f"flow '{name}': {file} lies outside the project", at, "keep SQL files beside pipeline.yml"
-            )
-        )
+def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> TransformSpec:
+    """The query in a file of that name, relative to the pipeline's folder; the identity where there is none."""
+    path = ("flows", flow, "transform", "sql_file")
+    file = (given.place.folder / name).resolve()
+    if not file.is_relative_to(given.place.project.resolve()):
+        message = f"flow '{flow}': {name} lies outside the project"
+        given.report("E327", message, path, "keep SQL files beside pipeline.yml")
         return IdentityTransform()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
-        reason = (
-            "is not UTF-8"
-            if isinstance(cause, UnicodeDecodeError)
-            else "does not exist"
-            if isinstance(cause, FileNotFoundError)
-            else "cannot be read"
-        )
-        known = sorted(item.name for item in parts.place.folder.glob("*.sql"))
-        found.append(
-            Diagnostic(
-                "E325",
-                f"flow '{name}': {shown(path)} {reason}",
-                at,
-                f"the SQL files there are: {', '.join(known) or 'none'}",
-            )
-        )
+        reason = "does not exist" if isinstance(cause, FileNotFoundError) else "cannot be read"
+        reason = "is not UTF-8" if isinstance(cause, UnicodeDecodeError) else reason
+        files = ", ".join(sorted(each.name for each in given.place.folder.glob("*.sql"))) or "none"
+        given.report("E325", f"flow '{flow}': {shown(file)} {reason}", path, f"the SQL files there are: {files}")
         return IdentityTransform()
-    place = Location(shown(path), 1, 1, 1, (text.splitlines() or [""])[0])
-    found += query.check_sql(
-        text,
-        in_file(place.file, text),
-        inputs=inputs,
-        params=(*parts.params, *parts.instance("flows", name).variables),
-        flow=name,
-    )
-    return SqlTransform(text, shown(path), place, Places.of_file(place.file, text))
+    place = Location(shown(file), 1, 1, 1, (text.splitlines() or [""])[0])
+    _check_sql(given, flow, model, text, in_file(place.file, text))
+    return SqlTransform(text, shown(file), place, Places.of_file(place.file, text))
 
 
-def _python(parts: Given, name: str, reference: str, inputs: tuple[str, ...], found: list[Diagnostic]) -> TransformSpec:
-    at = parts.document.place(("flows", name, "transform", "python"))
+def _python(given: Given, flow: str, model: models.Flow, reference: str) -> TransformSpec:
+    """The function that a reference `module:function` names, of the pipeline's folder or of `lib/`; the identity where there is none."""
+    path, folder = ("flows", flow, "transform", "python"), given.place.folder
+    at = given.document.place(path)
     module, colon, function = reference.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
-        found.append(
-            Diagnostic(
-                "E323",
-                f"flow '{name}': '{reference}' is no reference of the form module:function",
-                at,
-                "such as transforms:clean",
-            )
-        )
+        message = f"flow '{flow}': '{reference}' is no reference of the form module:function"
+        given.report("E323", message, path, "such as transforms:clean")
         return IdentityTransform()
     relative = Path(*module.split(".")).with_suffix(".py")
-    candidates = [parts.place.folder / relative, parts.place.project / "lib" / relative]
-    file = next((item for item in candidates if item.is_file()), None)
-    if file is None or not file.resolve().is_relative_to(parts.place.project.resolve()):
-        known = sorted(item.stem for item in parts.place.folder.glob("*.py"))
-        found.append(
-            Diagnostic(
-                "E322",
-                f"flow '{name}': there is no {shown(candidates[0])}",
-                at,
-                f"the modules there are: {', '.join(known) or 'none'}",
-            )
-        )
+    candidates = [folder / relative, given.place.project / "lib" / relative]
+    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if file is None or not file.resolve().is_relative_to(given.place.project.resolve()):
+        modules = ", ".join(sorted(each.stem for each in folder.glob("*.py"))) or "none"
+        message = f"flow '{flow}': there is no {shown(candidates[0])}"
+        given.report("E322", message, path, f"the modules there are: {modules}")
         return IdentityTransform()
-    found += python_functions.check_python(file, function, at, inputs=inputs, flow=name, shown=shown(file))
+    names = tuple(model.inputs)
+    given.diagnostics.extend(check_python(file, function, at, inputs=names, flow=flow, shown=shown(file)))
     return PythonTransform(module, function, str(file), at)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
+from etl.config.schema.identifiers import quoted
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.lexical import scan
-from etl.config.sql.query import stand_in, understood
+from etl.config.sql.syntax import stand_in, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,8 @@ class Shown(Exception):  # not an error: why a text cannot be rewritten, in word
 
 def has_files(source: SourceSpec) -> bool:
     """Whether the rows of a source lie in files that `_metadata` tells of: not where it has such a column of its own."""
-    known = FORMATS.get(source.format)
-    if known is None or known.place != "path" or known.schema == "own" or not source.in_files:
+    format_ = FORMATS.get(source.format)
+    if format_ is None or format_.place != "path" or format_.schema == "own" or not source.in_files:
         return False
     names = _names(source)
     return names is not None and COLUMN not in names
@@ -56,14 +57,14 @@ def has_files(source: SourceSpec) -> bool:
 
 def asks(part: FlowSpec, name: str) -> bool:
     """Whether the transform of a flow or view, or its groups over the input `name`, say `_metadata`."""
-    said = any(True for _ in _fields(part))
-    return said or any(_SAID.search(_bare(group.of(name))) for group in _grouped(part, name))
+    mentioned = any(True for _ in _fields(part))
+    return mentioned or any(_SAID.search(_bare(group.of(name))) for group in _grouped(part, name))
 
 
-def wanted(flow: FlowSpec) -> frozenset[str]:
-    """The datasets that the flow, or a view in it, asks for `_metadata`, whether or not they have it."""
+def metadata_inputs(flow: FlowSpec) -> frozenset[str]:
+    """The names of the datasets of which the flow, or a view in it, says `_metadata`, whether or not they have it."""
     parts = [(view, view.inputs) for view in flow.views] + [(flow, flow.reads or flow.inputs)]
-    return frozenset(item.dataset for part, reads in parts for item in reads if asks(part, item.name))
+    return frozenset(input_.dataset for part, reads in parts for input_ in reads if asks(part, input_.name))
 
 
 def _bare(text: str) -> str:
@@ -78,7 +79,7 @@ def _grouped(part: FlowSpec, name: str) -> list[GroupSpec]:
 def _fields(part: FlowSpec) -> Iterator[str]:
     """Each mention of `_metadata` in a transform: the field that follows, or "" where none does."""
     if isinstance(part.transform, SqlTransform):
-        yield from (found.group(1) or "" for found in _SAID.finditer(_bare(part.transform.text)))
+        yield from (match.group(1) or "" for match in _SAID.finditer(_bare(part.transform.text)))
     elif isinstance(part.transform, PythonTransform):
         try:
             changed = Path(part.transform.file).stat().st_mtime_ns
@@ -94,48 +95,47 @@ def _in_python(file: str, function: str, changed: int) -> tuple[str, ...]:  # no
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return ()  # reported where the transform stands
-    own = [item for item in ast.walk(tree) if isinstance(item, ast.FunctionDef) and item.name == function]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function]
     texts: list[str] = []
-    for node in (node for item in own for node in ast.walk(item)):
+    for node in (node for each in functions for node in ast.walk(each)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.append(node.value)
         elif isinstance(node, ast.Attribute) and node.attr == COLUMN:
             texts.append(COLUMN)
-    return tuple(found.group(1) or "" for text in texts for found in _SAID.finditer(text))
+    return tuple(match.group(1) or "" for text in texts for match in _SAID.finditer(text))
 
 
 def check(spec: PipelineSpec) -> Iterator[Diagnostic]:
-    """What is wrong with the use that a pipeline's flows and views make of `_metadata`."""
+    """The mistakes in the use that a pipeline's flows and views make of `_metadata`."""
     for part in (*spec.flows, *spec.views):
         reads = part.reads or part.inputs
-        asked = [item.name for item in reads if asks(part, item.name)]
-        sources = [source for item in reads if (source := spec.source(item.dataset)) is not None]
-        if asked:
+        asking = [input_.name for input_ in reads if asks(part, input_.name)]
+        sources = [source for input_ in reads if (source := spec.source(input_.dataset)) is not None]
+        if asking:
             yield from _check(part, sources, complete=len(sources) == len(reads))
 
 
 def _check(part: FlowSpec, sources: list[SourceSpec], *, complete: bool) -> Iterator[Diagnostic]:
     at = _place(part)
-    told = frozenset(source.name for source in sources if has_files(source))
-    own = [source for source in sources if source.name not in told]
-    known = [_names(source) for source in own]
-    if not told:
-        if complete and all(names is not None and COLUMN not in names for names in known):
+    with_files = frozenset(source.name for source in sources if has_files(source))
+    others = [source for source in sources if source.name not in with_files]
+    columns_of_others = [_names(source) for source in others]
+    if not with_files:
+        if complete and all(names is not None and COLUMN not in names for names in columns_of_others):
             yield no_files(part)
         return
     aliased = isinstance(part.transform, SqlTransform) and _ALIASED.search(_bare(part.transform.text)) is not None
-    maybe = (
-        aliased or not complete or any(names is None or COLUMN in names for names in known)
-    )  # a column of a table's own
+    # It may then be a column of a table's own.
+    may_be_own = aliased or not complete or any(names is None or COLUMN in names for names in columns_of_others)
     for field in dict.fromkeys(name.lower() for name in _fields(part) if name):
         if field in _OF_SPLITS and not aliased:
             message = f"flow '{part.name}' uses {COLUMN}.{field}, which tells how Spark has cut a file for its tasks, and differs from run to run"
             yield Diagnostic("E262", message, at, f"use {COLUMN}.file_path")
-        elif field not in dict(FIELDS) and not maybe:
+        elif field not in dict(FIELDS) and not may_be_own:
             message = f"flow '{part.name}' uses {COLUMN}.{field}, which is not told of a row"
             yield Diagnostic("E186", message, at, f"there are: {', '.join(dict(FIELDS))}")
     if isinstance(part.transform, SqlTransform):
-        names = frozenset(item.name for item in part.reads or part.inputs if item.dataset in told)
+        names = frozenset(input_.name for input_ in part.reads or part.inputs if input_.dataset in with_files)
         try:
             hiding(part.transform.text, names)
         except Shown as why:
@@ -148,7 +148,7 @@ def _place(part: FlowSpec) -> Location:
 
 
 def no_files(part: FlowSpec) -> Diagnostic:
-    """What is said where no input has the column."""
+    """The mistake of a flow that says `_metadata`, where none of its inputs has it."""
     message = f"flow '{part.name}' uses {COLUMN}, which rows of csv, json, parquet, orc and text sources have; none of its inputs is one"
     return Diagnostic(
         "E185", message, _place(part), "let the flow that reads the files return what is needed of it as a column"
@@ -157,8 +157,8 @@ def no_files(part: FlowSpec) -> Diagnostic:
 
 def _names(source: SourceSpec) -> frozenset[str] | None:
     """The names of a source's columns in lower case; None where only Spark knows them."""
-    known = FORMATS.get(source.format)
-    text = source.schema or (known.columns if known is not None else None)
+    format_ = FORMATS.get(source.format)
+    text = source.schema or (format_.columns if format_ is not None else None)
     try:
         return frozenset(column.name.lower() for column in ddl.parse(text)) if text else None
     except ddl.DdlError:
@@ -166,8 +166,11 @@ def _names(source: SourceSpec) -> frozenset[str] | None:
 
 
 @lru_cache(maxsize=256)
-def hiding(text: str, told: frozenset[str]) -> str:
-    """The query with each `*` over an input of `told` leaving `_metadata` out; Shown where that cannot be said."""
+def hiding(text: str, with_files: frozenset[str]) -> str:
+    """The query with each `*` over an input among `with_files` leaving `_metadata` out.
+
+    Raises Shown where the query has a `*`, or what amounts to one, of which SQL cannot say that.
+    """
     from sqlglot import exp  # noqa: PLC0415  # a tenth of a second that files without SQL need not pay
     from sqlglot.errors import SqlglotError  # noqa: PLC0415  # likewise
     from sqlglot.optimizer.scope import traverse_scope  # noqa: PLC0415  # likewise
@@ -179,7 +182,7 @@ def hiding(text: str, told: frozenset[str]) -> str:
         return text
     if any(True for _ in tree.find_all(exp.Pivot)):
         raise Shown("PIVOT or UNPIVOT, which group by all columns that they do not name")
-    known = {name.lower() for name in told}
+    inputs = {name.lower() for name in with_files}
     edits: list[tuple[int, int, str]] = []
     try:
         scopes = traverse_scope(tree)
@@ -189,7 +192,7 @@ def hiding(text: str, told: frozenset[str]) -> str:
         aliases = [
             alias
             for alias, (_, source) in scope.selected_sources.items()
-            if isinstance(source, exp.Table) and source.name.lower() in known and not source.db
+            if isinstance(source, exp.Table) and source.name.lower() in inputs and not source.db
         ]
         if len(aliases) > 1 and any(join.method == "NATURAL" for join in scope.find_all(exp.Join)):
             raise Shown("a NATURAL JOIN of two inputs that have it")
@@ -215,17 +218,17 @@ def _over(star: Any, aliases: list[str]) -> list[str]:
 
 
 def _edit(text: str, star: Any, over: list[str]) -> tuple[int, int, str]:
-    """Which stretch of the text becomes which other."""
+    """The edit that makes a `*` leave `_metadata` of the inputs `over` out: first and last offset of what is replaced, and the new text."""
     end = star.meta.get("end")
     if end is None or text[end] != "*":
         raise Shown("a query that shows all columns without a *")
-    names = ", ".join(f"`{alias}`.{COLUMN}" for alias in over)
-    said = _EXCEPT.match(text, end + 1)
-    if said:
-        return said.start(), said.end(), f" EXCEPT ({said.group(1)}, {names})"
+    names = ", ".join(f"{quoted(alias)}.{COLUMN}" for alias in over)
+    match = _EXCEPT.match(text, end + 1)
+    if match:
+        return match.start(), match.end(), f" EXCEPT ({match.group(1)}, {names})"
     return end + 1, end + 1, f" EXCEPT ({names})"
 
 
 def telling(source: SourceSpec, flow: FlowSpec) -> SourceSpec:
-    """The source as the flow reads it: with `_metadata` where it asks for that."""
-    return replace(source, tells_files=True) if source.name in wanted(flow) and has_files(source) else source
+    """The source as the flow reads it: with a column `_metadata` where the flow says that name and the source has files."""
+    return replace(source, tells_files=True) if source.name in metadata_inputs(flow) and has_files(source) else source

@@ -75,20 +75,20 @@ _INSTEAD = {
 
 
 def refused(document: Document, conf: Mapping[str, object], storage: str) -> list[Diagnostic]:
-    """What is wrong with an environment's `spark.conf`, each setting at its place."""
-    own = {**PINNED, **(LOG_STORE if is_object(storage) else {})}
-    found = []
+    """The mistakes in an environment's `spark.conf`, each setting at its place; `storage` is the environment's, as written."""
+    pinned = {**PINNED, **(LOG_STORE if is_object(storage) else {})}
+    diagnostics = []
     for name, value in conf.items():
-        said = str(value).lower() if isinstance(value, bool) else str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
         message = ""
         hint = _INSTEAD.get(name, "leave it out")
-        if name in own and said.lower() != own[name].lower():
-            message = f"{name} is {own[name]} for every flow, whose rows depend on it; '{said}' would change nothing"
-        elif name in _INSTEAD and name not in own:
-            message = f"{name} is the framework's own; '{said}' would change nothing"
-        elif name in DELTA and DELTA[name] not in said:
+        if name in pinned and text.lower() != pinned[name].lower():
+            message = f"{name} is {pinned[name]} for every flow, whose rows depend on it; '{text}' would change nothing"
+        elif name in _INSTEAD and name not in pinned:
+            message = f"{name} is the framework's own; '{text}' would change nothing"
+        elif name in DELTA and DELTA[name] not in text:
             message = f"{name} without {DELTA[name]} makes a session that does not know Delta"
-            hint = f"say '{said},{DELTA[name]}'" if name == "spark.sql.extensions" else "leave it out"
+            hint = f"say '{text},{DELTA[name]}'" if name == "spark.sql.extensions" else "leave it out"
         if message:
-            found.append(Diagnostic("E151", message, document.place(("spark", "conf", name), key=True), hint))
-    return found
+            diagnostics.append(Diagnostic("E151", message, document.place(("spark", "conf", name), key=True), hint))
+    return diagnostics

@@ -30,30 +30,33 @@ _PAUSES = ("max_retry_interval", "min_retry_interval")
 
 
 def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
-    """Inputs that exist, no circles, kinds that fit their sinks, targets that do not meet."""
-    taken = list(_names(spec, document))
-    if taken:  # of two things with one name, nothing else can be said
-        return taken
-    found = [
+    """The mistakes and warnings between a pipeline's parts, whose links to other pipelines are resolved.
+
+    They are inputs that do not exist, circles, kinds that do not fit their sinks, targets that meet. `document` tells the places.
+    """
+    clashes = list(_names(spec, document))
+    if clashes:  # of two things with one name, nothing else can be said
+        return clashes
+    diagnostics = [
         *_run(spec, document),
         *_existing(spec),
         *_circles(spec),
     ]
-    if any(not item.is_warning for item in found):
-        return [*found, *_flows(spec, document)]
-    whole, wrong = inlined(spec)
+    if any(not diagnostic.is_warning for diagnostic in diagnostics):
+        return [*diagnostics, *_flows(spec, document)]
+    inlined_spec, contradictions = inlined(spec)
     return [
-        *found,
-        *(item for flow in whole.views for item in _view(whole, spec, flow, document)),
-        *wrong,
-        *_flows(whole, document),
-        *check_replays(whole, document),
-        *check_starts(whole),
-        *check_watermarks(whole),
-        *file_columns.check(whole),
-        *check_volatile(whole),
-        *_own_files(whole, document),
-        *_targets(whole, document),
+        *diagnostics,
+        *(item for flow in inlined_spec.views for item in _view(inlined_spec, spec, flow, document)),
+        *contradictions,
+        *_flows(inlined_spec, document),
+        *check_replays(inlined_spec, document),
+        *check_starts(inlined_spec),
+        *check_watermarks(inlined_spec),
+        *file_columns.check(inlined_spec),
+        *check_volatile(inlined_spec),
+        *_own_files(inlined_spec, document),
+        *_targets(inlined_spec, document),
     ]
 
 
@@ -93,11 +96,11 @@ def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
         *((flow.retry, ("flows", flow.name, "run", "retry")) for flow in spec.flows),
     ):
         if retry.min_retry_interval > retry.max_retry_interval:
-            said = next((key for key in _PAUSES if (*path, key) in document.places), "")
+            key = next((key for key in _PAUSES if (*path, key) in document.places), "")
             yield Diagnostic(
                 "E144",
                 "min_retry_interval is longer than max_retry_interval",
-                document.place((*path, said)),
+                document.place((*path, key)),
                 "the first pause is the shortest",
             )
             return
@@ -107,22 +110,22 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     for flow in spec.flows:
         if is_view(flow):
             continue
-        if not any(item.read == "changes" for item in flow.inputs):
+        if not any(input_.read == "changes" for input_ in flow.inputs):
             yield Diagnostic(
                 "E202",
                 f"flow '{flow.name}' reads no changes, so nothing would ever make it run",
                 document.place(("flows", flow.name, "inputs"), key=True),
                 "read at least one input as changes",
             )
-        for item in flow.inputs:
-            if item.dataset != flow.name:  # that is a circle
-                yield from _input(spec, flow, item)
-        for item in flow.reads if flow.state is not None else ():
-            if item.read == "changes" and any(view.name == item.dataset for view in flow.views):
+        for input_ in flow.inputs:
+            if input_.dataset != flow.name:  # that is a circle
+                yield from _input(spec, flow, input_)
+        for input_ in flow.reads if flow.state is not None else ():
+            if input_.read == "changes" and any(view.name == input_.dataset for view in flow.views):
                 yield Diagnostic(
                     "E243",
-                    f"flow '{flow.name}' watches the time of '{item.dataset}', which is a view and has no rows of its own",
-                    item.at,
+                    f"flow '{flow.name}' watches the time of '{input_.dataset}', which is a view and has no rows of its own",
+                    input_.at,
                     "read what the view reads, or let it be a flow that stores its rows",
                 )
         yield from check_sink(flow, document)
@@ -133,48 +136,51 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
 
 def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:
     for flow in spec.flows:
-        for item in flow.inputs:
-            if any(other.name == item.dataset for other in spec.disabled):
-                message = f"flow '{flow.name}' is enabled and reads '{item.dataset}', which is not"
-                yield Diagnostic("E210", message, item.at, f"disable '{flow.name}', or enable '{item.dataset}'")
-            elif spec.flow(item.dataset) is None and spec.source(item.dataset) is None:
-                known = [*(item.name for item in spec.sources), *(item.name for item in spec.flows if item is not flow)]
-                hint = did_you_mean(item.dataset, known) or f"there are: {', '.join(known)}"
-                message = f"flow '{flow.name}' reads '{item.dataset}', which is neither a source nor a flow"
-                yield Diagnostic("E200", message, item.at, hint)
+        for input_ in flow.inputs:
+            if any(other.name == input_.dataset for other in spec.disabled):
+                message = f"flow '{flow.name}' is enabled and reads '{input_.dataset}', which is not"
+                yield Diagnostic("E210", message, input_.at, f"disable '{flow.name}', or enable '{input_.dataset}'")
+            elif spec.flow(input_.dataset) is None and spec.source(input_.dataset) is None:
+                names = [
+                    *(source.name for source in spec.sources),
+                    *(other.name for other in spec.flows if other is not flow),
+                ]
+                hint = did_you_mean(input_.dataset, names) or f"there are: {', '.join(names)}"
+                message = f"flow '{flow.name}' reads '{input_.dataset}', which is neither a source nor a flow"
+                yield Diagnostic("E200", message, input_.at, hint)
 
 
 def _view(whole: PipelineSpec, written: PipelineSpec, view: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     yield from check_view(view, document)
-    for item in view.inputs:
-        if written.flow(item.dataset) is None or whole.flow(item.dataset) is not None:
-            yield from _input(whole, view, item)
+    for input_ in view.inputs:
+        if written.flow(input_.dataset) is None or whole.flow(input_.dataset) is not None:
+            yield from _input(whole, view, input_)
 
 
-def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diagnostic]:
-    upstream = spec.flow(item.dataset)
-    if item.read == "changes" and item.on_change is not None:
+def _input(spec: PipelineSpec, flow: FlowSpec, input_: InputSpec) -> Iterator[Diagnostic]:
+    upstream = spec.flow(input_.dataset)
+    if input_.read == "changes" and input_.on_change is not None:
         yield Diagnostic(
             "E221",
-            f"input '{item.dataset}' of flow '{flow.name}': on_change is for snapshots",
-            item.at,
+            f"input '{input_.dataset}' of flow '{flow.name}': on_change is for snapshots",
+            input_.at,
             "leave on_change out",
         )
-    if item.read == "snapshot" and upstream is not None and item.on_change is None:
+    if input_.read == "snapshot" and upstream is not None and input_.on_change is None:
         yield Diagnostic(
             "E222",
-            f"input '{item.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
-            item.at,
+            f"input '{input_.dataset}' of flow '{flow.name}' is a snapshot of a flow's target; say what happens when it changes",
+            input_.at,
             "{read: snapshot, on_change: keep} or on_change: recompute",
         )
-    source = spec.source(item.dataset)
+    source = spec.source(input_.dataset)
     behind = upstream or (source.flow if source is not None else None)  # the flow, perhaps another pipeline's
-    if item.read == "changes" and behind is not None and replaces_rows(behind):
+    if input_.read == "changes" and behind is not None and replaces_rows(behind):
         if flow.state is not None:
             yield Diagnostic(
                 "E241",
-                f"flow '{flow.name}' keeps state over '{item.dataset}', whose rows also change and go; Spark's state takes none of them back",
-                item.at,
+                f"flow '{flow.name}' keeps state over '{input_.dataset}', whose rows also change and go; Spark's state takes none of them back",
+                input_.at,
                 "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}",
             )
             return
@@ -182,15 +188,15 @@ def _input(spec: PipelineSpec, flow: FlowSpec, item: InputSpec) -> Iterator[Diag
         if strategy == "append":
             yield Diagnostic(
                 "E241",
-                f"flow '{flow.name}' appends, but '{item.dataset}', whose changes it reads, also changes and deletes rows",
-                item.at,
+                f"flow '{flow.name}' appends, but '{input_.dataset}', whose changes it reads, also changes and deletes rows",
+                input_.at,
                 "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}",
             )
 
 
 def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     path = ("flows", flow.name, "primary_key")
-    if flow.primary_key and any(item.name == "primary_key" for item in flow.expectations):
+    if flow.primary_key and any(rule.name == "primary_key" for rule in flow.expectations):
         at = document.place(("flows", flow.name, "expectations", "primary_key"), key=True)
         message = f"flow '{flow.name}': 'primary_key' is the expectation that its primary_key is"
         yield Diagnostic("E119", message, at, "rename the expectation")
@@ -199,12 +205,12 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     key = {name.lower() for name in flow.primary_key}
     for name in flow.sink.keys:
         if name.lower() not in key:
-            whole = ", ".join(flow.primary_key)
-            message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({whole}) need not be told apart by primary_key"
+            columns = ", ".join(flow.primary_key)
+            message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({columns}) need not be told apart by primary_key"
             yield Diagnostic("E238", message, document.place(path), f"add '{name}' to primary_key")
-    told = {name.lower() for name in flow.sink.keys}  # of those it is told anyway
+    merged = {name.lower() for name in flow.sink.keys}  # of those it is told anyway
     for name in flow.sink.except_columns:
-        if name.lower() in key - told:
+        if name.lower() in key - merged:
             message = f"flow '{flow.name}': '{name}' of the primary_key is not stored"
             yield Diagnostic("E234", message, document.place(path), "take it out of except_columns")
 
@@ -223,7 +229,7 @@ def _own_files(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
 
 
 def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
-    after = {flow.name: [item.dataset for item in flow.inputs if spec.flow(item.dataset)] for flow in spec.flows}
+    after = {flow.name: [input_.dataset for input_ in flow.inputs if spec.flow(input_.dataset)] for flow in spec.flows}
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> tuple[str, ...]:
@@ -244,7 +250,7 @@ def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "E201",
                 f"flows depend on each other in a circle: {' reads '.join(circle)}",
-                next(item.at for item in spec.flow(circle[0]).inputs if item.dataset == circle[1]),  # type: ignore[union-attr]  # circles are of flows
+                next(input_.at for input_ in spec.flow(circle[0]).inputs if input_.dataset == circle[1]),  # type: ignore[union-attr]  # circles are of flows
                 "break it by reading a source instead",
             )
             return
@@ -256,9 +262,9 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     for flow in spec.flows:
         target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.name}"))
         at = document.place(("flows", flow.name, "sink", "path"))
-        wrong = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
-        if wrong and not fault_of(spec.storage):
-            yield Diagnostic("E136", f"flow '{flow.name}': {wrong}", at, "a path such as gold/orders")
+        fault = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
+        if fault and not fault_of(spec.storage):
+            yield Diagnostic("E136", f"flow '{flow.name}': {fault}", at, "a path such as gold/orders")
         if target.split("/", maxsplit=1)[0] in reserved:
             yield Diagnostic(
                 "E247", f"flow '{flow.name}': {target} is the framework's own place", at, "choose another path"

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from etl.config.diagnostics import Diagnostic, Location
-from etl.config.secrets import LEAST, is_hidden, known
+from etl.config.secrets import LEAST, is_hidden, last_value
 from etl.config.spec import SqlTransform
-from etl.config.sql.query import markers
+from etl.config.sql.syntax import markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ _PLACES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 def literals(document: Document, kind: Literal["pipeline", "environment"]) -> list[Diagnostic]:
     """A warning for each option or param that has a secret's name, and its value beside it."""
-    found = []
+    diagnostics = []
     for path, value in _leaves(document.values, ()):
         fits = any(
             len(path) == len(place) and all(want in ("*", str(part)) for want, part in zip(place, path, strict=True))
@@ -48,7 +48,7 @@ def literals(document: Document, kind: Literal["pipeline", "environment"]) -> li
         if isinstance(value, str) and "${" in value:
             continue
         message = f"'{name}' looks like a secret, and its value stands in the file"
-        found.append(
+        diagnostics.append(
             Diagnostic(
                 "W101",
                 message,
@@ -56,40 +56,40 @@ def literals(document: Document, kind: Literal["pipeline", "environment"]) -> li
                 "keep it elsewhere: ${env:NAME}, or ${file:PATH}; then change it",
             )
         )
-    return found
+    return diagnostics
 
 
 def short(document: Document, written: Mapping[Path_, str]) -> list[Diagnostic]:
     """A warning for each secret that will not be hidden in texts."""
-    found = []
+    diagnostics = []
     for path, text in written.items():
         for reference in re.findall(r"\$\{(?:env|file):[^}]*\}", text):
-            value = known(reference)
+            value = last_value(reference)
             if value is not None and not is_hidden(value):
                 message = f"the secret {reference} is too short, or too ordinary a word, to be hidden where it shows"
                 hint = f"give it {LEAST} characters or more; or make it a param, if it is none"
-                found.append(Diagnostic("W102", message, document.place(path), hint))
-    return found
+                diagnostics.append(Diagnostic("W102", message, document.place(path), hint))
+    return diagnostics
 
 
 def in_plans(spec: PipelineSpec) -> list[Diagnostic]:
     """A warning for each query that reads a secret: Spark writes a plan's literals into its UI and event log."""
     hidden = {str(path[1]) for path, _ in spec.references if path[0] == "params"}
-    found = []
+    diagnostics = []
     for flow in spec.flows:
         if isinstance(flow.transform, SqlTransform) and hidden:
             for name in sorted(markers(flow.transform.text) & hidden):
                 message = f"the SQL of flow '{flow.name}' reads the secret :{name}, which Spark's UI and event log show where they are on"
-                found.append(
+                diagnostics.append(
                     Diagnostic("W104", message, flow.transform.at, "read it in a Python transform, from params")
                 )
-    return found
+    return diagnostics
 
 
 def _leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
     if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
     elif not isinstance(value, list):
         yield path, value
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.build.state import check_state
 from etl.config.diagnostics import Diagnostic
-from etl.config.sql.query import check_expression
+from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,22 +42,22 @@ def replaces_rows(flow: FlowSpec) -> bool:
 
 
 def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    """What is wrong with the flow's sink."""
+    """The mistakes in a flow's sink: a strategy that its kind of processing does not have, and settings of other strategies."""
     sink, path = flow.sink, ("flows", flow.name, "sink")
     fitting = SINKS_OF[flow.incremental]
-    brought = sink.takes is not None and flow.incremental in (sink.takes, "auto")
-    if sink.strategy is not None and sink.strategy not in fitting and not brought:
+    from_plugin = sink.takes is not None and flow.incremental in (sink.takes, "auto")
+    if sink.strategy is not None and sink.strategy not in fitting and not from_plugin:
         yield Diagnostic(
             "E203",
             f"flow '{flow.name}': {_GO[flow.incremental]} to {' or '.join(fitting)}, not to {sink.strategy}",
             document.place((*path, "strategy")),
             f"say strategy: {fitting[0]}, or another kind of processing",
         )
-    if flow.incremental == "rows" and sum(item.read == "changes" for item in flow.inputs) > 1:
+    if flow.incremental == "rows" and sum(input_.read == "changes" for input_ in flow.inputs) > 1:
         yield Diagnostic(
             "E223",
             f"flow '{flow.name}' reads the changes of two inputs; under rows each output row depends on one row of one of them",
-            [item.at for item in flow.inputs if item.read == "changes"][1],
+            [input_.at for input_ in flow.inputs if input_.read == "changes"][1],
             "read the others as snapshots, or use incremental: groups or full",
         )
     if flow.trusted and flow.incremental != "groups":
@@ -134,7 +134,7 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
         )
     for key, names in (("except_columns", sink.except_columns), ("track", sink.track)):
         for name in names:
-            if name.lower() in {known.lower() for known in sink.keys}:
+            if name.lower() in {other.lower() for other in sink.keys}:
                 what = "must be stored" if key == "except_columns" else "is what a history is of; it never changes"
                 yield Diagnostic(
                     "E234",

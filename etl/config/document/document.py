@@ -22,29 +22,33 @@ _UNDER = {"sources": "source", "flows": "flow"}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file's values, and the place of every key and value in it."""
+    """A YAML file's values, and the place of every key and value in it.
+
+    Attributes:
+        file: its name as messages show it.
+        blocks: the values written as `|` or `>` blocks, whose text starts a line below.
+        elsewhere: of the values whose text stands in another file, that file's name and lines.
+    """
 
     file: str
     values: Any
     keys: dict[Path_, Location] = field(default_factory=dict)
     places: dict[Path_, Location] = field(default_factory=dict)
-    blocks: frozenset[Path_] = frozenset()  # values written as `|` or `>` blocks: their text starts a line below
+    blocks: frozenset[Path_] = frozenset()
     lines: tuple[str, ...] = ()
-    elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(
-        default_factory=dict
-    )  # texts of other files: name, lines
+    elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where the value (or its key) at `path` stands; of its nearest ancestor where it does not stand itself."""
         at = tuple(path)
         first, second = (self.keys, self.places) if key else (self.places, self.keys)
         while at:
-            found = first.get(at) or second.get(at)
-            if found is None and at[0] in _UNDER:  # said by `defaults`
+            location = first.get(at) or second.get(at)
+            if location is None and at[0] in _UNDER:  # said by `defaults`
                 under = ("defaults", _UNDER[str(at[0])], *at[2:])
-                found = (first.get(under) or second.get(under)) if len(at) > 2 else None  # noqa: PLR2004  # a section and a name
-            if found is not None:
-                return found
+                location = (first.get(under) or second.get(under)) if len(at) > 2 else None  # noqa: PLR2004  # a section and a name
+            if location is not None:
+                return location
             at = at[:-1]
         return self.places.get((), Location(self.file, 1, 1))
 
@@ -58,15 +62,15 @@ class Document:
             number = text[:offset].count("\n") + 1
             line = lines[number - 1] if number <= len(lines) else ""
             return Location(file, number, offset - (text[:offset].rfind("\n") + 1) + 1, 1, line)
-        found = self.text_places(path, text)
-        return found.at(offset) if found is not None else self.place(path)
+        characters = self.text_places(path, text)
+        return characters.at(offset) if characters is not None else self.place(path)
 
     def text_places(self, path: Path_, text: str) -> Places | None:
         """Where each character of a text value stands; None where the file does not say it letter by letter."""
         return places(self.file, self.lines, self.place(path), text)
 
     def locate(self, path: Path_, text: str) -> Locate:
-        """The places of a text value's characters."""
+        """A function that gives the place of each offset of a text value."""
         return lambda offset: self.text_place(path, text, offset)
 
 

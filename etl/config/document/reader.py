@@ -76,7 +76,10 @@ class _Node:
 
 
 def read_document(path: Path) -> Document:
-    """The values of one YAML file; ConfigurationError, with every place, where it cannot be taken."""
+    """The values of one YAML file, and their places.
+
+    Raises ConfigurationError, with every mistake at its place, where the file cannot be read or is not YAML of the kind above.
+    """
     file = shown(path)
     text = _text(path, file)
     lines = _BREAK.split(text)
@@ -147,8 +150,8 @@ class _Reader:
         except yaml.MarkedYAMLError as cause:
             raise self._syntax(cause) from cause
         except yaml.YAMLError as cause:  # the reader's own, which has no mark
-            said = " ".join(str(cause).split())[:200]
-            raise _error("E101", f"this is not YAML: {said}", Location(self._file, 1, 1)) from cause
+            reason = " ".join(str(cause).split())[:200]
+            raise _error("E101", f"this is not YAML: {reason}", Location(self._file, 1, 1)) from cause
         values = {} if node is None else self._value(node, (), 0)
         if self._found:
             raise ConfigurationError(self._found)
@@ -172,8 +175,8 @@ class _Reader:
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> _Node:
         at = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            known = self._anchors.get(str(event.anchor))
-            if known is None:
+            anchored = self._anchors.get(str(event.anchor))
+            if anchored is None:
                 hint = "an anchor, &name, stands before its alias, *name, and does not hold it"
                 raise _error(
                     "E101",
@@ -181,7 +184,7 @@ class _Reader:
                     self._location(at, event.end_mark),
                     hint,
                 )
-            return known
+            return anchored
         if depth > _MOST_DEEP:
             place = self._location(at, event.end_mark)
             raise _error("E109", f"values are nested more than {_MOST_DEEP} deep", place, "no pipeline needs that")
@@ -203,12 +206,12 @@ class _Reader:
             inside: list[Any] = []
             kind = "sequence" if isinstance(event, yaml.SequenceStartEvent) else "mapping"
             ends = yaml.SequenceEndEvent if kind == "sequence" else yaml.MappingEndEvent
-            item = next(events)
-            while not isinstance(item, ends):
-                first = self._node(item, events, depth + 1)
+            following = next(events)
+            while not isinstance(following, ends):
+                first = self._node(following, events, depth + 1)
                 inside.append(first if kind == "sequence" else (first, self._node(next(events), events, depth + 1)))
-                item = next(events)
-            node = _Node(kind, inside, at, item.end_mark)
+                following = next(events)
+            node = _Node(kind, inside, at, following.end_mark)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
@@ -284,9 +287,9 @@ class _Reader:
             self._report("E102", "'<<' stands twice", merges[1][0], "take both at once: <<: [*one, *other]")
         for _, value in merges:  # before the own keys, whose places count
             for part in value.inside if value.kind == "sequence" else [value]:
-                found = self._value(part, path, depth + 1)
+                values = self._value(part, path, depth + 1)
                 if part.kind == "mapping":
-                    merged = {**found, **merged}
+                    merged = {**values, **merged}
                 else:
                     self._report(
                         "E117", "'<<' takes a mapping, or a list of mappings", part, "give it an alias: <<: *name"
@@ -296,10 +299,10 @@ class _Reader:
             if key.plain and key.inside == "<<":
                 continue
             if key.kind != "scalar" or not isinstance(name := self._scalar(key), str):
-                said = f"'{key.inside or '~'}'" if key.kind == "scalar" else f"a {key.kind}"
+                shown = f"'{key.inside or '~'}'" if key.kind == "scalar" else f"a {key.kind}"
                 self._report(
                     "E116",
-                    f"a key is text, and {said} is none",
+                    f"a key is text, and {shown} is none",
                     key,
                     "put it in quotes, if it is meant" if key.kind == "scalar" else "write a name",
                 )
@@ -325,10 +328,10 @@ class _Reader:
             if _INT.fullmatch(text):
                 return self._integer(node)
             if _FLOAT.fullmatch(text):
-                found = float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
-                if found in (float("inf"), float("-inf")) and "inf" not in text.lower():
+                number = float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
+                if number in (float("inf"), float("-inf")) and "inf" not in text.lower():
                     self._report("E118", "the number is too great", node, "put it in quotes, if it is text")
-                return found
+                return number
         if "\0" in text:
             self._report("E132", "the text holds the character NUL", node, "leave it out")
         return text
@@ -337,10 +340,10 @@ class _Reader:
         text = node.inside
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         digits = text if base == 10 else text[2:]  # noqa: PLR2004  # decimal
-        found = int(digits, base) if len(digits.lstrip("+-0")) < 32 else _MOST_INTEGER + 1  # noqa: PLR2004  # more than any 64 bits
-        if abs(found) > _MOST_INTEGER:
+        number = int(digits, base) if len(digits.lstrip("+-0")) < 32 else _MOST_INTEGER + 1  # noqa: PLR2004  # more than any 64 bits
+        if abs(number) > _MOST_INTEGER:
             self._report("E118", "the whole number has more than 64 bits", node, "put it in quotes, if it is text")
-        return found
+        return number
 
     # Places
 

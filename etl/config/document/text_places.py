@@ -29,10 +29,10 @@ def places(file: str, lines: Sequence[str], at: Location, text: str) -> Places |
     for offset, letter in enumerate(text):
         if letter.isspace():
             continue
-        found = reading.next()
-        if found is None or found[0] != letter:
+        letter_place = reading.next()
+        if letter_place is None or letter_place[0] != letter:
             return None
-        _, row, column = found
+        _, row, column = letter_place
         if runs:
             start, _, first = runs[-1]
             if first.line == row + 1 and column + 1 - first.column == offset - start:

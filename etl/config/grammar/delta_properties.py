@@ -50,8 +50,8 @@ def _whole(least: int) -> Callable[[str], bool]:
 
 
 def _words(*words: str, fold: bool = False) -> _Values:
-    known = {word.lower() for word in words} if fold else set(words)
-    return _Values(lambda text: (text.lower() if fold else text) in known, " or ".join(words))
+    values = {word.lower() for word in words} if fold else set(words)
+    return _Values(lambda text: (text.lower() if fold else text) in values, " or ".join(words))
 
 
 def microseconds(text: str) -> int | None:
@@ -228,8 +228,8 @@ def wrong(name: str, value: str) -> Wrong | None:
         return Wrong("E236", f"'{name}' is written by Delta itself", "leave the property out")
     if not _KNOWN[key].takes(value):
         return Wrong("E254", f"'{name}' takes {_KNOWN[key].shown}, not '{value}'", _meant(key, value), value=True)
-    asked, feature = _ENABLED_BY.get(key, ("", ""))
-    if feature and value.lower() == asked:
+    enabling, feature = _ENABLED_BY.get(key, ("", ""))
+    if feature and value.lower() == enabling:
         return Wrong("E236", _UNREADABLE[feature], "leave the property out")
     if key == "universalFormat.enabledFormats" and value:
         return Wrong(
@@ -240,12 +240,12 @@ def wrong(name: str, value: str) -> Wrong | None:
 
 def wrong_together(properties: Mapping[str, str]) -> Wrong | None:
     """What is wrong with properties that Delta takes one by one: a log that is shorter than the files it names are kept."""
-    given = {canonical(name): value for name, value in properties.items()}
-    log = microseconds(given.get(_LOG_KEPT, "30 days"))
-    files = microseconds(given.get(_FILES_KEPT, "7 days"))
-    if log is None or files is None or log >= files or not {_LOG_KEPT, _FILES_KEPT} & given.keys():
+    values = {canonical(name): value for name, value in properties.items()}
+    log = microseconds(values.get(_LOG_KEPT, "30 days"))
+    files = microseconds(values.get(_FILES_KEPT, "7 days"))
+    if log is None or files is None or log >= files or not {_LOG_KEPT, _FILES_KEPT} & values.keys():
         return None
-    message = f"'{_LOG_KEPT}' ({given.get(_LOG_KEPT, '30 days')}) is shorter than '{_FILES_KEPT}' ({given.get(_FILES_KEPT, '7 days')})"
+    message = f"'{_LOG_KEPT}' ({values.get(_LOG_KEPT, '30 days')}) is shorter than '{_FILES_KEPT}' ({values.get(_FILES_KEPT, '7 days')})"
     return Wrong("E254", message, "keep the log at least as long as the files that are deleted", value=True)
 
 
@@ -267,8 +267,8 @@ def _wrong_feature(name: str, value: str) -> Wrong | None:
     bare = re.sub(r"-(?:preview|dev)$", "", feature.lower())
     if bare in unreadable:
         return Wrong("E236", f"'{name}': {unreadable[bare]}", "leave the property out")
-    if feature.lower() not in {known.lower() for known in _FEATURES}:
-        hint = did_you_mean(name, [f"{_FEATURE}{known}" for known in _FEATURES]) or f"it knows: {', '.join(_FEATURES)}"
+    if feature.lower() not in {name.lower() for name in _FEATURES}:
+        hint = did_you_mean(name, [f"{_FEATURE}{each}" for each in _FEATURES]) or f"it knows: {', '.join(_FEATURES)}"
         return Wrong("E253", f"Delta knows no table feature '{feature}'", hint)
     if value.lower() not in ("supported", "enabled"):
         return Wrong("E254", f"'{name}' takes supported, not '{value}'", "write supported", value=True)

@@ -61,29 +61,29 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def wrong_options(wanted: Options, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each option that is not wanted, with what is wrong with it."""
-    if wanted is None:
+def wrong_options(declared: Options, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each option that does not fit the declared ones, and its fault: `unknown`, `missing`, or a sentence."""
+    if declared is None:
         return []
-    if isinstance(wanted, Mapping):
-        known = {name.lower() for name in wanted}
-        return [(name, "unknown") for name in options if name.lower() not in known]
+    if isinstance(declared, Mapping):
+        names = {name.lower() for name in declared}
+        return [(name, "unknown") for name in options if name.lower() not in names]
     from pydantic import ValidationError  # noqa: PLC0415  # spec and engine read this room without pydantic
 
     try:
-        wanted.model_validate(dict(options))
+        declared.model_validate(dict(options))
     except ValidationError as cause:
         return [_wrong(error) for error in cause.errors(include_url=False)]
     return []
 
 
-def option_names(wanted: Options) -> tuple[str, ...]:
-    """The names of the options that are wanted; empty where that is Spark's business."""
-    if wanted is None:
+def option_names(declared: Options) -> tuple[str, ...]:
+    """The names of the declared options; empty where Spark's reader takes any."""
+    if declared is None:
         return ()
-    if isinstance(wanted, Mapping):
-        return tuple(wanted)
-    return tuple(field.alias or name for name, field in wanted.model_fields.items())
+    if isinstance(declared, Mapping):
+        return tuple(declared)
+    return tuple(field.alias or name for name, field in declared.model_fields.items())
 
 
 def _wrong(error: Any) -> tuple[str, str]:

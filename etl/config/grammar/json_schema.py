@@ -50,8 +50,8 @@ class _Generator(GenerateJsonSchema):
     schema_dialect = DIALECT
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Schema:
-        taken = _TAKEN.get(getattr(schema["function"]["function"], "__name__", ""))
-        return dict(taken) if taken is not None else super().function_before_schema(schema)
+        input_schema = _TAKEN.get(getattr(schema["function"]["function"], "__name__", ""))
+        return dict(input_schema) if input_schema is not None else super().function_before_schema(schema)
 
 
 def pipeline_schema() -> Schema:
@@ -92,44 +92,44 @@ SCHEMAS = {"pipeline": pipeline_schema, "environment": environment_schema}
 
 def _schema(model: type[models.Model], title: str) -> Schema:
     schema = model.model_json_schema(schema_generator=_Generator)
-    found = {"$schema": DIALECT, **{key: _opened(item) for key, item in schema.items()}, "title": title}
-    found.setdefault("$defs", {})["Reference"] = {
+    opened = {"$schema": DIALECT, **{key: _opened(item) for key, item in schema.items()}, "title": title}
+    opened.setdefault("$defs", {})["Reference"] = {
         "type": "string",
         "pattern": r"\$\{[^}]+\}",
         "description": "A param's value, such as ${landing}.",
     }
-    found["patternProperties"] = {"^x-": {"description": "For YAML anchors; ignored."}}
-    return found
+    opened["patternProperties"] = {"^x-": {"description": "For YAML anchors; ignored."}}
+    return opened
 
 
 def _opened(node: Any) -> Any:
     """A schema in which a reference may stand for every number, boolean, choice or name; without pydantic's titles."""
     if isinstance(node, list):
-        return [_opened(item) for item in node]
+        return [_opened(inner) for inner in node]
     if not isinstance(node, dict):
         return node
-    found = {}
-    for key, item in node.items():
-        if key == "title" and isinstance(item, str):
+    opened = {}
+    for key, inner in node.items():
+        if key == "title" and isinstance(inner, str):
             continue
-        named = key in ("properties", "patternProperties", "$defs") and isinstance(item, dict)
-        found[key] = {name: _opened(inner) for name, inner in item.items()} if named else _opened(item)
-    if "patternProperties" in found:
-        found.setdefault("additionalProperties", False)
+        named = key in ("properties", "patternProperties", "$defs") and isinstance(inner, dict)
+        opened[key] = {name: _opened(each) for name, each in inner.items()} if named else _opened(inner)
+    if "patternProperties" in opened:
+        opened.setdefault("additionalProperties", False)
     kinds = {"integer", "number", "boolean"}
-    closed = "enum" in found or "const" in found or "pattern" in found
-    if closed or (isinstance(found.get("type"), str) and found["type"] in kinds):
-        about = {key: found.pop(key) for key in ("description", "default") if key in found}
-        return {**about, "anyOf": [found, _REFERENCE]}
-    return found
+    closed = "enum" in opened or "const" in opened or "pattern" in opened
+    if closed or (isinstance(opened.get("type"), str) and opened["type"] in kinds):
+        about = {key: opened.pop(key) for key in ("description", "default") if key in opened}
+        return {**about, "anyOf": [opened, _REFERENCE]}
+    return opened
 
 
-def _unless_default(section: str, kind: str, wanted: Schema) -> Schema:
+def _unless_default(section: str, kind: str, required: Schema) -> Schema:
     """Each entry must say what is required, except where `defaults` says something for all of them."""
-    given = {"required": ["defaults"], "properties": {"defaults": {"required": [kind]}}}
+    with_default = {"required": ["defaults"], "properties": {"defaults": {"required": [kind]}}}
     return {
-        "if": {"not": given},
-        "then": {"properties": {section: {"additionalProperties": wanted}}},
+        "if": {"not": with_default},
+        "then": {"properties": {section: {"additionalProperties": required}}},
     }
 
 
@@ -159,19 +159,19 @@ def _every_value(mapping: Schema, change: Any) -> None:
 
 def _formats(source: Schema) -> list[Schema]:
     """For each format its options; where `defaults` says the format, those of all."""
-    known = str(source["properties"]["format"])
-    found = []
-    formats = {name: options for name, options in READER_OPTIONS.items() if f"'{name}'" in known}
+    allowed = str(source["properties"]["format"])
+    conditions = []
+    formats = {name: options for name, options in READER_OPTIONS.items() if f"'{name}'" in allowed}
     for name, options in formats.items():
-        said = {"required": ["format"], "properties": {"format": {"const": name}}}
-        found.append({"if": said, "then": {"properties": {"options": _options(options)}}})
+        says_format = {"required": ["format"], "properties": {"format": {"const": name}}}
+        conditions.append({"if": says_format, "then": {"properties": {"options": _options(options)}}})
     every = {key: option for options in formats.values() for key, option in options.items()}
-    found.append({"if": {"not": {"required": ["format"]}}, "then": {"properties": {"options": _options(every)}}})
+    conditions.append({"if": {"not": {"required": ["format"]}}, "then": {"properties": {"options": _options(every)}}})
     source["properties"]["options"]["patternProperties"] = {
         _any_case(name): {"not": {}, "description": f"Belongs to the framework: use {instead}."}
         for name, instead in OWNED_OPTIONS.items()
     }
-    return found
+    return conditions
 
 
 def _options(options: dict[str, ReaderOption]) -> Schema:

@@ -37,24 +37,27 @@ def plugin_names(group: Group) -> tuple[str, ...]:
 
 
 def find_format(name: str) -> Format:
-    """What a format is; PluginProblem where it is no built-in one and its plug-in cannot be used."""
+    """The format of that name, built in or a plug-in's. Raises PluginProblem where the plug-in cannot be used."""
     return FORMATS[name] if name in FORMATS else load_plugin("etl.sources", name, Format)
 
 
 def find_strategy(name: str) -> SinkStrategy:
-    """What a plug-in's strategy is; PluginProblem where it cannot be used."""
+    """The strategy of that name, a plug-in's. Raises PluginProblem where the plug-in cannot be used."""
     return load_plugin("etl.sinks", name, SinkStrategy)
 
 
-def load_plugin(group: Group, name: str, wanted: type[T]) -> T:
-    """What a plug-in declares under a name: a `wanted`."""
-    found = _installed(group, tuple(sys.path)).get(name, ())
-    if not found:
+def load_plugin(group: Group, name: str, type_: type[T]) -> T:
+    """What a plug-in declares under a name of the group, a value of `type_`.
+
+    Raises PluginProblem where no plug-in, or more than one, has that name, or it cannot be imported, or is of another type.
+    """
+    points = _installed(group, tuple(sys.path)).get(name, ())
+    if not points:
         raise PluginProblem(f"no installed package brings '{name}'", "install it where etl runs")
-    if len(found) > 1:
-        brought = " and ".join(sorted(_distribution(item) for item in found))
-        raise PluginProblem(f"'{name}' is brought by {brought}", "uninstall one of them: a name means one thing")
-    (point,) = found
+    if len(points) > 1:
+        distributions = " and ".join(sorted(_distribution(item) for item in points))
+        raise PluginProblem(f"'{name}' is brought by {distributions}", "uninstall one of them: a name means one thing")
+    (point,) = points
     try:
         declared = point.load()
     except Exception as cause:
@@ -63,16 +66,19 @@ def load_plugin(group: Group, name: str, wanted: type[T]) -> T:
             f"the plug-in '{name}' of {_distribution(point)} cannot be imported: {reason}",
             f"correct or reinstall it; its entry point is {point.value}",
         ) from cause
-    if not isinstance(declared, wanted):
+    if not isinstance(declared, type_):
         raise PluginProblem(
-            f"the plug-in '{name}' of {_distribution(point)} is a {type(declared).__name__}, not a {wanted.__name__}",
-            f"{point.value} must be a value of {wanted.__module__}.{wanted.__name__}",
+            f"the plug-in '{name}' of {_distribution(point)} is a {type(declared).__name__}, not a {type_.__name__}",
+            f"{point.value} must be a value of {type_.__module__}.{type_.__name__}",
         )
     return declared
 
 
 def opened(reference: str, what: str) -> Any:
-    """What `module:name` means, imported; PluginProblem where there is none such."""
+    """The value that `module:name` names, imported; `what` names it in messages.
+
+    Raises PluginProblem where the module cannot be imported, or has no such name.
+    """
     module, _, name = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
@@ -81,23 +87,23 @@ def opened(reference: str, what: str) -> Any:
 
 
 def one_of(value: str, built_in: Iterable[str], group: Group) -> str:
-    """`value`, where it is a built-in name or a plug-in's; pydantic's own error for a wrong choice where it is neither."""
-    known = list(built_in)
-    if value in known:
+    """`value`, a built-in name or a plug-in's. Raises pydantic's own error for a wrong choice where it is neither."""
+    built = list(built_in)
+    if value in built:
         return value
-    brought = plugin_names(group)
-    if value in brought:
+    installed = plugin_names(group)
+    if value in installed:
         return value
-    words = ", ".join(f"'{name}'" for name in dict.fromkeys((*known, *brought)))
+    words = ", ".join(f"'{name}'" for name in dict.fromkeys((*built, *installed)))
     raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": words})
 
 
 @lru_cache(maxsize=4)
 def _installed(group: Group, path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:  # noqa: ARG001  # the path is what is searched
-    found: dict[str, dict[str, EntryPoint]] = {}
+    brought: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
-        found.setdefault(point.name, {})[_distribution(point)] = point  # one distribution may lie on the path twice
-    return {name: tuple(points.values()) for name, points in found.items()}
+        brought.setdefault(point.name, {})[_distribution(point)] = point  # one distribution may lie on the path twice
+    return {name: tuple(points.values()) for name, points in brought.items()}
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -49,13 +49,8 @@ _BOUNDS = {
 }
 _EMPTY = frozenset({"string_too_short", "too_short"})
 _ANY = "*"
-_FORMS = {
-    "[key]",
-    "[text]",
-    "[list]",
-    "[mapping]",
-    "[state]",
-}  # pydantic adds to a place: a key, or the form of a value
+# What pydantic adds to a place: that it is a key, or which form a value has.
+_FORMS = frozenset({"[key]", "[text]", "[list]", "[mapping]", "[state]"})
 _NAMED = {
     "params",
     "sources",
@@ -74,43 +69,43 @@ _NAMED = {
 def validate(
     document: Document, values: Any, model: type[M], models: Mapping[tuple[str, ...], type[Model]]
 ) -> tuple[M | None, list[Diagnostic]]:
-    """The model's value, or None and what is wrong with the document."""
-    found = list(_unsupported(document, values))
+    """The values as a `model`, None where they are none, with every mistake in them; `models` describes the keys below it."""
+    diagnostics = list(_unsupported(document, values))
     try:
-        return model.model_validate(_without(values, found_paths(values))), found
+        return model.model_validate(_without(values, unsupported_paths(values))), diagnostics
     except ValidationError as cause:
-        found += _diagnostics(document, cause.errors(include_url=False), models)
-        return None, found
+        diagnostics += _diagnostics(document, cause.errors(include_url=False), models)
+        return None, diagnostics
 
 
 def shape(path: Sequence[str | int]) -> tuple[str, ...]:
     """A path with the names that users choose replaced by `*`."""
-    found: list[str] = []
+    shaped: list[str] = []
     for index, part in enumerate(path):
-        named = index > 0 and path[index - 1] in _NAMED and (len(found) < 2 or found[-1] != _ANY)  # noqa: PLR2004  # a parent and its name
-        found.append(_ANY if named else str(part))
-    return tuple(found)
+        named = index > 0 and path[index - 1] in _NAMED and (len(shaped) < 2 or shaped[-1] != _ANY)  # noqa: PLR2004  # a parent and its name
+        shaped.append(_ANY if named else str(part))
+    return tuple(shaped)
 
 
-def found_paths(values: Any) -> set[Path_]:
-    """The places of what the full grammar knows and this version does not."""
+def unsupported_paths(values: Any) -> set[Path_]:
+    """The paths of the keys and values that the full grammar knows and this version does not support."""
     return {path for path, _ in _walk_unsupported(values, ())}
 
 
 def _walk_unsupported(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
     if isinstance(value, dict):
-        known = UNSUPPORTED_KEYS.get(shape(path), frozenset())
-        for key, item in value.items():
+        keys = UNSUPPORTED_KEYS.get(shape(path), frozenset())
+        for key, inner in value.items():
             at = (*path, key)
-            wanted = UNSUPPORTED_VALUES.get(shape(at))
-            if key in known:
+            values = UNSUPPORTED_VALUES.get(shape(at))
+            if key in keys:
                 yield at, f"'{key}'"
-            elif wanted is not None and isinstance(item, str) and item in wanted:
-                yield at, f"{key}: {item}"
-            elif wanted is not None and isinstance(item, dict) and wanted & item.keys():
-                yield at, f"{key}: {next(iter(wanted & item.keys()))}"
+            elif values is not None and isinstance(inner, str) and inner in values:
+                yield at, f"{key}: {inner}"
+            elif values is not None and isinstance(inner, dict) and values & inner.keys():
+                yield at, f"{key}: {next(iter(values & inner.keys()))}"
             else:
-                yield from _walk_unsupported(item, at)
+                yield from _walk_unsupported(inner, at)
 
 
 def _unsupported(document: Document, values: Any) -> Iterator[Diagnostic]:
@@ -129,10 +124,10 @@ def _without(value: Any, paths: set[Path_], path: Path_ = ()) -> Any:
     if not isinstance(value, dict):
         return value
     kept = {}
-    for key, item in value.items():
+    for key, inner in value.items():
         at = (*path, key)
         if at not in paths:
-            kept[key] = _without(item, paths, at)
+            kept[key] = _without(inner, paths, at)
         elif shape(at) == ("sources", _ANY, "format"):
             kept[key] = "delta"
         elif shape(path) == ("flows", _ANY, "expectations", _ANY):
@@ -143,16 +138,16 @@ def _without(value: Any, paths: set[Path_], path: Path_ = ()) -> Any:
 def without(document: Document, value: Any, lines: set[int], path: Path_ = ()) -> Any:
     """`value` less the keys that stand, or whose values stand, on the given lines."""
     if isinstance(value, list):
-        return [without(document, item, lines, (*path, index)) for index, item in enumerate(value)]
+        return [without(document, inner, lines, (*path, index)) for index, inner in enumerate(value)]
     if not isinstance(value, dict):
         return value
     kept = {}
-    for key, item in value.items():
+    for key, inner in value.items():
         at = (*path, key)
-        leaf = not isinstance(item, dict | list)
+        leaf = not isinstance(inner, dict | list)
         if (document.place(at, key=True).line in lines or document.place(at).line in lines) and (leaf or len(path) > 1):
             continue
-        kept[key] = without(document, item, lines, at)
+        kept[key] = without(document, inner, lines, at)
     return kept
 
 
@@ -169,15 +164,15 @@ def _diagnostics(
             alternatives[path] = [words]
         elif words not in alternatives[path]:
             alternatives[path].append(words)
-    given = {_path(document, error): error.get("input") for error in errors}
-    for path, wanted in alternatives.items():
+    inputs = {_path(document, error): error.get("input") for error in errors}
+    for path, types in alternatives.items():
         name = str(path[-1]) if path else "the file"
-        choice = ", ".join(words for words in wanted if not (words == "a whole number" and "a number" in wanted))
+        choice = ", ".join(words for words in types if not (words == "a whole number" and "a number" in types))
         meaning = _describe(models, shape(path[:-1]), name)
-        hint = _AS_WRITTEN.get(wanted[0] if len(wanted) == 1 else "", "write one value")
+        hint = _AS_WRITTEN.get(types[0] if len(types) == 1 else "", "write one value")
         yield Diagnostic(
             "E105",
-            f"{name}{_inside(path)}: {choice} belongs here, not {_said(given[path])}",
+            f"{name}{_inside(path)}: {choice} belongs here, not {_shown(inputs[path])}",
             document.place(path),
             f"{hint}: {meaning[:1].lower()}{meaning[1:]}" if meaning else hint,
         )
@@ -197,11 +192,11 @@ def _diagnostic(
     kind = error["type"]
     owner = shape(path[:-1])
     name = str(path[-1]) if path else "the file"
-    given = error.get("input")
+    value = error.get("input")
     if kind == "extra_forbidden":
         model = models.get(owner)
-        known = [field.alias or key for key, field in model.model_fields.items()] if model else []
-        hint = did_you_mean(name, known) or (f"known here: {', '.join(known)}" if known else "")
+        keys = [field.alias or key for key, field in model.model_fields.items()] if model else []
+        hint = did_you_mean(name, keys) or (f"known here: {', '.join(keys)}" if keys else "")
         return Diagnostic("E103", f"unknown key '{name}'{_inside(path)}", document.place(path, key=True), hint)
     if kind == "missing":
         # A whole file that lacks a key lacks it at its top.
@@ -211,33 +206,33 @@ def _diagnostic(
     if kind == "string_pattern_mismatch":
         at = document.place(path, key=error["loc"][-1] == "[key]")
         hint = "a name has small letters, digits and '_', and begins with a letter"
-        near = re.sub(r"[^a-z0-9_]+", "_", str(given).lower()).strip("_")
+        near = re.sub(r"[^a-z0-9_]+", "_", str(value).lower()).strip("_")
         if re.fullmatch(r"[a-z][a-z0-9_]*", near):
             hint += f": '{near}'"
-        return Diagnostic("E107", f"'{given}' is no name", at, hint)
+        return Diagnostic("E107", f"'{value}' is no name", at, hint)
     if kind == "literal_error":
         expected = str(error["ctx"]["expected"])
         words = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
-        hint = did_you_mean(str(given), words) or "say one of them"
-        said = f"{name}: {_said(given)} is none of {', '.join(words)}"
+        hint = did_you_mean(str(value), words) or "say one of them"
+        message = f"{name}: {_shown(value)} is none of {', '.join(words)}"
         if len(words) == 1:
-            said, hint = f"{name}: {_said(given)} is not {words[0]}", f"say {name}: {words[0]}"
-        return Diagnostic("E121", said, document.place(path), hint)
+            message, hint = f"{name}: {_shown(value)} is not {words[0]}", f"say {name}: {words[0]}"
+        return Diagnostic("E121", message, document.place(path), hint)
     if kind in _BOUNDS:
         bound = f"{_BOUNDS[kind]} {next(iter(error['ctx'].values()))}"
-        return Diagnostic("E122", f"{name}: {_said(given)} is out of range", document.place(path), f"a number {bound}")
+        return Diagnostic("E122", f"{name}: {_shown(value)} is out of range", document.place(path), f"a number {bound}")
     if kind in _EMPTY:
-        what = {"str": "text", "dict": "mapping"}.get(type(given).__name__, "list")
+        what = {"str": "text", "dict": "mapping"}.get(type(value).__name__, "list")
         hint = _describe(models, owner, name) or "fill it in, or leave the key out"
         return Diagnostic("E125", f"{name}: the {what} is empty", document.place(path), hint)
     if kind == "duration":
         return Diagnostic("E123", f"{name}: {error['msg']}", document.place(path), error["ctx"]["hint"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    said = f"{name}: {message[:1].lower() + message[1:]}"
-    return Diagnostic("E105", said, document.place(path), _describe(models, owner, name))
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    message = f"{name}: {reason[:1].lower() + reason[1:]}"
+    return Diagnostic("E105", message, document.place(path), _describe(models, owner, name))
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     """A value as a message names it."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -247,13 +242,9 @@ def _said(value: Any) -> str:
         return "a list"
     if isinstance(value, int | float):
         return f"the number {value}"
-    return (
-        "nothing"
-        if value is None
-        else f"'{value if len(value) <= _LONG else value[:_LONG] + '…'}'"
-        if isinstance(value, str)
-        else str(value)
-    )
+    if isinstance(value, str):
+        return f"'{value if len(value) <= _LONG else value[:_LONG] + '…'}'"
+    return "nothing" if value is None else str(value)
 
 
 def _inside(path: Path_) -> str:

@@ -17,21 +17,24 @@ _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
 def seconds(value: Any) -> float:
-    """`5 seconds`, `2 hours`, `1 day`, or a number of seconds."""
+    """The seconds of a duration: `5 seconds`, `2 hours`, `1 day`, or a number of seconds.
+
+    Raises PydanticCustomError of the type `duration` where it is none, is negative, or exceeds a century.
+    """
     hint = "write it as '10 seconds', '5 minutes', '2 hours' or '1 day', or as a number of seconds"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        found = float(value)
+        duration = float(value)
     else:
         parts = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(second|minute|hour|day)s?\s*", str(value))
         if parts is None or not isinstance(value, str):
-            raise PydanticCustomError("duration", "{said} is no duration", {"said": _said(value), "hint": hint})
-        found = float(parts.group(1)) * _UNITS[parts.group(2)]
-    if not 0 <= found <= _LONGEST:
+            raise PydanticCustomError("duration", "{value} is no duration", {"value": _quoted(value), "hint": hint})
+        duration = float(parts.group(1)) * _UNITS[parts.group(2)]
+    if not 0 <= duration <= _LONGEST:
         raise PydanticCustomError("duration", "a duration is never negative, and ends within a century", {"hint": hint})
-    return found
+    return duration
 
 
-def _said(value: Any) -> str:
+def _quoted(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str | int | float | bool) else "this"
 
 

@@ -5,67 +5,65 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.config.diagnostics import Diagnostic, did_you_mean
+from etl.config.diagnostics import did_you_mean
 from etl.config.document.document import shown
 from etl.config.schema.ddl import without_comments
 
 if TYPE_CHECKING:
-    from etl.config.document.document import Document
-    from etl.config.project import Place
+    from etl.config.resolve.draft import Draft
 
 
-def read_schema_files(
-    document: Document, values: dict[str, Any], place: Place, found: list[Diagnostic]
-) -> tuple[Document, dict[str, Any]]:
-    """`values` with the text of each `schema_file` as the source's `schema`, whose places are then those of that file."""
-    sources = values.get("sources")
+def read_schema_files(draft: Draft) -> Draft:
+    """The draft with the text of each `schema_file` as the source's `schema`, whose places are then those of that file."""
+    sources = draft.values.get("sources")
     if not isinstance(sources, dict):
-        return document, values
+        return draft
+    document = draft.document
     read: dict[str, Any] = {}
-    for name, item in sources.items():
-        if not isinstance(item, dict) or not isinstance(item.get("schema_file"), str):
+    for name, source in sources.items():
+        if not isinstance(source, dict) or not isinstance(source.get("schema_file"), str):
             continue
         path = ("sources", name, "schema_file")
-        if item.get("schema") is not None:
+        if source.get("schema") is not None:
             message = f"source '{name}' has both schema and schema_file"
-            found.append(Diagnostic("E226", message, document.place(path, key=True), "leave one of them out"))
+            draft.report("E226", message, path, "leave one of them out", key=True)
             continue
-        text = _read(item["schema_file"], name, document, place, found)
+        text = _read(draft, name, source["schema_file"])
         if text is not None:
-            file = (place.folder / item["schema_file"]).resolve()
-            at = ("sources", name, "schema")
+            file = (draft.place.folder / source["schema_file"]).resolve()
+            schema = ("sources", name, "schema")
             document = replace(
                 document,
-                keys={**document.keys, at: document.place(path, key=True)},
-                places={**document.places, at: document.place(path)},
-                elsewhere={**document.elsewhere, at: (shown(file), tuple(text.splitlines()))},
+                keys={**document.keys, schema: document.place(path, key=True)},
+                places={**document.places, schema: document.place(path)},
+                elsewhere={**document.elsewhere, schema: (shown(file), tuple(text.splitlines()))},
             )
         # Without its text the rest of the source is still looked at.
-        read[name] = {**item, "schema": without_comments(text) if text is not None else "unknown STRING"}
-    return document, {**values, "sources": {**sources, **read}} if read else values
+        read[name] = {**source, "schema": without_comments(text) if text is not None else "unknown STRING"}
+    return replace(draft, document=document, values={**draft.values, "sources": {**sources, **read}})
 
 
-def _read(file: str, name: str, document: Document, place: Place, found: list[Diagnostic]) -> str | None:
-    at = document.place(("sources", name, "schema_file"))
-    path = (place.folder / file).resolve()
-    if not path.is_relative_to(place.project.resolve()):
-        message = f"source '{name}': {file} lies outside the project"
-        found.append(Diagnostic("E327", message, at, "keep the schema beside pipeline.yml"))
+def _read(draft: Draft, source: str, name: str) -> str | None:
+    """The text of a schema's file, named from the pipeline's folder; None where there is none, which is reported."""
+    path, folder = ("sources", source, "schema_file"), draft.place.folder
+    file = (folder / name).resolve()
+    if not file.is_relative_to(draft.place.project.resolve()):
+        message = f"source '{source}': {name} lies outside the project"
+        draft.report("E327", message, path, "keep the schema beside pipeline.yml")
         return None
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        found.append(Diagnostic("E325", f"source '{name}': {shown(path)} is not UTF-8", at, "save it as UTF-8"))
+        draft.report("E325", f"source '{source}': {shown(file)} is not UTF-8", path, "save it as UTF-8")
         return None
     except (OSError, ValueError):
-        reason = "cannot be read" if path.exists() else "does not exist"
-        known = sorted(item.name for item in place.folder.iterdir() if item.suffix in (".ddl", ".sql", ".txt"))
-        hint = did_you_mean(file, known) or f"the files there are: {', '.join(known) or 'none'}"
-        found.append(Diagnostic("E325", f"source '{name}': {shown(path)} {reason}", at, hint))
+        reason = "cannot be read" if file.exists() else "does not exist"
+        files = sorted(each.name for each in folder.iterdir() if each.suffix in (".ddl", ".sql", ".txt"))
+        hint = did_you_mean(name, files) or f"the files there are: {', '.join(files) or 'none'}"
+        draft.report("E325", f"source '{source}': {shown(file)} {reason}", path, hint)
         return None
     if not without_comments(text).strip():
-        found.append(
-            Diagnostic("E310", f"source '{name}': {shown(path)} holds no schema", at, "id BIGINT, name STRING")
-        )
+        message = f"source '{source}': {shown(file)} holds no schema"
+        draft.report("E310", message, path, "id BIGINT, name STRING")
         return None
     return text

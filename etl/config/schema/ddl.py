@@ -10,6 +10,7 @@ from etl.config.schema.types import Column, Type
 
 _TOKEN = re.compile(r"\s*(?:(`(?:[^`]|``)+`)|('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|([A-Za-z_0-9]+)|([<>(),:]))")
 _COMMENT = re.compile(r"(`(?:[^`]|``)*`|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_LENGTH = re.compile(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", re.IGNORECASE)
 _SIMPLE = frozenset(
     [
         "boolean",
@@ -71,7 +72,7 @@ class _Token:
 
 
 def parse(text: str) -> tuple[Column, ...]:
-    """The columns of a schema; DdlError, with its place, where it is none."""
+    """The columns of a schema. Raises DdlError, with its place in `text`, where it is no DDL of Spark's."""
     tokens = _tokens(without_comments(text))
     reader = _Reader(tokens, len(text))
     columns = reader.columns()
@@ -84,8 +85,13 @@ def without_comments(text: str) -> str:
     return _COMMENT.sub(blank, text)
 
 
+def without_lengths(text: str) -> str:
+    """`text` with CHAR and VARCHAR of any length turned into STRING, which Spark makes of them once they are read."""
+    return _LENGTH.sub("STRING", text)
+
+
 def _tokens(text: str) -> list[_Token]:
-    found, at = [], 0
+    tokens, at = [], 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
@@ -93,9 +99,9 @@ def _tokens(text: str) -> list[_Token]:
             raise DdlError(f"'{text[start]}' does not belong in a schema", start, hint=_quoted(text, start))
         quoted = match.group(1)
         token = quoted[1:-1].replace("``", "`") if quoted else match.group().strip()
-        found.append(_Token(token, match.end() - len(match.group().lstrip()), quoted is not None))
+        tokens.append(_Token(token, match.end() - len(match.group().lstrip()), quoted is not None))
         at = match.end()
-    return found
+    return tokens
 
 
 def _quoted(text: str, at: int) -> str:
@@ -111,7 +117,7 @@ class _Reader:
         self._tokens, self._next, self._end = tokens, 0, end
 
     def columns(self) -> list[Column]:
-        found: list[Column] = []
+        columns: list[Column] = []
         while True:
             name = self._name()
             if not name.quoted and _NUMBER.fullmatch(name.text):
@@ -121,7 +127,7 @@ class _Reader:
                     len(name.text),
                     hint=f"`{name.text}`, in backquotes",
                 )
-            if any(item.name.lower() == name.text.lower() for item in found):
+            if any(item.name.lower() == name.text.lower() for item in columns):
                 raise DdlError(
                     f"column '{name.text}' stands twice",
                     name.at,
@@ -131,9 +137,9 @@ class _Reader:
                 )
             kind = self._type()
             self._attributes()
-            found.append(Column(name.text, kind, name.at))
+            columns.append(Column(name.text, kind, name.at))
             if self._peek() is None:
-                return found
+                return columns
             self._expect(",")
 
     def _type(self) -> Type:
@@ -209,10 +215,10 @@ class _Reader:
             words, word = ["local", "time", "zone"], "timestamp_ltz"
         else:
             return word
-        for wanted in words:
-            if not self._word(wanted):
-                token = self._take(wanted.upper())
-                raise DdlError(f"{wanted.upper()} belongs here, not '{token.text}'", token.at, len(token.text))
+        for expected in words:
+            if not self._word(expected):
+                token = self._take(expected.upper())
+                raise DdlError(f"{expected.upper()} belongs here, not '{token.text}'", token.at, len(token.text))
         return word
 
     def _system(self, kind: _Token) -> str:
@@ -225,9 +231,9 @@ class _Reader:
         self._expect(")")
         return f"({token.text.lower()})"
 
-    def _word(self, wanted: str) -> bool:
+    def _word(self, word: str) -> bool:
         token = self._peek()
-        if token is not None and token.text.lower() == wanted and not token.quoted:
+        if token is not None and token.text.lower() == word and not token.quoted:
             self._next += 1
             return True
         return False
@@ -296,10 +302,10 @@ class _Reader:
     def _peek(self) -> _Token | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
-    def _take(self, wanted: str) -> _Token:
+    def _take(self, expected: str) -> _Token:
         token = self._peek()
         if token is None:
-            raise DdlError(f"{wanted} is missing at the end", max(0, self._end - 1))
+            raise DdlError(f"{expected} is missing at the end", max(0, self._end - 1))
         self._next += 1
         return token
 

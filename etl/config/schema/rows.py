@@ -61,19 +61,19 @@ class UnknownColumn(Unfit):
 def written(document: Document, path: Path_, value: Any) -> Written:
     """`value`, which stands at `path`, with the places of all that is in it."""
     if isinstance(value, dict):
-        found: Any = {str(key): written(document, (*path, key), item) for key, item in value.items()}
+        inner: Any = {str(key): written(document, (*path, key), each) for key, each in value.items()}
     elif isinstance(value, list):
-        found = [written(document, (*path, index), item) for index, item in enumerate(value)]
+        inner = [written(document, (*path, index), each) for index, each in enumerate(value)]
     else:
-        found = value
-    return Written(found, document.place(path), document.place(path, key=True))
+        inner = value
+    return Written(inner, document.place(path), document.place(path, key=True))
 
 
 def plain(value: Any) -> Written:
     """A value of Python's as if somebody had written it."""
     if isinstance(value, dict):
-        return Written({str(key): plain(item) for key, item in value.items()})
-    return Written([plain(item) for item in value] if isinstance(value, list | tuple) else value)
+        return Written({str(key): plain(each) for key, each in value.items()})
+    return Written([plain(each) for each in value] if isinstance(value, list | tuple) else value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +84,31 @@ class Reading:
     stored: bool = False
 
     def row(self, row: Written | Mapping[str, Any], columns: Mapping[str, Column]) -> dict[str, Value]:
-        """The values of a row by the columns' own names; `columns` by their names in lower case."""
-        found: dict[str, Value] = {}
+        """The values of a row by the columns' own names; the keys of `columns` are their names in lower case.
+
+        Raises UnknownColumn where the row names a column that is not there, and Unfit where a value does not fit, or stands twice.
+        """
+        values: dict[str, Value] = {}
         items, at = (row.value, row.at) if isinstance(row, Written) else (row, NOWHERE)
-        for name, item in items.items():
+        for name, value in items.items():
             column = columns.get(name.lower())
             if column is None:
-                known = [known.name for known in columns.values()]
-                hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-                raise UnknownColumn(f"there is no column '{name}'", item.key if isinstance(item, Written) else at, hint)
-            if column.name in found:
+                names = [each.name for each in columns.values()]
+                hint = did_you_mean(name, names) or f"there are: {', '.join(names)}"
+                raise UnknownColumn(
+                    f"there is no column '{name}'", value.key if isinstance(value, Written) else at, hint
+                )
+            if column.name in values:
                 raise Unfit(f"column '{column.name}' stands twice in one row", at)
             try:
-                found[column.name] = self.value(item, column.shape)
+                values[column.name] = self.value(value, column.shape)
             except Unfit as cause:
                 raise type(cause)(f"column '{column.name}': {cause}", cause.at, cause.hint) from None
-        return found
+        return values
 
-    def value(self, item: Any, kind: Type) -> Value:
-        """The value of that type; Unfit where it is none."""
-        raw, at = (item.value, item.at) if isinstance(item, Written) else (item, NOWHERE)
+    def value(self, written: Any, kind: Type) -> Value:
+        """The value of that type; of null None. Raises Unfit, with its place, where it is none."""
+        raw, at = (written.value, written.at) if isinstance(written, Written) else (written, NOWHERE)
         if raw is None:
             return None
         try:
@@ -142,30 +147,30 @@ class Reading:
     def _nested(self, raw: Any, kind: Type) -> Value:
         if kind.name == "array":
             if not isinstance(raw, list | tuple):
-                raise Unfit(f"{_said(raw)} is no list, as {kind.ddl()} needs")
+                raise Unfit(f"{_shown(raw)} is no list, as {kind.ddl()} needs")
             return tuple(self.value(item, kind.inner[0]) for item in raw)
         if not isinstance(raw, dict):
-            raise Unfit(f"{_said(raw)} is no mapping, as {kind.ddl()} needs")
+            raise Unfit(f"{_shown(raw)} is no mapping, as {kind.ddl()} needs")
         if kind.name == "map":
             return {self.value(key, kind.inner[0]): self.value(item, kind.inner[1]) for key, item in raw.items()}
         fields = {item.name.lower(): item for item in kind.fields}
-        found = self.row(raw, fields)
-        return {item.name: found.get(item.name) for item in kind.fields}
+        values = self.row(raw, fields)
+        return {item.name: values.get(item.name) for item in kind.fields}
 
     def _instant(self, raw: Any) -> dt.datetime:
-        found = _moment(raw)
-        aware = found if found.tzinfo is not None else found.replace(tzinfo=self.zone)
+        moment = _moment(raw)
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=self.zone)
         return aware.astimezone(dt.UTC)
 
     def _binary(self, raw: Any) -> bytes:
         if isinstance(raw, bytes | bytearray):
             return bytes(raw)
         if not isinstance(raw, str):
-            raise Unfit(f"{_said(raw)} is no text, as BINARY needs (its bytes in UTF-8)")
+            raise Unfit(f"{_shown(raw)} is no text, as BINARY needs (its bytes in UTF-8)")
         try:
             return base64.b64decode(raw, validate=True) if self.stored else raw.encode()
         except (binascii.Error, UnicodeEncodeError) as cause:
-            raise Unfit(f"{_said(raw)} is no BINARY: {cause}") from None
+            raise Unfit(f"{_shown(raw)} is no BINARY: {cause}") from None
 
 
 def _unwrapped(raw: Any) -> Any:
@@ -176,7 +181,7 @@ def _unwrapped(raw: Any) -> Any:
     return [_unwrapped(item) for item in raw] if isinstance(raw, list) else raw
 
 
-def _said(raw: Any) -> str:
+def _shown(raw: Any) -> str:
     if isinstance(raw, dict | list):
         return "a mapping" if isinstance(raw, dict) else "a list"
     return f"'{str(raw).lower() if isinstance(raw, bool) else raw}'"
@@ -186,26 +191,26 @@ def _whole(raw: Any, bits: int, kind: Type) -> int:
     try:
         if isinstance(raw, bool) or (isinstance(raw, float | Decimal) and raw != int(raw)):
             raise ValueError
-        found = int(raw)
+        number = int(raw)
     except (ValueError, OverflowError):
-        raise Unfit(f"{_said(raw)} is no whole number, as {kind.ddl()} needs") from None
-    if not -(2 ** (bits - 1)) <= found < 2 ** (bits - 1):
-        raise Unfit(f"{found} is beyond {kind.ddl()}")
-    return found
+        raise Unfit(f"{_shown(raw)} is no whole number, as {kind.ddl()} needs") from None
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise Unfit(f"{number} is beyond {kind.ddl()}")
+    return number
 
 
 def _float(raw: Any, kind: Type) -> float:
     try:
         if isinstance(raw, bool):
             raise TypeError
-        found = float(raw)
+        number = float(raw)
         return (
-            found
-            if kind.name == "double" or not math.isfinite(found)
-            else struct.unpack("f", struct.pack("f", found))[0]
+            number
+            if kind.name == "double" or not math.isfinite(number)
+            else struct.unpack("f", struct.pack("f", number))[0]
         )
     except (ValueError, TypeError, OverflowError):
-        raise Unfit(f"{_said(raw)} is no number that fits {kind.ddl()}") from None
+        raise Unfit(f"{_shown(raw)} is no number that fits {kind.ddl()}") from None
 
 
 def _decimal(raw: Any, kind: Type) -> Decimal:
@@ -213,21 +218,21 @@ def _decimal(raw: Any, kind: Type) -> Decimal:
     try:
         if isinstance(raw, bool):
             raise InvalidOperation
-        found = Decimal(str(raw))
-        if not found.is_finite():
+        number = Decimal(str(raw))
+        if not number.is_finite():
             raise InvalidOperation
     except InvalidOperation:
-        raise Unfit(f"{_said(raw)} is no number, as {kind.ddl()} needs") from None
-    _, digits, exponent = found.normalize().as_tuple()
+        raise Unfit(f"{_shown(raw)} is no number, as {kind.ddl()} needs") from None
+    _, digits, exponent = number.normalize().as_tuple()
     places = -int(exponent)
     if places > scale or len(digits) - places > precision - scale:
         raise Unfit(f"{raw} does not fit {kind.ddl()}")
-    return found.quantize(Decimal(1).scaleb(-scale)) if precision <= 28 else found  # noqa: PLR2004  # Python's own precision
+    return number.quantize(Decimal(1).scaleb(-scale)) if precision <= 28 else number  # noqa: PLR2004  # Python's own precision
 
 
 def _boolean(raw: Any) -> bool:
     if not isinstance(raw, bool):
-        raise Unfit(f"{_said(raw)} is neither true nor false")
+        raise Unfit(f"{_shown(raw)} is neither true nor false")
     return raw
 
 
@@ -245,7 +250,7 @@ def _date(raw: Any) -> dt.date:
     try:
         return dt.date.fromisoformat(raw)
     except (TypeError, ValueError):
-        raise Unfit(f"{_said(raw)} is no date such as 2013-01-31") from None
+        raise Unfit(f"{_shown(raw)} is no date such as 2013-01-31") from None
 
 
 def _moment(raw: Any) -> dt.datetime:
@@ -254,18 +259,18 @@ def _moment(raw: Any) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(raw)
     except (TypeError, ValueError):
-        raise Unfit(f"{_said(raw)} is no time such as 2013-01-31 08:15:00") from None
+        raise Unfit(f"{_shown(raw)} is no time such as 2013-01-31 08:15:00") from None
 
 
 def _wall_clock(raw: Any) -> dt.datetime:
-    found = _moment(raw)
-    if found.tzinfo is not None:
-        raise Unfit(f"{_said(raw)} has an offset, and a TIMESTAMP_NTZ has none")
-    return found
+    moment = _moment(raw)
+    if moment.tzinfo is not None:
+        raise Unfit(f"{_shown(raw)} has an offset, and a TIMESTAMP_NTZ has none")
+    return moment
 
 
 def as_json(value: Value, kind: Type) -> Any:
-    """The value as a JSON file holds it for Spark's reader; Unfit where none can."""
+    """The value as a JSON file holds it for Spark's reader. Raises Unfit where no JSON can hold a value of that type."""
     if value is None:
         return None
     if kind.name == "array":
@@ -289,23 +294,29 @@ def as_json(value: Value, kind: Type) -> Any:
 
 def guessed(rows: Iterable[Written]) -> tuple[Column, ...]:
     """The columns of rows whose schema nobody knows, by the values in them; a column that is always null is text."""
-    found: dict[str, Type] = {}
+    types: dict[str, Type] = {}
     for row in rows:
-        for name, item in row.value.items():
-            kind = _guess(item)
-            if name not in found or found[name].name == "void" or (found[name].name, kind.name) == ("bigint", "double"):
-                found[name] = kind
-    return tuple(Column(name, _solid(kind)) for name, kind in found.items())
+        for name, value in row.value.items():
+            kind = _guess(value)
+            if name not in types or types[name].name == "void" or (types[name].name, kind.name) == ("bigint", "double"):
+                types[name] = kind
+    return tuple(Column(name, _solid(kind)) for name, kind in types.items())
 
 
-def _guess(item: Written) -> Type:
-    raw = item.value
+def _guess(written: Written) -> Type:
+    raw = written.value
     if isinstance(raw, dict):
         return Type("struct", fields=tuple(Column(name, _solid(_guess(inner))) for name, inner in raw.items()))
     if isinstance(raw, list):
         return Type("array", inner=(_solid(_guess(raw[0]) if raw else Type("void")),))
-    known = ((bool, "boolean"), (int, "bigint"), (float, "double"), (dt.datetime, "timestamp"), (dt.date, "date"))
-    name = next((name for python, name in known if isinstance(raw, python)), "string")
+    python_types = (
+        (bool, "boolean"),
+        (int, "bigint"),
+        (float, "double"),
+        (dt.datetime, "timestamp"),
+        (dt.date, "date"),
+    )
+    name = next((name for python, name in python_types if isinstance(raw, python)), "string")
     return Type("void" if raw is None else "binary" if isinstance(raw, bytes) else name)
 
 

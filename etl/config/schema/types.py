@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from etl.config.schema.identifiers import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,11 +52,6 @@ class Column:
     def type(self) -> str:
         """The type as text, in lower case."""
         return str(self.shape)
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL takes it, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def schema(columns: Sequence[Column]) -> str:

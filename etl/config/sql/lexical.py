@@ -47,15 +47,15 @@ def scan(text: str) -> Scanned:
     """What can be said of a SQL text without a grammar."""
     parts: list[str] = []
     comment, flaw, at = None, None, 0
-    while (found := _OPAQUE.search(text, at)) is not None:
-        start, end, kind = found.start(), found.end(), found.lastgroup
+    while (match := _OPAQUE.search(text, at)) is not None:
+        start, end, kind = match.start(), match.end(), match.lastgroup
         parts.append(text[at:start])
         if kind == "open":
             end = _comment_end(text, start)
             if end < 0:
                 flaw, end = flaw or Flaw("a comment is never closed", start, "close it with */"), len(text)
         elif kind == "broken":
-            quote = found.group()
+            quote = match.group()
             flaw = flaw or Flaw(f"{_STARTS[quote]} in quotes is never closed", start, f"close it with {quote}")
             end = len(text)
         if kind in ("comment", "open"):
@@ -88,8 +88,8 @@ def _unbalanced(bare: str) -> Flaw | None:
         elif not opened:
             return Flaw(f"'{letter}' closes nothing", match.start(), "delete it, or open a bracket before")
         elif opened[-1][0] != _PAIRS[letter]:
-            wanted = _CLOSED[opened[-1][0]]
-            return Flaw(f"'{letter}' stands where '{wanted}' belongs", match.start(), f"close '{opened[-1][0]}' first")
+            closing = _CLOSED[opened[-1][0]]
+            return Flaw(f"'{letter}' stands where '{closing}' belongs", match.start(), f"close '{opened[-1][0]}' first")
         else:
             opened.pop()
     if opened:

@@ -18,11 +18,11 @@ _QUOTED = re.compile(r"== SQL[^\n]*==\n([^\n]*)")
 
 
 def place_in_error(flow: FlowSpec, text: str) -> Location | None:
-    """The place in the user's file that an error of Spark's tells by line and column of the SQL that it quotes; None where it tells none."""
-    told, quoted = _AT.search(text), _QUOTED.search(text)
-    if told is None:
+    """The place in the user's file of an error of Spark's, which tells line and column of the SQL that it quotes; None where it tells none."""
+    position, quoted = _AT.search(text), _QUOTED.search(text)
+    if position is None:
         return None
-    line, column = int(told[1]), int(told[3]) - (told[2] == "position")  # which counts from 1
+    line, column = int(position[1]), int(position[3]) - (position[2] == "position")  # which counts from 1
     for part in (flow, *flow.views):
         transform = part.transform
         if not isinstance(transform, SqlTransform) or (quoted is not None and quoted[1].strip() not in transform.text):
@@ -41,7 +41,7 @@ def place_of(flow: FlowSpec, pattern: str) -> Location:
     for part in (flow, *flow.views):
         transform = part.transform
         if isinstance(transform, SqlTransform):
-            found = re.search(pattern, scan(transform.text).bare, re.IGNORECASE)
-            if found is not None:
-                return transform.place(found.start(1), len(found.group(1)))
+            match = re.search(pattern, scan(transform.text).bare, re.IGNORECASE)
+            if match is not None:
+                return transform.place(match.start(1), len(match.group(1)))
     return flow.at

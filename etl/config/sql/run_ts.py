@@ -31,9 +31,9 @@ def found_in(text: str) -> bool:
 
 
 def first(text: str) -> int:
-    """The offset of the first call in a text that has one."""
-    found = _CALL.search(scan(text).bare)
-    return found.start() if found is not None else 0
+    """The offset of the first call in a text of SQL; 0 where it has none."""
+    match = _CALL.search(scan(text).bare)
+    return match.start() if match is not None else 0
 
 
 def bound(text: str, *, recorded: str | None) -> str:

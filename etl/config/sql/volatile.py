@@ -61,35 +61,33 @@ _IV = 4  # where aes_encrypt takes its vector
 
 def is_clock(text: str, kind: str) -> bool:
     """Whether a text, cast to `kind` (DATE, TIMESTAMP …), stands for the clock: `now`, `today UTC`, a time without its date."""
-    given = text.strip()
-    return bool(_CLOCK.fullmatch(given) or (not kind.upper().startswith("DATE") and _HOUR.fullmatch(given)))
+    stripped = text.strip()
+    return bool(_CLOCK.fullmatch(stripped) or (not kind.upper().startswith("DATE") and _HOUR.fullmatch(stripped)))
 
 
 def found_in(text: str) -> Iterator[tuple[str, int]]:
-    """What differs from run to run in a query or an expression, as it stands there, and its offset."""
+    """What differs from run to run in a query or an expression: each as it stands there, and its offset, in their order."""
     bare = scan(text).bare
-    found: dict[int, str] = {}
+    calls: dict[int, str] = {}
     for pattern in _TEXTS:
         for match in pattern.finditer(bare):
             if is_clock(_plain(text[match.start("text") : match.end("text")]), match.group("type")):
-                found.setdefault(match.start(), text[match.start() : match.end()])
+                calls.setdefault(match.start(), text[match.start() : match.end()])
     for match in _CALL.finditer(bare):
-        name, opened = (
-            text[match.start() : match.end()].split("(", maxsplit=1)[0].strip(),
-            bare.index("(", match.start()),
-        )
+        name = text[match.start() : match.end()].split("(", maxsplit=1)[0].strip()
+        opened = bare.index("(", match.start())
         arguments = _arguments(bare, opened)
         if match.group("drawn") and _is_definition(bare, opened, arguments):
             continue
         if match.group("key") and not _draws_a_vector(text, arguments):
             continue
-        found.setdefault(match.start(), f"{name}()")
-    yield from ((name, offset) for offset, name in sorted(found.items()))
+        calls.setdefault(match.start(), f"{name}()")
+    yield from ((name, offset) for offset, name in sorted(calls.items()))
 
 
 def check_volatile(spec: PipelineSpec) -> Iterator[Diagnostic]:
     """What differs from run to run in the SQL of flows, views in them among it; where columns are ignored, only Spark's plan can judge."""
-    told: set[Location] = set()
+    reported: set[Location] = set()
     for flow in spec.flows:
         for part in () if flow.equality.ignore else (flow, *flow.views):
             transform = part.transform
@@ -97,8 +95,8 @@ def check_volatile(spec: PipelineSpec) -> Iterator[Diagnostic]:
                 continue
             for name, offset in found_in(transform.text):
                 at = transform.place(offset, len(name))
-                if at not in told:
-                    told.add(at)
+                if at not in reported:
+                    reported.add(at)
                     message = f"flow '{flow.name}' uses {name}, whose value differs from run to run, so the two modes could never be equal"
                     yield Diagnostic("E262", message, at, IN_COLUMN)
 
@@ -112,18 +110,18 @@ def _plain(literal: str) -> str:
 
 def _arguments(bare: str, opened: int) -> list[tuple[int, int]]:
     """Where each argument of the call whose bracket opens there begins and ends."""
-    depth, start, found = 0, opened + 1, []
+    depth, start, arguments = 0, opened + 1, []
     for at in range(opened, len(bare)):
         if bare[at] in "([":
             depth += 1
         elif bare[at] in ")]":
             depth -= 1
         if depth == 0 or (depth == 1 and bare[at] == ","):
-            found.append((start, at))
+            arguments.append((start, at))
             start = at + 1
         if depth == 0:
             break
-    return found
+    return arguments
 
 
 def _is_definition(bare: str, opened: int, arguments: list[tuple[int, int]]) -> bool:
@@ -134,8 +132,8 @@ def _is_definition(bare: str, opened: int, arguments: list[tuple[int, int]]) -> 
 
 def _draws_a_vector(text: str, arguments: list[tuple[int, int]]) -> bool:
     """Whether a call of aes_encrypt certainly has no vector of its own, in a mode that takes one."""
-    given = [text[start:end].strip() for start, end in arguments]
-    if any("=>" in item for item in given) or len(given) > _IV:
+    values = [text[start:end].strip() for start, end in arguments]
+    if any("=>" in item for item in values) or len(values) > _IV:
         return False  # Spark's plan tells
-    mode = given[2] if len(given) > 2 else "'GCM'"  # noqa: PLR2004  # the third
+    mode = values[2] if len(values) > 2 else "'GCM'"  # noqa: PLR2004  # the third
     return mode[1:-1].upper() in ("GCM", "CBC")

@@ -17,8 +17,9 @@ from pyspark.sql.types import (
     TimeType,
 )
 
-from etl.config.checks.columns import FEED_COLUMNS, instead, not_held, reserved
+from etl.config.checks.columns import instead, not_held, reserved
 from etl.config.diagnostics import Diagnostic
+from etl.config.schema.identifiers import FEED_COLUMNS
 from etl.config.schema.types import Column, Type
 from etl.engine.metadata.table_properties import COLUMN_MAPPING
 from etl.errors import ConfigurationError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.identifiers import quoted
+from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.delta_log import last_stamp
 from etl.engine.metadata.provenance import Provenance
 from etl.engine.metadata.table_properties import COLUMN_MAPPING, GENERATION

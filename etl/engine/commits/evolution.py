@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic
-from etl.engine.frames.identifiers import VERSION_COLUMNS, quoted, table
+from etl.config.schema.identifiers import VERSION_COLUMNS, quoted
+from etl.engine.frames.identifiers import table
 from etl.engine.metadata.delta_log import log_versions
 from etl.errors import ConfigurationError
 

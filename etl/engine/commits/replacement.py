@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.schema.identifiers import quoted
 from etl.engine.commits.commit import stamped
-from etl.engine.frames.identifiers import listed, quoted, table
+from etl.engine.frames.identifiers import listed, table
 from etl.engine.session.views import name_frame
 
 if TYPE_CHECKING:

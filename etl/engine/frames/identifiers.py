@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.schema.identifiers import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pyspark.sql import Column
-
-
-VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
-"""What scd2 adds to the columns of its rows."""
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def columns(names: Iterable[str]) -> list[Column]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 from pyspark.sql.types import ArrayType, DoubleType, FloatType, StructType
 
+from etl.config.schema.identifiers import quoted
 from etl.engine.faults import markers
 from etl.engine.frames.identifiers import columns as columns_of
-from etl.engine.frames.identifiers import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.identifiers import quoted
+from etl.config.schema.identifiers import FEED_COLUMNS, quoted
 from etl.engine.frames.tally import Tally
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Arrival, Output
-from etl.engine.sources.delta import FEED_COLUMNS
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from etl.engine.frames.identifiers import VERSION_COLUMNS, columns, quoted
+from etl.config.schema.identifiers import VERSION_COLUMNS, quoted
+from etl.engine.frames.identifiers import columns
 from etl.engine.frames.latest import latest_per_key
 from etl.engine.inspection.side_tables import interrupted, unfinished
 from etl.engine.metadata.delta_log import commits, last_stamp, log_versions

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from etl.config.diagnostics import Diagnostic
+from etl.config.schema.identifiers import quoted
 from etl.engine.analysis import classify, groups
 from etl.engine.frames.identifiers import columns as columns_of
-from etl.engine.frames.identifiers import quoted
 from etl.engine.metadata.delta_log import effective_history, log_versions
 from etl.engine.output import Output, Span
 from etl.engine.session.analysed_plan import analysed_plan

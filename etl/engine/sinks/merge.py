@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.schema.identifiers import quoted
 from etl.engine.commits.commit import committed_epoch, stamped
 from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.epoch_commits import TargetCommit
 from etl.engine.commits.replacement import replace_groups
-from etl.engine.frames.identifiers import assigned, listed, quoted, table
+from etl.engine.frames.identifiers import assigned, listed, table
 from etl.engine.frames.identifiers import columns as columns_of
 from etl.engine.frames.latest import latest_per_key, zeros_apart
 from etl.engine.frames.semi_join import rows_with

@@ -13,10 +13,11 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.config.diagnostics import Diagnostic
+from etl.config.schema.identifiers import VERSION_COLUMNS, quoted
 from etl.engine.commits.commit import committed_epoch, stamped
 from etl.engine.commits.create import create, replace_side_table
 from etl.engine.commits.replacement import replace_groups
-from etl.engine.frames.identifiers import VERSION_COLUMNS, assigned, columns, listed, quoted, table
+from etl.engine.frames.identifiers import assigned, columns, listed, table
 from etl.engine.frames.latest import latest_per_key, zeros_apart
 from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etl.config.build.starts import starts
+from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.delta_log import log_versions, read_commit
 from etl.engine.metadata.offset_log import decode
 from etl.engine.metadata.table_properties import FEED
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from etl.engine.metadata.offset_log import SourceLog
 
 _ALL = str(2**31 - 1)
-FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-"""The columns that Delta's change feed adds to those of a table."""
 
 
 def _named(table: str) -> dict[str, Any]:
@@ -217,7 +216,7 @@ class DeltaSource:
 
     def _must_have_feed(self, session: SparkSession) -> None:
         """Have the table write its change feed from now on. What came before is the feed's first snapshot."""
-        table = "delta.`" + self._path.replace("`", "``") + "`"
+        table = "delta." + quoted(self._path)
         properties = {row["key"]: row["value"] for row in session.sql(f"SHOW TBLPROPERTIES {table}").collect()}
         if properties.get(FEED) != "true":
             session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({FEED} = true)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.checks.file_columns import COLUMN, FIELDS
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
+from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import decode
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
@@ -100,16 +101,16 @@ class FileSource:
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], _as_text(self._spec.schema or "") + self._file_column())
+        return session.createDataFrame([], ddl.without_lengths(self._spec.schema or "") + self._file_column())
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
             origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
-            return session.createDataFrame([], _as_text(self._schema()) + origin + self._file_column())
+            return session.createDataFrame([], ddl.without_lengths(self._schema()) + origin + self._file_column())
         must_be_readable(self._spec, pin.files, self._base())
         rows = (
             self._reader_options(session.read)
-            .schema(_as_text(self._schema()))
+            .schema(ddl.without_lengths(self._schema()))
             .load([escape(name) for name in sorted(pin.files)])
         )
         return self._columns(rows)
@@ -123,7 +124,9 @@ class FileSource:
             pattern, condition = self._by_name(files)
             limited = bool(pattern)
         reader = (
-            self._reader_options(session.readStream).schema(_as_text(self._schema())).option("maxFileAge", _FOREVER)
+            self._reader_options(session.readStream)
+            .schema(ddl.without_lengths(self._schema()))
+            .option("maxFileAge", _FOREVER)
         )
         limit = self._spec.rate_limit
         if limited and limit.files is not None:
@@ -186,7 +189,7 @@ class FileSource:
         more = [f"if({CORRUPT} IS NULL, NULL, _metadata.{field}) AS {name}" for name, _, field in ORIGIN if self._keeps]
         if self._spec.tells_files:
             more.append(f"struct({', '.join(f'_metadata.{name} AS {name}' for name, _ in FIELDS)}) AS {COLUMN}")
-        shown = ["`" + name.replace("`", "``") + "`" for name in names]
+        shown = [quoted(name) for name in names]
         return frame if same and not more else frame.selectExpr(*shown, *more)
 
     def _file_column(self) -> str:
@@ -271,11 +274,6 @@ def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
     upto = int(offset["logOffset"]) if offset else -1
     after = int(previous["logOffset"]) if previous else -1
     return log.files(after, upto)
-
-
-def _as_text(schema: str) -> str:
-    """CHAR and VARCHAR as the texts that Spark's readers make of them; a frame of no rows would keep them, which Spark then refuses."""
-    return re.sub(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", "STRING", schema, flags=re.IGNORECASE)
 
 
 def _walk(folder: str) -> Iterator[tuple[str, int]]:

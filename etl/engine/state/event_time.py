@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.identifiers import quoted
+from etl.config.schema.identifiers import quoted
 from etl.engine.storage.json_files import read_json, write_json
 from etl.engine.storage.places import place
 

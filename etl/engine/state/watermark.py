@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.identifiers import columns, quoted
+from etl.config.schema.identifiers import quoted
+from etl.engine.frames.identifiers import columns
 from etl.engine.metadata import offset_log
 from etl.engine.sources.files import CORRUPT, ORIGIN
 from etl.engine.state.event_time import NEWEST, with_clock, without_clock

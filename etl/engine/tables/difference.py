@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 from pyspark.sql.types import MapType
 
-from etl.config.schema.types import quoted
+from etl.config.schema.identifiers import quoted
 from etl.engine.storage.places import place
 from etl.engine.tables.rows import as_text, columns_of, of_text
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from etl.config.schema.identifiers import quoted
 from etl.config.spec import SparkSpec
 from etl.errors import EnvironmentProblem
 
@@ -78,11 +79,11 @@ def _arrow_type(kind: Any) -> str | None:
         key, value = _arrow_type(kind.key_type), _arrow_type(kind.item_type)
         return f"MAP<{key}, {value}>" if key and value else None
     if t.is_struct(kind):
-        fields = [(field.name.replace("`", "``"), _arrow_type(field.type)) for field in kind]
+        fields = [(quoted(field.name), _arrow_type(field.type)) for field in kind]
         return (
             None
             if any(inner is None for _, inner in fields)
-            else f"STRUCT<{', '.join(f'`{name}`: {inner}' for name, inner in fields)}>"
+            else f"STRUCT<{', '.join(f'{name}: {inner}' for name, inner in fields)}>"
         )
     return _ARROW.get(str(kind))
 
@@ -111,5 +112,5 @@ def _spark_type(json_type: Any) -> str:
         return f"ARRAY<{_spark_type(json_type['elementType'])}>"
     if json_type["type"] == "map":
         return f"MAP<{_spark_type(json_type['keyType'])}, {_spark_type(json_type['valueType'])}>"
-    fields = [(field["name"].replace("`", "``"), _spark_type(field["type"])) for field in json_type["fields"]]
-    return f"STRUCT<{', '.join(f'`{name}`: {kind}' for name, kind in fields)}>"
+    fields = [(quoted(field["name"]), _spark_type(field["type"])) for field in json_type["fields"]]
+    return f"STRUCT<{', '.join(f'{name}: {kind}' for name, kind in fields)}>"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.config.schema.types import quoted
+from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.delta_log import log_versions
 from etl.engine.tables.rows import columns_of
 from etl.errors import EnvironmentProblem

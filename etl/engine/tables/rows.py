@@ -11,8 +11,9 @@ from urllib.parse import unquote
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.schema.identifiers import quoted
 from etl.config.schema.rows import Reading, Unfit
-from etl.config.schema.types import of_json, quoted, schema
+from etl.config.schema.types import of_json, schema
 from etl.engine.storage.places import lines_of, place
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.identifiers import columns, quoted
+from etl.config.schema.identifiers import quoted
+from etl.engine.frames.identifiers import columns
 from etl.engine.frames.semi_join import rows_with
 from etl.engine.output import Groups
 

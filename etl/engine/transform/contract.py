@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
@@ -10,6 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 from etl.config.build.equality import unknown_names
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.masking import MASK
+from etl.config.schema.ddl import without_lengths
+from etl.config.schema.identifiers import quoted
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
             hint = did_you_mean(column.name, output.columns) or returned
             diagnostics.append(Diagnostic("E347", message, column.at, hint))
         elif column.type is not None:
-            declared = session.createDataFrame([], f"c {_as_text(column.type)}").schema[0].dataType
+            declared = session.createDataFrame([], f"c {without_lengths(column.type)}").schema[0].dataType
             promised = (
                 declared.simpleString().lower()
             )  # names of fields do not differ by case, as names of columns do not
@@ -51,11 +52,6 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
         raise ConfigurationError(diagnostics)
 
 
-def _as_text(ddl: str) -> str:
-    """CHAR and VARCHAR are texts to Spark once they are read."""
-    return re.sub(r"\b(?:var)?char(?:acter)?\s*\(\s*\d+\s*\)", "STRING", ddl, flags=re.IGNORECASE)
-
-
 def described(rows: DataFrame, flow: FlowSpec) -> DataFrame:
     """The rows, same columns, each with its description as its comment, for the schema of a table that they create."""
     comments = {column.name.lower(): column.description for column in flow.columns if column.description}
@@ -63,7 +59,7 @@ def described(rows: DataFrame, flow: FlowSpec) -> DataFrame:
         return rows
     columns = []
     for field in rows.schema.fields:
-        column = F.col("`" + field.name.replace("`", "``") + "`")
+        column = F.col(quoted(field.name))
         comment = comments.get(field.name.lower())
         if comment is not None:
             column = column.alias(field.name, metadata={**field.metadata, "comment": comment})
@@ -75,7 +71,7 @@ def masked(names: Collection[str], hidden: frozenset[str]) -> list[Column]:
     """The columns as a person may see them: of the `hidden` ones only whether there is a value."""
     columns = []
     for name in names:
-        column = F.col("`" + name.replace("`", "``") + "`")
+        column = F.col(quoted(name))
         if name.lower() in hidden:
             column = F.when(column.isNotNull(), F.lit(MASK))
         columns.append(column.alias(name))

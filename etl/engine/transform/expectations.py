@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
+from etl.config.schema.identifiers import quoted
 from etl.engine.faults import markers
 from etl.engine.transform.contract import masked
 
@@ -130,4 +131,4 @@ def _warning(index: int) -> str:
 
 
 def _quoted(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))

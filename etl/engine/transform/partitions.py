@@ -27,8 +27,8 @@ from pyspark.sql.types import (
 from etl.config.diagnostics import Diagnostic
 from etl.config.masking import MASK, sensitive
 from etl.config.object_uris import is_object
+from etl.config.schema.identifiers import quoted
 from etl.engine.faults import markers
-from etl.engine.frames.identifiers import quoted
 from etl.engine.metadata.table_properties import COLUMN_MAPPING
 from etl.engine.transform.contract import masked
 from etl.engine.transform.expectations import DROPPED, REASON

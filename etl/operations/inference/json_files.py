@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from etl.config.schema.identifiers import quoted
 from etl.operations.inference.types import Values
 
 _MOST_FIELDS = 200  # above that an object is rather a map
@@ -85,11 +86,6 @@ def nameable(node: Node) -> bool:
     return len(set(names)) == len(names) and all(
         name and name.isprintable() and not set(name) & set(" ,;{}()\n\t=") for name in node.fields
     )
-
-
-def quoted(name: str) -> str:
-    """A field's name in DDL."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from sqlglot.dialects.spark import Spark
 
 from etl.config.document.document import shown
+from etl.config.schema.identifiers import quoted
 from etl.operations.inference import csv_files, json_files
 from etl.operations.inference.files import beginning, common, look, partitions, path_for, refuse
-from etl.operations.inference.json_files import quoted
 from etl.operations.inference.types import Values
 
 if TYPE_CHECKING:

@@ -231,7 +231,7 @@ def _over(flow: FlowSpec, names: dict[str, str]) -> FlowSpec:
 def _looks_at_files(flows: Iterable[FlowSpec]) -> bool:
     """Whether a transform may see which file a row comes from: then files keep their names, and are never cut."""
     flows = tuple(flows)
-    if any(file_columns.wanted(flow) for flow in flows):
+    if any(file_columns.metadata_inputs(flow) for flow in flows):
         return True
     transforms = [part.transform for flow in flows for part in (*flow.views, flow)]
     texts = [item.text for item in transforms if isinstance(item, SqlTransform)]

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from etl.config.spec import SqlTransform
-from etl.config.sql.query import understood
+from etl.config.sql.syntax import understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,8 +10,10 @@ from pyspark.sql import SparkSession
 
 from etl.config.diagnostics import in_file
 from etl.config.schema.ddl import DdlError, parse
+from etl.config.sql.expressions import check_expression
 from etl.config.sql.lexical import FILLER, scan
-from etl.config.sql.query import check_expression, check_sql, markers, normal
+from etl.config.sql.query import check_sql
+from etl.config.sql.syntax import markers, normal
 from etl.config.sql.volatile import found_in
 
 QUERIES = [
