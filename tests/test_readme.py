@@ -31,7 +31,13 @@ def copy(tmp_path: Path) -> Path:
     """The project as it was cloned, with the environment of this one."""
     for name in ("pipelines", "conf"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    tests = ("__init__.py", "support/__init__.py", "support/independent.py", "pipelines/__init__.py", "pipelines/nyc_oracle.py")
+    tests = (
+        "__init__.py",
+        "support/__init__.py",
+        "support/independent.py",
+        "pipelines/__init__.py",
+        "pipelines/nyc_oracle.py",
+    )
     for name in tests:  # what the demo asks for its last question
         (tmp_path / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)

@@ -10,6 +10,7 @@ import click
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.config.views import readers
 from etl.errors import EnvironmentProblem
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode
@@ -39,7 +40,8 @@ def plan(
     from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
 
     found = make(
-        load(pipeline, environment, params), mode=mode, include=select, exclude=exclude, full_refresh=full_refresh
+        load(pipeline, environment, params),
+        RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh),
     )
     if as_json:
         print_json(document(found))

@@ -11,6 +11,7 @@ from etl.cli.later import not_yet
 from etl.cli.output import columns, load, pipeline_options, print_json, say, selection_options
 from etl.cli.progress import progress
 from etl.cli.summary import summary
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,22 +55,20 @@ def run(
 
     spec = load(pipeline, environment, params)
     _check_trigger(trigger, [mode] if mode else [flow.mode for flow in spec.flows])
+    request = RunRequest(
+        mode=mode,
+        trigger=trigger,
+        select=select,
+        exclude=exclude,
+        full_refresh=full_refresh,
+        allow_history_loss=allow_history_loss,
+    )
     stop = threading.Event()
     signals: Signals = ctx.obj
     signals.ask(stop.set)
     signals.leaves(_LEFT)
     with progress(quiet_output=as_json, lost=signals.lost) as emit:
-        result = carry_out(
-            spec,
-            mode=mode,
-            trigger=trigger,
-            include=select,
-            exclude=exclude,
-            full_refresh=full_refresh,
-            allow_history_loss=allow_history_loss,
-            emit=emit,
-            stop=stop,
-        )
+        result = carry_out(spec, request, emit=emit, stop=stop)
     if as_json:
         print_json(document(result))
     else:

@@ -13,7 +13,7 @@ from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
 from etl.cli.test import table_document
 
 if TYPE_CHECKING:
-    from etl.operations.verification.verify import FlowVerdict, VerifyResult
+    from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 
 _EXITS = {"environment": 4, "configuration": 2}
 _MARKS = {

@@ -16,7 +16,9 @@ from etl.operations.preview import preview
 from etl.operations.recompute.backfill import Range, backfill
 from etl.operations.recompute.replay import replay
 from etl.operations.run import run
-from etl.operations.verification.verify import Asked, VerifyResult, verify
+from etl.operations.verification.verdicts import VerifyResult
+from etl.operations.verification.verify import Asked, verify
+from etl.planning.request import RunRequest
 from etl.record.history import History, history
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Pipeline:
         arguments.mode(mode)
         arguments.flags(full_refresh=full_refresh)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
-        return plan(self.spec, mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
+        return plan(self.spec, RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh))
 
     def run(
         self,
@@ -69,17 +71,16 @@ class Pipeline:
         arguments.trigger(self.spec, trigger, mode)
         arguments.flags(full_refresh=full_refresh, allow_history_loss=allow_history_loss)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
+        request = RunRequest(
+            mode=mode,
+            trigger=trigger,
+            select=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
+            allow_history_loss=allow_history_loss,
+        )
         with progress() as emit:
-            return run(
-                self.spec,
-                mode=mode,
-                trigger=trigger,
-                include=select,
-                exclude=exclude,
-                full_refresh=full_refresh,
-                allow_history_loss=allow_history_loss,
-                emit=emit,
-            )
+            return run(self.spec, request, emit=emit)
 
     def backfill(self, *, select: str, start: str, end: str, column: str, window: str | None = None) -> BackfillResult:
         """Compute the rows of flow `select` with `start` ≤ `column` < `end` anew, one commit a window; bounds as on the command line.

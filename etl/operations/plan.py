@@ -21,30 +21,23 @@ from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from etl.config.spec import FlowSpec, Mode, PipelineSpec
     from etl.planning.decision import Opened
     from etl.planning.plan import Action, Committed, Kind
+    from etl.planning.request import RunRequest
 
 
-def plan(
-    spec: PipelineSpec,
-    *,
-    mode: Mode | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    full_refresh: bool = False,
-    sessions: Sessions | None = None,
-) -> Plan:
-    """The plan of a run; writes nothing, and starts no JVM, except where only a catalog knows where a source lies.
+def plan(spec: PipelineSpec, request: RunRequest, *, sessions: Sessions | None = None) -> Plan:
+    """The plan of the run that `request` asks for; its trigger and its leave to lose history change nothing in a plan.
+
+    Writes nothing, and starts no JVM, except where only a catalog knows where a source lies.
 
     It is asked in one of `sessions`, or in a session that ends with this call.
     """
     must_be_readable(spec)
     graph = Graph.of(spec)
-    selected = select(graph, spec, include, exclude)
-    chosen = mode or spec.run.mode
+    selected = select(graph, spec, request.select, request.exclude)
+    mode = request.mode
     flows = [flow for flow in spec.flows if flow.name in selected]
     refused = [item for flow in flows for item in no_batch(spec, flow, mode or flow.mode)]
     if refused:
@@ -64,11 +57,11 @@ def plan(
             parents = tuple(parent for parent in selected if parent in graph.upstream(name))
             moving = [parent for parent in parents if planned[parent].action != "unchanged"]
             planned[name], said, lacking = _flow(
-                spec, flow, mode or flow.mode, parents, moving, full_refresh=full_refresh
+                spec, flow, mode or flow.mode, parents, moving, full_refresh=request.full_refresh
             )
             warnings += said
             problems += lacking
-    return Plan(spec, chosen, tuple(planned.values()), tuple(warnings), tuple(problems))
+    return Plan(spec, mode or spec.run.mode, tuple(planned.values()), tuple(warnings), tuple(problems))
 
 
 def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:

@@ -29,9 +29,10 @@ from etl.record.unfinished import ENDED, recorded_if_ended
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from etl.config.spec import Mode, PipelineSpec
+    from etl.config.spec import PipelineSpec
     from etl.planning.events import Event
     from etl.planning.plan import FlowPlan
+    from etl.planning.request import RunRequest
     from etl.planning.results import Status
 
 _SHORT_BYTES = 8 * 1024 * 1024
@@ -39,27 +40,22 @@ _SHORT_BYTES = 8 * 1024 * 1024
 
 def run(
     spec: PipelineSpec,
+    request: RunRequest,
     *,
-    mode: Mode | None = None,
-    trigger: str | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    full_refresh: bool = False,
-    allow_history_loss: bool = False,
     emit: Callable[[Event], None] = lambda _: None,
     stop: threading.Event | None = None,
     sessions: Sessions | None = None,
 ) -> RunResult:
-    """Run a pipeline's flows, each in `mode` or its own, and tell what they did; a failure is in the result, not raised.
+    """Run the flows that `request` selects, and tell what they did; a failure is in the result, not raised.
 
     Streams with an interval for their trigger go in rounds until `stop` is set; a stop, here as in a batch, takes effect at the
     end of the epoch under way. `sessions`: the caller's, who closes them.
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
-    chosen = mode or spec.run.mode
+    mode = request.mode or spec.run.mode
     used = sessions or Sessions(spec.spark, storage=spec.storage, app_name=f"etl {spec.name}", short=is_little(spec))
     try:
-        planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=used)
+        planned = plan(spec, request, sessions=used)
         _must_be_writable(spec)
     except BaseException:
         if used is not sessions:
@@ -69,16 +65,16 @@ def run(
     emit = _redacting(heard.before(emit))
     stopping = stop or threading.Event()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    order = Order(run_id, full_refresh, allow_history_loss)
+    order = Order(run_id, request.full_refresh, request.allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
-    emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
+    emit(RunStarted(run_id, spec.name, mode, tuple(item.flow.name for item in planned.flows)))
 
     def result_of(flows: tuple[FlowResult, ...]) -> RunResult:
         return redacted(
             RunResult(
                 run_id=run_id,
                 pipeline=spec.name,
-                mode=chosen,
+                mode=mode,
                 status=_status(flows),
                 started_at=started.isoformat(timespec="seconds"),
                 duration_s=round(time.monotonic() - began, 3),
@@ -89,7 +85,7 @@ def run(
 
     with recorded_if_ended(spec.storage, lambda: result_of(tuple(heard.result_of(item) for item in planned.flows))):
         try:
-            flows = run_rounds(planned, order, trigger=trigger, sessions=used, emit=emit, stop=stopping)
+            flows = run_rounds(planned, order, trigger=request.trigger, sessions=used, emit=emit, stop=stopping)
         finally:
             if used is not sessions:
                 used.close()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.request import RunRequest
     from etl.planning.results import RunResult
     from etl.testing.modes import Given
 
@@ -26,13 +27,13 @@ class _Dying:
         self._point = point
         self.crashes = 0
 
-    def __call__(self, spec: PipelineSpec, *, mode: Mode | None = None, trigger: str | None = None) -> RunResult:
+    def __call__(self, spec: PipelineSpec, request: RunRequest) -> RunResult:
         try:
             with armed(self._point):
-                return run(spec, mode=mode, trigger=trigger)
+                return run(spec, request)
         except Crash:
             self.crashes += 1
-            return run(spec, mode=mode, trigger=trigger)
+            return run(spec, request)
 
 
 def crash_everywhere(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.load import load
-from etl.config.masking import sensitive
 from etl.config.schema.rows import Written, plain
 from etl.config.spec import GivenSpec
 from etl.errors import ConfigurationError, RunError
 from etl.operations import arguments
-from etl.operations.harness.difference import Difference, compare
+from etl.operations.harness.difference import ComparedTable, compare
 from etl.operations.harness.difference_table import difference_text
 from etl.operations.harness.pipeline_tests import OURS
 from etl.operations.harness.sandbox import by_itself
@@ -141,13 +140,5 @@ def _told(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | 
     others = [column.name for column in stream.columns if column.name not in OURS]
     if names != others:
         return f"{of}: its columns are {', '.join(names)} after a batch, and {', '.join(others)} after a stream"
-    found: Difference | None = compare(
-        batch.rows,
-        stream.rows,
-        of=of,
-        columns=names,
-        keys=flow.primary_key or flow.sink.keys,
-        masked=[name for name in names if name.lower() in sensitive(flow)],
-        equality=flow.equality,
-    )
-    return difference_text(found) if found is not None else ""
+    difference = compare(batch.rows, stream.rows, ComparedTable.of_flow(flow, of, names))
+    return difference_text(difference) if difference is not None else ""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from etl.config.build.tests import checked, reading
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, did_you_mean
 from etl.config.load import load
-from etl.config.masking import sensitive
 from etl.errors import ConfigurationError, EnvironmentProblem
-from etl.operations.harness.difference import Difference, compare
+from etl.operations.harness.difference import ComparedTable, Difference, compare
 from etl.operations.harness.sandbox import Bench, by_itself
 
 if TYPE_CHECKING:
@@ -156,13 +155,4 @@ def _difference(flow: FlowSpec, rows: Sequence[Written], table: TableRows | None
         raise ConfigurationError(wrong)
     named = {name for row in expected for name in row}
     compared = [column.name for column in columns if column.name in named or not expected]
-    hidden = sensitive(flow)
-    return compare(
-        expected,
-        actual,
-        of=of,
-        columns=compared,
-        keys=flow.primary_key or flow.sink.keys,
-        masked=[name for name in compared if name.lower() in hidden],
-        equality=flow.equality,
-    )
+    return compare(expected, actual, ComparedTable.of_flow(flow, of, compared))

@@ -27,6 +27,7 @@ from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import ConfigurationError
 from etl.operations.run import run
 from etl.planning.graph import Graph
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +113,7 @@ class Bench:
         mode: Mode,
         *,
         quarantine: bool,
-        carry_out: Callable[..., RunResult] = run,
+        carry_out: Callable[[PipelineSpec, RunRequest], RunResult] = run,
     ) -> Tried:
         """Run a flow of `by_itself(spec)` over the given rows: a batch over all of them, or a stream that sees one arrival after the other.
 
@@ -128,7 +129,7 @@ class Bench:
             self._land(inputs, number)
             if mode == "batch" and number < rounds - 1:
                 continue
-            done = carry_out(derived, mode=mode, trigger="available_now" if mode == "stream" else None)
+            done = carry_out(derived, RunRequest(mode=mode))
             failure = done.flows[0].failure
             if failure is not None:
                 return Tried(failure=failure)
@@ -282,7 +283,7 @@ class Bench:
         if not possible:
             return {}
         derived = self._derived(spec, possible, sources, place)
-        for result in run(derived, mode="batch").flows:
+        for result in run(derived, RunRequest(mode="batch")).flows:
             if result.failure is not None and result.flow in wanted:
                 message = f"the columns of '{result.flow}' are not known: over empty inputs it fails: {result.failure.message}"
                 at = next(flow.at for flow in possible if flow.name == result.flow)

@@ -11,27 +11,25 @@ import shutil
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from etl.config.masking import sensitive
-from etl.config.secrets import redact
 from etl.config.spec import PipelineSpec, RetrySpec
 from etl.engine.inspection import verification_record
 from etl.engine.metadata.delta_log import last_committed
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.scratch import remove, scratch_folder
-from etl.markup import card, element, folded, preformatted, quiet, status, table
-from etl.operations.harness.difference import Difference, compare
-from etl.operations.harness.difference_table import difference_text
+from etl.operations.harness.difference import ComparedTable, Difference, compare
 from etl.operations.harness.pipeline_tests import OURS
 from etl.operations.harness.sandbox import LITTLE
 from etl.operations.run import is_little, run
 from etl.operations.verification.feed import Feed
 from etl.operations.verification.inputs import Deal
+from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
 from etl.planning.plan import STRATEGIES
+from etl.planning.request import RunRequest
 from etl.planning.selectors import select
 
 if TYPE_CHECKING:
@@ -39,12 +37,8 @@ if TYPE_CHECKING:
 
     from etl.config.spec import FlowSpec, Mode, SourceSpec
     from etl.engine.tables.difference import TableComparer
+    from etl.operations.verification.verdicts import Ended, Verdict
     from etl.planning.results import Failure, FlowResult
-
-Ended: TypeAlias = Literal[
-    "equal", "differs", "failed", "not judged"
-]  # the last: none differs, but of one nothing can be said
-Verdict: TypeAlias = Literal["equal", "differs", "differs from itself", "failed", "not judged"]
 
 _OTHER_PARTITIONS = (
     ("spark.sql.shuffle.partitions", "5"),
@@ -63,60 +57,6 @@ class Asked:
     seed: int = 0
     rows: int | None = None  # of each input whose rows arrive, or of each that is generated; None: all
     generated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FlowVerdict:
-    """What came of one flow. Of the first trial that differs the seed, how the rows came, and the rows that differ."""
-
-    flow: str
-    kind: str
-    strategy: str
-    verdict: Verdict
-    trials: int = 0  # in which it was compared with the truth, the batch against itself not counted
-    rows: int = 0  # of the truth
-    seed: int | None = None
-    story: str = ""
-    differences: tuple[Difference, ...] = ()
-    message: str = ""
-    hint: str = ""
-    error_kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """What a verification has found."""
-
-    pipeline: str
-    status: Ended
-    seed: int
-    splits: int
-    flows: tuple[FlowVerdict, ...]
-    notes: tuple[str, ...] = ()  # what was taken of which input
-    duration_s: float = 0.0
-
-    def _repr_html_(self) -> str:
-        head = ("flow", "kind", "sink", "verdict", "trials", "rows", "seed", "")
-        rows = [
-            (
-                element("b", item.flow),
-                item.kind,
-                item.strategy,
-                status("succeeded" if item.verdict == "equal" else "failed"),
-                item.trials,
-                item.rows,
-                item.seed,
-                item.verdict if not item.message else f"{item.verdict}: {item.message}",
-            )
-            for item in self.flows
-        ]
-        apart = [
-            folded(item.flow, preformatted("\n".join([*map(difference_text, item.differences), item.hint])))
-            for item in self.flows
-            if item.differences
-        ]
-        title = ("Verification of", element("b", self.pipeline), quiet(f"{self.splits} trials from seed {self.seed}"))
-        return redact(card(title, table(head, rows), *apart, quiet("; ".join(self.notes))))
 
 
 @dataclass(slots=True)
@@ -316,7 +256,11 @@ def _modes(bench: _Bench, deal: Deal, number: int) -> dict[str, Mode]:
 
 
 def _run(bench: _Bench, spec: PipelineSpec, mode: Mode | None, sessions: Sessions) -> dict[str, FlowResult]:
-    return {item.flow: item for item in run(spec, mode=mode, sessions=sessions).flows if item.flow in bench.flows}
+    return {
+        item.flow: item
+        for item in run(spec, RunRequest(mode=mode), sessions=sessions).flows
+        if item.flow in bench.flows
+    }
 
 
 def _derived(spec: PipelineSpec, sources: Sequence[SourceSpec], place: Path) -> PipelineSpec:
@@ -393,7 +337,6 @@ def _differences(bench: _Bench, flow: FlowSpec, truth: Path, place: Path) -> tup
     found: list[Difference] = []
     one = FlowPaths.of(replace(bench.spec, storage=str(truth / "storage")), flow)
     other = FlowPaths.of(replace(bench.spec, storage=str(place / "storage")), flow)
-    hidden = sensitive(flow)
     ignored = {*OURS, *(name.lower() for name in flow.equality.ignore)}
     for of, left, right in (("target", one.target, other.target), ("quarantine", one.quarantine, other.quarantine)):
         rest = bench.comparer.leftover(left, right, ignored)
@@ -401,15 +344,8 @@ def _differences(bench: _Bench, flow: FlowSpec, truth: Path, place: Path) -> tup
         if [(item.name, item.type) for item in rest.columns] != [(item.name, item.type) for item in rest.others]:
             told = [", ".join(f"{item.name} {item.type}" for item in side) for side in (rest.columns, rest.others)]
             return (), f"{of}: its columns are {told[0]} after one batch, and {told[1]} here"
-        difference = compare(
-            rest.left,
-            rest.right,
-            of=of,
-            columns=names,
-            keys=flow.primary_key or flow.sink.keys if of == "target" else (),
-            masked=[name for name in names if name.lower() in hidden],
-            equality=flow.equality,
-        )
+        compared = ComparedTable.of_flow(flow, of, names)
+        difference = compare(rest.left, rest.right, compared if of == "target" else replace(compared, keys=()))
         if difference is not None:
             found.append(
                 replace(difference, equal=difference.equal + rest.equal, beyond=difference.beyond + rest.beyond)

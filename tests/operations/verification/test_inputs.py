@@ -14,12 +14,12 @@ from etl.cli.verify import command_of, document, text
 from etl.config.schema import ddl
 from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
-from etl.operations.harness.difference import compare
+from etl.operations.harness.difference import ComparedTable, compare
 from etl.operations.verification.generated import generated, never_null
 from etl.operations.verification.inputs import Deal, of_files, sampled
 from etl.operations.verification.lines import can_cut, pieces
 from etl.operations.verification.literals import compared
-from etl.operations.verification.verify import FlowVerdict, VerifyResult
+from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 
 CSV = SourceSpec("orders", "csv", "", "id BIGINT", options=(("Header", "TRUE"),))
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_brought_again_is_refused_before_any_session_with_what_to
 
 
 def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference() -> None:
-    difference = compare([{"id": 1, "n": 1}], [{"id": 1, "n": 2}], of="target", columns=["id", "n"], keys=["id"])
+    difference = compare([{"id": 1, "n": 1}], [{"id": 1, "n": 2}], ComparedTable("target", ["id", "n"], keys=["id"]))
     assert difference is not None
     flows = (
         FlowVerdict("good", "rows", "merge", "equal", 3, 10),
