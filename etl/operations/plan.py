@@ -16,7 +16,7 @@ from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, StoreSi
 from etl.planning.decision import decide, told_as_int96
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.plan import STRATEGIES, FlowPlan, Plan
+from etl.planning.plan import DEFAULT_STRATEGY, FlowPlan, Plan
 from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 
@@ -113,7 +113,7 @@ def _flow(
     if dated and told_as_int96(dated) not in reason:
         warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")
     kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
-    strategy = flow.sink.strategy or (STRATEGIES[kind] if kind else None)
+    strategy = flow.sink.strategy or (DEFAULT_STRATEGY[kind] if kind else None)
     found = FlowPlan(
         flow=flow,
         mode=mode,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from etl.operations.plan import plan
 from etl.operations.rounds import run_rounds
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, RunFinished, RunStarted
 from etl.planning.results import Counts, Failure, FlowResult, RunResult
+from etl.planning.run_id import new_run_id
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 
@@ -64,7 +64,7 @@ def run(
     heard = _Heard()
     emit = _redacting(heard.before(emit))
     stopping = stop or threading.Event()
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    run_id = new_run_id()
     order = Order(run_id, request.full_refresh, request.allow_history_loss)
     started, began = datetime.now(UTC), time.monotonic()
     emit(RunStarted(run_id, spec.name, mode, tuple(item.flow.name for item in planned.flows)))

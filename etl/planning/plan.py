@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, Mode, PipelineSpec, Strategy
 
 Kind = Literal["rows", "groups", "state", "full"]
-STRATEGIES: Mapping[Kind, Strategy] = {
+DEFAULT_STRATEGY: Mapping[Kind, Strategy] = {
     "rows": "append",
     "groups": "replace",
     "state": "append",
@@ -27,18 +27,21 @@ Action = Literal["unchanged", "resume", "new generation", "after upstream"]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The newest epoch in a target, read from its own log."""
+    """The newest epoch in a target, read from its own log.
 
-    version: int  # of the Delta table
+    Attributes:
+        version: Of the Delta table.
+        retired: The newest generation that was ever rolled back; its number, and those below it, are never used again.
+    """
+
+    version: int
     generation: int
     epoch: int
     to: Position
     fingerprint: str
     kind: Kind
     run: str
-    retired: int = (
-        -1
-    )  # the newest generation that was ever rolled back: its number, and those below it, are never used again
+    retired: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from etl.engine.transform import contract, partitions
 from etl.engine.transform.apply import apply, with_views
 from etl.errors import ConfigurationError, FlowFailed
 from etl.planning import sql
-from etl.planning.plan import STRATEGIES
+from etl.planning.plan import DEFAULT_STRATEGY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -275,7 +275,7 @@ def _refuse_reserved(flow: FlowSpec, output: DataFrame, *, feeds: bool) -> None:
 
 
 def _strategy(flow: FlowSpec, kind: Kind) -> Strategy:
-    return flow.sink.strategy or STRATEGIES[kind]
+    return flow.sink.strategy or DEFAULT_STRATEGY[kind]
 
 
 def _with(job: Job, generation: Generation, strategy: Strategy) -> Job:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
 from etl.errors import FlowFailed
 from etl.planning.fingerprint import fingerprint
+from etl.planning.run_id import new_run_id
 
 if TYPE_CHECKING:
     from etl.config.spec import FlowSpec, PipelineSpec
@@ -48,7 +47,7 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
     FlowFailed where there is nothing to go back to, or its files are gone: then nothing was written.
     """
     paths = FlowPaths.of(spec, flow)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    run_id = new_run_id()
     with flow_lock(paths, flow=flow.name, run_id=run_id) as lock:
         committed, fault = committed_and_fault(paths, spec.name, flow.name)
         if committed is None:

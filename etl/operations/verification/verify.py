@@ -28,7 +28,7 @@ from etl.operations.verification.inputs import Deal
 from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.plan import STRATEGIES
+from etl.planning.plan import DEFAULT_STRATEGY
 from etl.planning.request import RunRequest
 from etl.planning.selectors import select
 
@@ -180,7 +180,7 @@ def _verify(bench: _Bench, told: Callable[[str], None]) -> None:
             continue
         committed = last_committed(result.target)
         state.kind = committed.kind if committed is not None else ""
-        state.strategy = state.spec.sink.strategy or (STRATEGIES[committed.kind] if committed is not None else "")
+        state.strategy = state.spec.sink.strategy or (DEFAULT_STRATEGY[committed.kind] if committed is not None else "")
         state.rows, state.late = result.counts.written, result.counts.late
     if all(state.found for state in bench.flows.values()):
         return
