@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.documents import plan_document
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.config.views import readers
 from etl.errors import EnvironmentProblem
@@ -44,41 +44,11 @@ def plan(
         RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh),
     )
     if as_json:
-        print_json(document(found))
+        print_json(plan_document(found))
     else:
         say(text(found))
     if found.problems:
         ctx.exit(EnvironmentProblem.exit_code)
-
-
-def document(found: Plan) -> dict[str, Any]:
-    """The plan as JSON."""
-    return {
-        "pipeline": found.spec.name,
-        "mode": found.mode,
-        "environment": found.spec.environment,
-        "storage": found.spec.storage,
-        "flows": [
-            {
-                "flow": item.flow.name,
-                "mode": item.mode,
-                "kind": item.kind,
-                "decided_by": item.decided_by,
-                "strategy": item.strategy,
-                "action": item.action,
-                "reason": item.reason,
-                "generation": item.generation,
-                "fingerprint": item.fingerprint,
-                "upstream": list(item.upstream),
-                "target": item.target,
-                "committed": asdict(item.committed) if item.committed else None,
-            }
-            for item in found.flows
-        ],
-        "views": [{"view": view.name, "readers": list(readers(found.spec, view.name))} for view in found.spec.views],
-        "warnings": list(found.warnings),
-        "problems": list(found.problems),
-    }
 
 
 def text(found: Plan) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from etl.cli.complete import selectors
+from etl.cli.documents import verify_document
 from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
-from etl.cli.test import table_document
 
 if TYPE_CHECKING:
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
@@ -74,7 +74,7 @@ def verify(
     )
     again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
     if as_json:
-        print_json(document(result, again))
+        print_json(verify_document(result, lambda flow: again.replay(flow, result.seed)))
     else:
         say(text(result, again, coloured=is_coloured()))
     ctx.exit(_exit(result))
@@ -149,9 +149,9 @@ def _words(item: FlowVerdict) -> str:
     if item.verdict == "not judged":
         return item.message
     if item.verdict == "differs from itself":
-        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({item.story})"
+        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({item.description})"
     at = f"seed {item.seed}: " if item.seed is not None else ""
-    return f"{'fails' if item.verdict == 'failed' else 'differs'} ({at}{item.story})"
+    return f"{'fails' if item.verdict == 'failed' else 'differs'} ({at}{item.description})"
 
 
 def _summary(result: VerifyResult) -> str:
@@ -162,32 +162,3 @@ def _summary(result: VerifyResult) -> str:
     seeds = f"seeds {result.seed} to {result.seed + result.splits - 1}" if result.splits > 1 else f"seed {result.seed}"
     flows = f"{len(result.flows)} {'flow' if len(result.flows) == 1 else 'flows'}"
     return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {said}; {result.duration_s:.1f} s"
-
-
-def document(result: VerifyResult, again: Command) -> dict[str, Any]:
-    """What was found, as JSON."""
-    return {
-        "pipeline": result.pipeline,
-        "status": result.status,
-        "seed": result.seed,
-        "splits": result.splits,
-        "inputs": list(result.notes),
-        "duration_s": result.duration_s,
-        "flows": [
-            {
-                "flow": item.flow,
-                "kind": item.kind or None,
-                "sink": item.strategy or None,
-                "status": item.verdict,
-                "trials": item.trials,
-                "rows": item.rows,
-                "seed": item.seed,
-                "story": item.story or None,
-                "message": item.message or None,
-                "hint": item.hint or None,
-                "tables": [table_document(found) for found in item.differences],
-                "replay": again.replay(item, result.seed) if item.verdict not in ("equal", "not judged") else None,
-            }
-            for item in result.flows
-        ],
-    }

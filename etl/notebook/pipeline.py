@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.load import load as load_spec
 from etl.config.secrets import redact
-from etl.markup import card, code, element, folded, quiet, table
+from etl.markup import card, code, element, folded, line, quiet, table
 from etl.notebook.progress import progress
 from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
@@ -153,7 +153,7 @@ class Pipeline:
         sources = [(element("b", item.name), item.format, code(item.path), item.on_malformed) for item in spec.sources]
         shown = card(
             ("Pipeline", element("b", spec.name), quiet(f"environment {spec.environment}")),
-            element("div", spec.description),
+            line(spec.description),
             table(("flow", "reads", "incremental", "sink", "expectations", ""), flows),
             folded("sources", table(("source", "format", "path", "malformed rows"), sources)),
             folded("places", table(("", ""), [("defined in", code(spec.file)), ("storage", code(spec.storage))])),

@@ -10,7 +10,7 @@ from etl.engine.metadata.delta_log import read_log
 from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import place
-from etl.markup import card, element, quiet, table
+from etl.markup import card, element, line, quiet, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,8 +59,8 @@ class History:
             (_at(item), element("b", item.flow), item.mode, _epochs(item), item.rows_written, quiet(item.run))
             for item in self.entries
         ]
-        shown = table(head, rows) if rows else element("div", "nothing was committed yet")
-        return card(("History of", element("b", self.pipeline)), shown)
+        runs = table(head, rows) if rows else line("nothing was committed yet")
+        return card(("History of", element("b", self.pipeline)), runs)
 
 
 def _at(entry: HistoryEntry) -> str:

@@ -29,7 +29,7 @@ class FlowVerdict:
     trials: int = 0  # in which it was compared with the truth, the batch against itself not counted
     rows: int = 0  # of the truth
     seed: int | None = None
-    story: str = ""
+    description: str = ""
     differences: tuple[Difference, ...] = ()
     message: str = ""
     hint: str = ""

@@ -78,7 +78,7 @@ class _Trial:
 
     verdict: Verdict
     seed: int | None
-    stories: dict[str, str]  # flow → how its rows came
+    descriptions: dict[str, str]  # flow → how its rows came
 
 
 @dataclass(slots=True)
@@ -314,7 +314,7 @@ def _judge(
                     state.trials,
                     state.rows,
                     trial.seed,
-                    trial.stories[name],
+                    trial.descriptions[name],
                     differences,
                     message,
                     _hint(state, trial.verdict),
@@ -367,7 +367,7 @@ def _failed(state: _Flow, failure: Failure | None, trial: _Trial | None) -> Flow
         state.trials,
         state.rows,
         trial.seed if trial is not None else None,
-        trial.stories[name] if trial is not None else "one batch over all of the input",
+        trial.descriptions[name] if trial is not None else "one batch over all of the input",
         message=message,
         hint=failure.hint,
         error_kind=failure.kind,

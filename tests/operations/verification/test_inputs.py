@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import etl
-from etl.cli.verify import command_of, document, text
+from etl.cli.documents import verify_document
+from etl.cli.verify import command_of, text
 from etl.config.schema import ddl
 from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
@@ -157,13 +158,13 @@ def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference
         "       again: etl verify shop --select odd --splits 0 --seed 7 --env prod --param 'a=b c' --rows 7\n"
         "3 flows, 3 random trials (seeds 7 to 9): 1 equal, 1 differs, 1 differs from itself; 1.5 s"
     )
-    told = document(result, again)
-    assert [(item["flow"], item["status"], item["seed"]) for item in told["flows"]] == [
+    document = verify_document(result, lambda flow: again.replay(flow, result.seed))
+    assert [(item["flow"], item["status"], item["seed"]) for item in document["flows"]] == [
         ("good", "equal", None),
         ("bad", "differs", 8),
         ("odd", "differs from itself", None),
     ]
-    assert told["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
+    assert document["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
     shown = result._repr_html_()
     assert all(word in shown for word in ("differs from itself", "»2«", "3 trials from seed 7"))
 
