@@ -64,14 +64,12 @@ def verify(
     above the selected ones are verified, too. Snapshots are held fixed. The same seed brings the same trials. Exit codes: 0 equal, 1
     a flow differs or fails, 2 wrong usage or configuration, 4 the environment lacks something.
     """
-    from etl.operations.verification.verify import Asked  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.verification.verify import VerifyRequest  # noqa: PLC0415  # --help need not pay for it
     from etl.operations.verification.verify import verify as carry_out  # noqa: PLC0415
 
     spec = load(pipeline, environment, params)
-    asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-    result = carry_out(
-        spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
-    )
+    request = VerifyRequest(select=select, exclude=exclude, splits=splits, seed=seed, rows=rows, generated=generated)
+    result = carry_out(spec, request, tell=lambda text: click.echo(f"... {text}", err=True))
     again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
     if as_json:
         print_json(verify_document(result, lambda flow: again.replay(flow, result.seed)))

@@ -17,7 +17,7 @@ from etl.operations.recompute.backfill import Range, backfill
 from etl.operations.recompute.replay import replay
 from etl.operations.run import run
 from etl.operations.verification.verdicts import VerifyResult
-from etl.operations.verification.verify import Asked, verify
+from etl.operations.verification.verify import VerifyRequest, verify
 from etl.planning.request import RunRequest
 from etl.record.history import History, history
 
@@ -88,13 +88,13 @@ class Pipeline:
         Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
         """
         arguments.text("select", select)
-        asked = Range(
+        bounds = Range(
             arguments.text("column", column),
             arguments.bound("start", start),
             arguments.bound("end", end),
             arguments.bound("window", window, optional=True),
         )
-        return backfill(self.spec, select, asked, tell=print)
+        return backfill(self.spec, select, bounds, tell=print)
 
     def replay(self, *, select: str) -> ReplayResult:
         """Judge the rows that flow `select` has set aside again, with the snapshots as they are now; raises what keeps it from being done."""
@@ -125,8 +125,10 @@ class Pipeline:
         arguments.whole("rows", rows, least=1, optional=True)
         arguments.flags(generated=generated)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
-        asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-        return verify(self.spec, asked, include=select, exclude=exclude)
+        request = VerifyRequest(
+            select=select, exclude=exclude, splits=splits, seed=seed, rows=rows, generated=generated
+        )
+        return verify(self.spec, request)
 
     def history(self, *, flows: Sequence[str] = ()) -> History:
         """What each run committed, newest first, from the tables' own logs."""

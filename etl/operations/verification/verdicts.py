@@ -12,22 +12,31 @@ from etl.operations.harness.difference_table import difference_text
 if TYPE_CHECKING:
     from etl.operations.harness.difference import Difference
 
-Ended: TypeAlias = Literal[
-    "equal", "differs", "failed", "not judged"
-]  # the last: none differs, but of one nothing can be said
+# "not judged" of a whole verification: no flow differs, and of one nothing can be said.
+Ended: TypeAlias = Literal["equal", "differs", "failed", "not judged"]
 Verdict: TypeAlias = Literal["equal", "differs", "differs from itself", "failed", "not judged"]
 
 
 @dataclass(frozen=True, slots=True)
 class FlowVerdict:
-    """What came of one flow. Of the first trial that differs the seed, how the rows came, and the rows that differ."""
+    """What came of one flow, and of the first trial that differs its seed, how its rows came and which rows differ.
+
+    Attributes:
+        kind: As the reference decided it; empty where the reference failed.
+        strategy: Of the sink; empty where the reference failed.
+        trials: In how many the flow was compared with the reference, the batch against itself not counted.
+        rows: How many rows the reference wrote.
+        seed: Of the trial; None: the batch that was run again, or the reference.
+        description: How the trial's rows came.
+        error_kind: Of the failure, where there was one.
+    """
 
     flow: str
     kind: str
     strategy: str
     verdict: Verdict
-    trials: int = 0  # in which it was compared with the truth, the batch against itself not counted
-    rows: int = 0  # of the truth
+    trials: int = 0
+    rows: int = 0
     seed: int | None = None
     description: str = ""
     differences: tuple[Difference, ...] = ()
@@ -38,35 +47,42 @@ class FlowVerdict:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What a verification has found."""
+    """What a verification has found.
+
+    Attributes:
+        seed: Of the first trial.
+        splits: How many random trials there were.
+        notes: What was taken of which input.
+        duration_s: In seconds.
+    """
 
     pipeline: str
     status: Ended
     seed: int
     splits: int
     flows: tuple[FlowVerdict, ...]
-    notes: tuple[str, ...] = ()  # what was taken of which input
+    notes: tuple[str, ...] = ()
     duration_s: float = 0.0
 
     def _repr_html_(self) -> str:
         head = ("flow", "kind", "sink", "verdict", "trials", "rows", "seed", "")
         rows = [
             (
-                element("b", item.flow),
-                item.kind,
-                item.strategy,
-                status("succeeded" if item.verdict == "equal" else "failed"),
-                item.trials,
-                item.rows,
-                item.seed,
-                item.verdict if not item.message else f"{item.verdict}: {item.message}",
+                element("b", flow.flow),
+                flow.kind,
+                flow.strategy,
+                status("succeeded" if flow.verdict == "equal" else "failed"),
+                flow.trials,
+                flow.rows,
+                flow.seed,
+                flow.verdict if not flow.message else f"{flow.verdict}: {flow.message}",
             )
-            for item in self.flows
+            for flow in self.flows
         ]
         apart = [
-            folded(item.flow, preformatted("\n".join([*map(difference_text, item.differences), item.hint])))
-            for item in self.flows
-            if item.differences
+            folded(flow.flow, preformatted("\n".join([*map(difference_text, flow.differences), flow.hint])))
+            for flow in self.flows
+            if flow.differences
         ]
         title = ("Verification of", element("b", self.pipeline), quiet(f"{self.splits} trials from seed {self.seed}"))
         return redact(card(title, table(head, rows), *apart, quiet("; ".join(self.notes))))
