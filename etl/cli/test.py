@@ -40,7 +40,7 @@ def test(
     from etl.operations.harness.pipeline_tests import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
 
     tests = selected(specs, words)
-    done = run_tests(tests, told=(lambda _: None) if as_json else _tell)
+    done = run_tests(tests, tell=(lambda _: None) if as_json else _tell)
     found = {result.status for result in done}
     if as_json:
         print_json(tests_document(done))

@@ -233,7 +233,7 @@ def test_a_new_project_runs_at_once_and_its_own_tests_pass(tmp_path: Path) -> No
     ]
     tests = [*shop.tests, *own.tests]
     assert len(tests) == 3
-    done = run_tests(selected([shop, own], ()), told=lambda _: None)
+    done = run_tests(selected([shop, own], ()), tell=lambda _: None)
     assert [item.status for item in done] == ["passed"] * 6
 
 
