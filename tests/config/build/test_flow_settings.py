@@ -12,8 +12,8 @@ import pytest
 from etl.config.load import load
 from etl.config.spec import PipelineSpec
 from etl.errors import ConfigurationError
+from etl.operations.interval_runs import intervals
 from etl.operations.plan import plan
-from etl.operations.rounds import intervals
 from etl.planning.fingerprint import fingerprint
 from etl.planning.request import RunRequest
 
