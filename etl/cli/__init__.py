@@ -55,8 +55,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if name not in _COMMANDS:
             return not_yet(f"etl {name}") if name in COMMANDS else None
-        found: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
-        return found
+        command: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):

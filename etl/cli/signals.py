@@ -103,23 +103,23 @@ class Signals:
 
 def leaves(what: str) -> None:
     """From now on an end amid the work of the command that is carried out leaves `what`, which says how to go on."""
-    found = click.get_current_context().find_object(Signals)
-    if found is not None:  # a command that is called by itself hears no signals
-        found.leaves(what)
+    heard = click.get_current_context().find_object(Signals)
+    if heard is not None:  # a command that is called by itself hears no signals
+        heard.leaves(what)
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[Signals]:
     """Hear signals while a command works; those that the process was started to ignore (nohup, a background job) stay ignored."""
-    found = Signals()
+    heard = Signals()
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _HEARD:
-            known = signal.getsignal(number)
-            if known not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, found.heard)
+            handler = signal.getsignal(number)
+            if handler not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, heard.heard)
     try:
-        yield found
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -130,7 +130,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _end_at_once(code: int, said: str) -> None:
+def _end_at_once(code: int, message: str) -> None:
     """End the process and its JVM, and remove what it would have thrown away; the terminal gets its cursor back.
 
     Threads that miss the JVM complain in vain: nothing is shown any more by then.
@@ -142,12 +142,12 @@ def _end_at_once(code: int, said: str) -> None:
             if stream is sys.stderr:
                 shown = f"{SHOW_CURSOR}\n" if stream.isatty() and "rich.live" in sys.modules else ""
                 shown += "\n" if stream.isatty() and not shown else ""
-                os.write(stream.fileno(), f"{shown}{said}\n".encode())
+                os.write(stream.fileno(), f"{shown}{message}\n".encode())
             _silence(stream)
     for module, function in _AT_THE_END:
-        known = sys.modules.get(f"etl.{module}")
-        if known is not None:
-            getattr(known, function)()
+        imported = sys.modules.get(f"etl.{module}")
+        if imported is not None:
+            getattr(imported, function)()
     os._exit(code)
 
 
@@ -160,9 +160,9 @@ def _silence(stream: TextIO) -> None:
 def is_gone(stream: TextIO) -> bool:
     """Whether nobody can read any more what is written there: the pipe's reader has ended, the terminal was closed."""
     try:
-        asked = select.poll()
-        asked.register(stream.fileno(), 0)
-        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in asked.poll(0))
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
     except (OSError, ValueError):  # no file of the system's: a test's, a notebook's
         return False
 

@@ -40,13 +40,13 @@ def test(
     from etl.operations.harness.pipeline_tests import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
 
     tests = selected(specs, words)
-    done = run_tests(tests, tell=(lambda _: None) if as_json else _tell)
-    found = {result.status for result in done}
+    results = run_tests(tests, tell=(lambda _: None) if as_json else _tell)
+    statuses = {result.status for result in results}
     if as_json:
-        print_json(tests_document(done))
+        print_json(tests_document(results))
     else:
-        say(_summary(done))
-    ctx.exit(ConfigurationError.exit_code if "error" in found else 1 if "failed" in found else 0)
+        say(_summary(results))
+    ctx.exit(ConfigurationError.exit_code if "error" in statuses else 1 if "failed" in statuses else 0)
 
 
 def _loaded(names: Sequence[str], environment: str) -> list[Any]:
@@ -74,15 +74,15 @@ def _tell(result: TestResult) -> None:
     coloured = is_coloured()
     if result.status != "passed":
         say(f"       {result.at}")
-    texts = [difference_text(item, colour=coloured) for item in result.differences]
+    texts = [difference_text(difference, colour=coloured) for difference in result.differences]
     for text in filter(None, (result.message, *texts)):
         say("".join(f"       {line}\n" for line in text.splitlines()))
 
 
-def _summary(done: Sequence[TestResult]) -> str:
-    if not done:
+def _summary(results: Sequence[TestResult]) -> str:
+    if not results:
         return "there are no tests: write some under `tests:` in pipeline.yml"
-    counts = {word: sum(result.status == word for result in done) for word in ("passed", "failed", "error")}
-    said = [f"{count} {'in error' if word == 'error' else word}" for word, count in counts.items() if count]
-    tests = len({(result.pipeline, result.name) for result in done})
-    return f"{tests} {'test' if tests == 1 else 'tests'} in both modes: {', '.join(said)}"
+    counts = {word: sum(result.status == word for result in results) for word in ("passed", "failed", "error")}
+    outcomes = [f"{count} {'in error' if word == 'error' else word}" for word, count in counts.items() if count]
+    tests = len({(result.pipeline, result.name) for result in results})
+    return f"{tests} {'test' if tests == 1 else 'tests'} in both modes: {', '.join(outcomes)}"

@@ -87,11 +87,11 @@ def command_of(
     generated: bool = False,
 ) -> Command:
     """The command as it was said, without what each replay says for itself."""
-    said = ["--env", environment] if environment != "local" else []
-    said += [part for item in params for part in ("--param", item)]
-    said += ["--rows", str(rows)] if rows is not None else []
-    said += ["--generated"] if generated else []
-    return Command(pipeline, tuple(said))
+    options = ["--env", environment] if environment != "local" else []
+    options += [part for param in params for part in ("--param", param)]
+    options += ["--rows", str(rows)] if rows is not None else []
+    options += ["--generated"] if generated else []
+    return Command(pipeline, tuple(options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ class Command:
     pipeline: str
     options: tuple[str, ...]
 
-    def replay(self, found: FlowVerdict, first: int) -> str:
+    def replay(self, flow: FlowVerdict, first: int) -> str:
         """What shows a flow's difference again, and nothing else; `first` is the seed that was asked for."""
-        at = ("0", "--seed", str(first)) if found.seed is None else ("1", "--seed", str(found.seed))
-        return shlex.join(["etl", "verify", self.pipeline, "--select", found.flow, "--splits", *at, *self.options])
+        at = ("0", "--seed", str(first)) if flow.seed is None else ("1", "--seed", str(flow.seed))
+        return shlex.join(["etl", "verify", self.pipeline, "--select", flow.flow, "--splits", *at, *self.options])
 
 
 def _exit(result: VerifyResult) -> int:
-    kinds = {item.error_kind for item in result.flows}
+    kinds = {flow.error_kind for flow in result.flows}
     for kind in ("environment", "configuration"):
         if kind in kinds:
             return _EXITS[kind]
@@ -119,44 +119,46 @@ def text(result: VerifyResult, again: Command, *, coloured: bool = False) -> str
     """What was found, for a person."""
     from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see verify
 
-    told = [f"input {note}" for note in result.notes]
-    for item in result.flows:
-        mark, colour = _MARKS[item.verdict]
-        told.append(f"{click.style(mark, fg=colour) if coloured else mark} {item.flow}{_about(item)}: {_words(item)}")
-        if item.verdict in ("equal", "not judged"):
+    paragraphs = [f"input {note}" for note in result.notes]
+    for flow in result.flows:
+        mark, colour = _MARKS[flow.verdict]
+        paragraphs.append(
+            f"{click.style(mark, fg=colour) if coloured else mark} {flow.flow}{_about(flow)}: {_words(flow)}"
+        )
+        if flow.verdict in ("equal", "not judged"):
             continue
-        lines = [item.message] if item.message else []
-        if item.differences:
+        lines = [flow.message] if flow.message else []
+        if flow.differences:
             lines.append("expected is one batch over all of the input, actual is what this made of the same rows")
-        lines += [difference_text(found, colour=coloured) for found in item.differences]
-        lines += [item.hint] if item.hint else []
-        lines.append(f"again: {again.replay(item, result.seed)}")
-        told += [f"       {line}" for part in lines for line in part.splitlines()]
-    return "\n".join([*told, _summary(result)])
+        lines += [difference_text(difference, colour=coloured) for difference in flow.differences]
+        lines += [flow.hint] if flow.hint else []
+        lines.append(f"again: {again.replay(flow, result.seed)}")
+        paragraphs += [f"       {line}" for part in lines for line in part.splitlines()]
+    return "\n".join([*paragraphs, _summary(result)])
 
 
-def _about(item: FlowVerdict) -> str:
-    words = ", ".join(filter(None, (item.kind, item.strategy)))
+def _about(flow: FlowVerdict) -> str:
+    words = ", ".join(filter(None, (flow.kind, flow.strategy)))
     return f" ({words})" if words else ""
 
 
-def _words(item: FlowVerdict) -> str:
-    trials = f"{item.trials} {'trial' if item.trials == 1 else 'trials'}"
-    if item.verdict == "equal":
-        return f"equal in {trials}, {item.rows} rows" + ("" if item.rows else ", which proves little")
-    if item.verdict == "not judged":
-        return item.message
-    if item.verdict == "differs from itself":
-        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({item.description})"
-    at = f"seed {item.seed}: " if item.seed is not None else ""
-    return f"{'fails' if item.verdict == 'failed' else 'differs'} ({at}{item.description})"
+def _words(flow: FlowVerdict) -> str:
+    trials = f"{flow.trials} {'trial' if flow.trials == 1 else 'trials'}"
+    if flow.verdict == "equal":
+        return f"equal in {trials}, {flow.rows} rows" + ("" if flow.rows else ", which proves little")
+    if flow.verdict == "not judged":
+        return flow.message
+    if flow.verdict == "differs from itself":
+        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({flow.description})"
+    at = f"seed {flow.seed}: " if flow.seed is not None else ""
+    return f"{'fails' if flow.verdict == 'failed' else 'differs'} ({at}{flow.description})"
 
 
 def _summary(result: VerifyResult) -> str:
     counts: dict[str, int] = {}
-    for item in result.flows:
-        counts[item.verdict] = counts.get(item.verdict, 0) + 1
-    said = ", ".join(f"{count} {word}" for word, count in counts.items())
+    for flow in result.flows:
+        counts[flow.verdict] = counts.get(flow.verdict, 0) + 1
+    verdicts = ", ".join(f"{count} {word}" for word, count in counts.items())
     seeds = f"seeds {result.seed} to {result.seed + result.splits - 1}" if result.splits > 1 else f"seed {result.seed}"
     flows = f"{len(result.flows)} {'flow' if len(result.flows) == 1 else 'flows'}"
-    return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {said}; {result.duration_s:.1f} s"
+    return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {verdicts}; {result.duration_s:.1f} s"
