@@ -69,7 +69,7 @@ def text(planned: Plan) -> str:
 def _flow(planned: FlowPlan, mode: Mode) -> list[str]:
     generation = f" g{planned.generation}" if planned.generation is not None and planned.action != "unchanged" else ""
     kind = planned.kind or "auto"
-    inputs = ", ".join(f"{read.dataset} ({read.read})" for read in planned.flow.inputs)
+    inputs = ", ".join(f"{flow_input.dataset} ({flow_input.read})" for flow_input in planned.flow.inputs)
     lines = [
         f"  {planned.flow.name}:{'' if planned.mode == mode else f' {planned.mode},'} {planned.action}{generation}"
         + (f": {planned.reason}" if planned.reason else ""),

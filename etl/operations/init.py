@@ -267,8 +267,8 @@ def _in_sql(name: str) -> str:
     return name if plain(name) else f"`{name}`"
 
 
-def _listed(items: list[str]) -> list[str]:
-    return [item + ("," if index < len(items) - 1 else "") for index, item in enumerate(items)]
+def _listed(texts: list[str]) -> list[str]:
+    return [text + ("," if index < len(texts) - 1 else "") for index, text in enumerate(texts)]
 
 
 def _path(root: Path, path: str) -> str:

@@ -217,10 +217,10 @@ def _frozen(value: Any, rule: Rule) -> Any:
         return Decimal
     if isinstance(value, dict):
         return frozenset(
-            (key if not isinstance(key, float) else float, _frozen(item, rule)) for key, item in value.items()
+            (key if not isinstance(key, float) else float, _frozen(inner, rule)) for key, inner in value.items()
         )
     if isinstance(value, tuple | list):
-        items = [_frozen(item, rule) for item in value]
+        items = [_frozen(inner, rule) for inner in value]
         return frozenset(Counter(items).items()) if rule.unordered else tuple(items)
     return (type(value), value)
 

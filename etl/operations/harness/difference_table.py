@@ -51,7 +51,7 @@ def value_text(value: Any) -> str:
         except UnicodeDecodeError:
             return f"0x{value.hex()}"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{value_text(key)}: {value_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{value_text(key)}: {value_text(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(value_text, value)) + "]"
     return format(value, "f") if isinstance(value, Decimal) else str(value)

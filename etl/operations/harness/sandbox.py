@@ -197,17 +197,19 @@ class Sandbox:
             raise ConfigurationError(mistakes)
         return inputs
 
-    def _source(self, spec: PipelineSpec, item: InputSpec, columns: tuple[Column, ...], folder: Path) -> SourceSpec:
+    def _source(
+        self, spec: PipelineSpec, flow_input: InputSpec, columns: tuple[Column, ...], folder: Path
+    ) -> SourceSpec:
         """The source that stands for an input: JSON files of those columns."""
-        declared = spec.source(item.dataset)
+        declared = spec.source(flow_input.dataset)
         return SourceSpec(
-            name=item.dataset,
+            name=flow_input.dataset,
             format="json",
-            path=str(folder / "given" / item.dataset),
+            path=str(folder / "given" / flow_input.dataset),
             schema=schema(columns),
             on_malformed=declared.on_malformed if declared is not None else "fail",
             in_files=declared is not None and has_files(declared),
-            at=declared.at if declared is not None else item.at,
+            at=declared.at if declared is not None else flow_input.at,
         )
 
     def _of_file(self, source: SourceSpec, declared: SourceSpec | None, file: str) -> SourceSpec:
@@ -219,28 +221,30 @@ class Sandbox:
 
     def _land(self, inputs: Iterable[_Input], number: int) -> None:
         """Bring the files of one arrival; an arrival without rows brings none."""
-        for item in inputs:
-            landing = Path(item.source.path)
+        for arriving in inputs:
+            landing = Path(arriving.source.path)
             landing.mkdir(parents=True, exist_ok=True)
-            if item.file is not None and number == 0:
-                shutil.copy(item.file, landing)
-            if number < len(item.arrivals) and item.arrivals[number]:
-                (landing / f"{number}.json").write_text(item.arrivals[number], encoding="utf-8")
+            if arriving.file is not None and number == 0:
+                shutil.copy(arriving.file, landing)
+            if number < len(arriving.arrivals) and arriving.arrivals[number]:
+                (landing / f"{number}.json").write_text(arriving.arrivals[number], encoding="utf-8")
 
-    def _columns(self, spec: PipelineSpec, flow: FlowSpec, item: InputSpec, given: GivenSpec) -> tuple[Column, ...]:
+    def _columns(
+        self, spec: PipelineSpec, flow: FlowSpec, flow_input: InputSpec, given: GivenSpec
+    ) -> tuple[Column, ...]:
         """The columns of an input: those its source says, those its table has, or those of the given rows."""
-        declared = spec.source(item.dataset)
+        declared = spec.source(flow_input.dataset)
         if declared is not None and declared.schema:
             return ddl.parse(declared.schema)
-        columns = self._stored(declared) if declared is not None else self._of_flow(spec, flow, item.dataset)
+        columns = self._stored(declared) if declared is not None else self._of_flow(spec, flow, flow_input.dataset)
         if columns is None and given.file is not None and given.file.endswith(".parquet"):
             columns = self._tables().columns("parquet", given.file)
         if columns is None:
             rows: list[Written] = [row for arrival in given.arrivals for row in arrival]
             columns = guessed(rows)
         if not columns:
-            message = f"the columns of '{item.name}' are not known: its table is not there yet"
-            hint = f"give at least one whole row of '{item.name}'"
+            message = f"the columns of '{flow_input.name}' are not known: its table is not there yet"
+            hint = f"give at least one whole row of '{flow_input.name}'"
             raise ConfigurationError([Diagnostic("E273", message, given.at, hint)])
         return columns
 
@@ -303,14 +307,14 @@ class Sandbox:
 
 
 def _texts(
-    flow: FlowSpec, item: InputSpec, given: GivenSpec, columns: tuple[Column, ...]
+    flow: FlowSpec, flow_input: InputSpec, given: GivenSpec, columns: tuple[Column, ...]
 ) -> tuple[tuple[str, ...], list[Diagnostic]]:
     """The given rows as JSON lines, a text for each arrival, and what is wrong with them."""
     texts: list[str] = []
     mistakes: list[Diagnostic] = []
     for arrival in given.arrivals:
-        rows, wrong = checked(arrival, columns, reading(flow.timezone), f"a row of '{item.name}'")
-        mistakes += wrong or unwritable(rows, columns, item.name, given.at)
+        rows, wrong = checked(arrival, columns, reading(flow.timezone), f"a row of '{flow_input.name}'")
+        mistakes += wrong or unwritable(rows, columns, flow_input.name, given.at)
         if not mistakes:
             lines = ({column.name: as_json(row.get(column.name), column.shape) for column in columns} for row in rows)
             texts.append("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))

@@ -174,8 +174,10 @@ class Comparison:
             rest = self._comparer.leftover(left, right, ignored)
             columns, others = ([(column.name, column.type) for column in side] for side in (rest.columns, rest.others))
             if columns != others:
-                expected, found = (", ".join(f"{name} {kind}" for name, kind in side) for side in (columns, others))
-                return (), f"{of}: its columns are {expected} after one batch, and {found} here"
+                expected_columns, actual_columns = (
+                    ", ".join(f"{name} {kind}" for name, kind in side) for side in (columns, others)
+                )
+                return (), f"{of}: its columns are {expected_columns} after one batch, and {actual_columns} here"
             table = ComparedTable.of_flow(flow, of, [column.name for column in rest.columns])
             difference = compare(rest.left, rest.right, table if of == "target" else replace(table, keys=()))
             if difference is not None:

@@ -174,16 +174,16 @@ def in_order(spec: PipelineSpec) -> dict[str, str]:
     columns: dict[str, str] = {}
 
     def follow(flow: FlowSpec) -> None:
-        for item in flow.inputs:
-            upstream = spec.flow(item.dataset)
-            if item.read != "changes":
+        for flow_input in flow.inputs:
+            upstream = spec.flow(flow_input.dataset)
+            if flow_input.read != "changes":
                 continue
             if upstream is not None:
                 follow(upstream)
             elif flow.state is not None:
-                columns[item.dataset] = flow.state.of(item.name).column
+                columns[flow_input.dataset] = flow.state.of(flow_input.name).column
             else:
-                columns.setdefault(item.dataset, "")
+                columns.setdefault(flow_input.dataset, "")
 
     for flow in spec.flows:
         if flow.state is not None:
@@ -211,9 +211,9 @@ def _obstacle(source: SourceSpec, *, generated: bool) -> Diagnostic | None:
     return Diagnostic("E274", message, source.at, hint)
 
 
-def _keeps(item: InputSpec) -> bool:
+def _keeps(flow_input: InputSpec) -> bool:
     """Whether a flow keeps what it has read of an input that has changed since."""
-    return item.read == "snapshot" and item.on_change != "recompute"
+    return flow_input.read == "snapshot" and flow_input.on_change != "recompute"
 
 
 def _over(flow: FlowSpec, names: dict[str, str]) -> FlowSpec:
@@ -221,10 +221,12 @@ def _over(flow: FlowSpec, names: dict[str, str]) -> FlowSpec:
     if not names:
         return flow
 
-    def other(items: Iterable[InputSpec]) -> tuple[InputSpec, ...]:
+    def other(inputs: Iterable[InputSpec]) -> tuple[InputSpec, ...]:
         return tuple(
-            replace(item, dataset=names[item.dataset], known_as=item.name) if item.dataset in names else item
-            for item in items
+            replace(flow_input, dataset=names[flow_input.dataset], known_as=flow_input.name)
+            if flow_input.dataset in names
+            else flow_input
+            for flow_input in inputs
         )
 
     views = tuple(replace(view, inputs=other(view.inputs), reads=other(view.reads)) for view in flow.views)
