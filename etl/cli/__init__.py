@@ -85,7 +85,7 @@ class _Lazy(click.Group):
                 return self._guarded(ctx, heard)
             except Interrupted as cause:
                 with contextlib.suppress(OSError):  # the terminal may be what went
-                    click.echo(("\n" if sys.stderr.isatty() else "") + heard.told(), err=True)
+                    click.echo(("\n" if sys.stderr.isatty() else "") + heard.message(), err=True)
                 silence_lost()
                 ctx.exit(cause.exit_code)
             except OSError:

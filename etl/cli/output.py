@@ -161,7 +161,7 @@ def _is_narrow(stream: Any) -> bool:
 
 
 def mistakes_json(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
-    """Mistakes, or warnings, one by one."""
+    """Mistakes, or warnings, as JSON."""
     return [
         {
             "code": mistake.code,

@@ -75,7 +75,7 @@ def run(
     else:
         say(summary(result, columns()))
     if signals.caught:
-        click.echo(signals.told(), err=True)
+        click.echo(signals.message(), err=True)
     code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
     signals.settle()
     ctx.exit(code)

@@ -55,27 +55,27 @@ class Signals:
         return _EXIT + self.caught[0] if self.caught else 0
 
     def leaves(self, what: str) -> None:
-        """From now on an end amid the work leaves `what`, which says how to go on."""
+        """Say from now on, where a signal ends the work, that it leaves `what`, and how to go on."""
         self.left = what
 
     def ask(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal asks the command to stop, and only a second one ends it."""
+        """Have the first signal call `stop` from now on, and only a second one end the command."""
         self._stop = stop
 
     def settle(self) -> None:
-        """The work is done, and its exit code is known: a signal changes nothing any more, and a second one ends what lingers."""
+        """Ignore a first signal from now on, since the work is done and its exit code is known; a second one ends what lingers."""
         self._settled = True
         self.caught.clear()
 
     def lost(self) -> None:
-        """Nobody reads what the command says: as if a signal had told it."""
+        """Take note that nobody reads what the command says, as of a signal."""
         if not self.caught:
             self.caught.append(signal.SIGPIPE)
             if self._stop is not None:
                 self._stop()
 
     def heard(self, number: int, _: Any) -> None:
-        """The handler."""
+        """Handle a signal: ask the command to stop, or end the process."""
         if self.caught and number == signal.SIGHUP:  # a window that is closed tells its leader, and the group in front
             return
         self.caught.append(number)
@@ -94,15 +94,15 @@ class Signals:
                 return
         if len(self.caught) == 1 and not (gateway is not None and gateway.any_live()):
             raise Interrupted(number)
-        _end_at_once(_EXIT + number, self.told())
+        _end_at_once(_EXIT + number, self.message())
 
-    def told(self) -> str:
-        """What a person is told at the end."""
+    def message(self) -> str:
+        """The line for a person at the end: what is left, and how to go on."""
         return f"interrupted: {self.left}"
 
 
 def leaves(what: str) -> None:
-    """From now on an end amid the work of the command that is carried out leaves `what`, which says how to go on."""
+    """Say from now on, where a signal ends the command under way, that it leaves `what`, and how to go on."""
     heard = click.get_current_context().find_object(Signals)
     if heard is not None:  # a command that is called by itself hears no signals
         heard.leaves(what)
@@ -168,7 +168,7 @@ def is_gone(stream: TextIO) -> bool:
 
 
 def silence_lost() -> bool:
-    """Have what nobody reads go nowhere, so that the end of the process does not complain; whether there is such a stream."""
+    """Silence each stream that nobody reads any more, so that the end of the process does not complain; whether there is one."""
     lost = [stream for stream in (sys.stdout, sys.stderr) if is_gone(stream)]
     for stream in lost:
         _silence(stream)

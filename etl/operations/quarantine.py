@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowQuarantine:
-    """What one flow has set aside."""
+    """What one flow has set aside.
+
+    Attributes:
+        table: The path of the quarantine.
+        counts: Reason → how many rows.
+        rows: Some of the rows, as JSON values.
+    """
 
     flow: str
     table: str
