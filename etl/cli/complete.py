@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def pipelines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
     """The project's pipelines that begin so."""
     from etl.config.project import find_project  # noqa: PLC0415  # only after TAB
-    from etl.config.project import pipelines as known  # noqa: PLC0415
+    from etl.config.project import pipelines as pipelines_of  # noqa: PLC0415
 
     project = find_project(Path.cwd())
-    return [name for name in (known(project) if project else ()) if name.startswith(incomplete)]
+    return [name for name in (pipelines_of(project) if project else ()) if name.startswith(incomplete)]
 
 
 def environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature

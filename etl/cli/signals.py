@@ -83,9 +83,8 @@ class Signals:
             return
         gateway = sys.modules.get("etl.engine.session.gateway")
         if len(self.caught) == 1 and self._stop is not None:
-            with contextlib.suppress(
-                OSError, RuntimeError
-            ):  # nobody reads it, or the signal came amid a line that is being written
+            # Nobody may read it, or the signal may have come amid a line that is being written.
+            with contextlib.suppress(OSError, RuntimeError):
                 _say("stopping at the end of the epoch under way; once more ends at once")
             self._stop()
             if gateway is None or not gateway.is_waited_for():

@@ -86,7 +86,7 @@ def command_of(
     rows: int | None = None,
     generated: bool = False,
 ) -> Command:
-    """The command as it was said, without what each replay says for itself."""
+    """The command with the options that every replay repeats."""
     options = ["--env", environment] if environment != "local" else []
     options += [part for param in params for part in ("--param", param)]
     options += ["--rows", str(rows)] if rows is not None else []
@@ -96,13 +96,13 @@ def command_of(
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`etl verify` of a pipeline, to be said again for one flow and one trial."""
+    """`etl verify` of a pipeline, to be typed again for one flow and one trial."""
 
     pipeline: str
     options: tuple[str, ...]
 
     def replay(self, flow: FlowVerdict, first: int) -> str:
-        """What shows a flow's difference again, and nothing else; `first` is the seed that was asked for."""
+        """The command that shows a flow's difference again, and nothing else; `first`: the seed of the first trial."""
         at = ("0", "--seed", str(first)) if flow.seed is None else ("1", "--seed", str(flow.seed))
         return shlex.join(["etl", "verify", self.pipeline, "--select", flow.flow, "--splits", *at, *self.options])
 
@@ -116,7 +116,7 @@ def _exit(result: VerifyResult) -> int:
 
 
 def text(result: VerifyResult, again: Command, *, coloured: bool = False) -> str:
-    """What was found, for a person."""
+    """The result for a person."""
     from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see verify
 
     paragraphs = [f"input {note}" for note in result.notes]

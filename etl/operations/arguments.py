@@ -97,11 +97,11 @@ def flow(spec: PipelineSpec, name: str, value: Any) -> str:
     return str(value)
 
 
-def words(name: str, values: Any, known: Sequence[str]) -> None:
-    """Some of the words that are known."""
+def words(name: str, values: Any, choices: Sequence[str]) -> None:
+    """Some of the words that may be chosen."""
     for value in texts(name, values):
-        if value not in known:
-            hint = did_you_mean(value, known) or f"the known ones are: {', '.join(known)}"
+        if value not in choices:
+            hint = did_you_mean(value, choices) or f"the known ones are: {', '.join(choices)}"
             _refuse(f"{name}: {value!r} is none of them", hint)
 
 

@@ -33,7 +33,7 @@ _TESTED = (("pyspark", "4.2.0"), ("delta-spark", "4.4.0"))
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was found, and what to do where that is not good."""
+    """The state of one thing that a run needs, and what to do where it is not good."""
 
     name: str
     status: Literal["ok", "warn", "fail"]

@@ -47,7 +47,6 @@ def record_all() -> None:
 
 
 def _record(storage: str, so_far: Callable[[], RunResult | BackfillResult | ReplayResult]) -> None:
-    with contextlib.suppress(
-        OSError, EtlError
-    ):  # nobody could be told any more; the tables' own logs tell what matters
+    # Nobody would read of a failure any more, and the tables' own logs tell what matters.
+    with contextlib.suppress(OSError, EtlError):
         record(storage, so_far())

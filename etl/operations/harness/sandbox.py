@@ -255,7 +255,7 @@ class Sandbox:
         return None
 
     def _of_flow(self, spec: PipelineSpec, reader: FlowSpec, name: str) -> tuple[Column, ...] | None:
-        """The columns of a flow's target, found by running it and all before it over nothing; None where a source's are not known."""
+        """The columns of a flow's target, from a run of it and all before it over nothing; None where a source's are not known."""
         key = (spec.file, spec.environment, spec.params, spec.flows)
         with self._looking:
             targets = self._targets.setdefault(key, {})
@@ -265,10 +265,10 @@ class Sandbox:
                 targets |= self._run_over_nothing(spec, read)
             return targets.get(name)
 
-    def _run_over_nothing(self, spec: PipelineSpec, wanted: set[str]) -> dict[str, tuple[Column, ...]]:
-        """Flow → the columns of its target, of those among `wanted` that can be run; ConfigurationError where one fails."""
+    def _run_over_nothing(self, spec: PipelineSpec, datasets: set[str]) -> dict[str, tuple[Column, ...]]:
+        """Flow → the columns of its target, of those among `datasets` that can be run; ConfigurationError where one fails."""
         graph = Graph.of(spec)
-        names = {name for name in wanted if spec.flow(name)}
+        names = {name for name in datasets if spec.flow(name)}
         names |= {parent for name in names for parent in graph.upstream(name)}
         flows = [flow for name in graph.order if name in names and (flow := spec.flow(name)) is not None]
         folder = self._new_folder()
@@ -283,7 +283,7 @@ class Sandbox:
             return {}
         derived = self._derived(spec, possible, sources, folder)
         for result in run(derived, RunRequest(mode="batch")).flows:
-            if result.failure is not None and result.flow in wanted:
+            if result.failure is not None and result.flow in datasets:
                 message = f"the columns of '{result.flow}' are not known: over empty inputs it fails: {result.failure.message}"
                 at = next(flow.at for flow in possible if flow.name == result.flow)
                 raise ConfigurationError([Diagnostic("E273", message, at, result.failure.hint)])
@@ -291,7 +291,7 @@ class Sandbox:
         return {
             name: self._tables().columns("delta", path)
             for name, path in paths.items()
-            if name in wanted and Path(path, "_delta_log").is_dir()
+            if name in datasets and Path(path, "_delta_log").is_dir()
         }
 
     def _empty_sources(self, spec: PipelineSpec, flows: Iterable[FlowSpec], folder: Path) -> list[SourceSpec]:

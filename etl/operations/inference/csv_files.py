@@ -1,4 +1,4 @@
-"""How a CSV file is written, found out from its beginning: separator, quotes, header, nulls, and the type of each column.
+"""How a CSV file is written, inferred from its beginning: separator, quotes, header, nulls, and the type of each column.
 
 What is inferred is what Spark's reader must be told, so the rules are Spark's: its default escape is a backslash, it takes columns
 by place, it knows one text for null, and leaves empty lines out.
@@ -161,7 +161,7 @@ def columns(samples: list[CsvSample], shape: CsvShape) -> tuple[list[Values], in
 def options(
     samples: list[CsvSample], shape: CsvShape, columns: list[Values]
 ) -> tuple[dict[str, str | bool], list[str]]:
-    """What Spark's reader must be told, and the notes for a person; a column that cannot have its nulls becomes text."""
+    """The options of Spark's reader, and the notes for a person; a column that cannot have its nulls becomes text."""
     chosen: dict[str, str | bool] = {"header": shape.header}
     notes: list[str] = []
     if shape.sep != ",":

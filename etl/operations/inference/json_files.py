@@ -1,4 +1,4 @@
-"""The schema of JSON documents, found out from a sample: structs, arrays, and the narrowest type of each value."""
+"""The schema of JSON documents, inferred from a sample: structs, arrays, and the narrowest type of each value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verification has found, flow by flow, as a value that shows itself."""
+"""The result of a verification, with a verdict on each flow; it shows itself."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FlowVerdict:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What a verification has found.
+    """The result of a verification.
 
     Attributes:
         seed: Of the first trial.
