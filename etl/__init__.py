@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from etl.notebook.pipeline import Pipeline, load
     from etl.operations.audit import AuditResult
-    from etl.operations.verification.verify import VerifyResult
+    from etl.operations.verification.verdicts import VerifyResult
     from etl.planning.backfill import BackfillResult
     from etl.planning.plan import Plan
     from etl.planning.preview import PreviewResult
@@ -77,7 +77,7 @@ if not TYPE_CHECKING:  # else any name would do for a type checker
             "PreviewResult": "etl.planning.preview",
             "ReplayResult": "etl.planning.replay",
             "RunResult": "etl.planning.results",
-            "VerifyResult": "etl.operations.verification.verify",
+            "VerifyResult": "etl.operations.verification.verdicts",
             "load": "etl.notebook.pipeline",
             **dict.fromkeys(_ERRORS, "etl.errors"),
         },

@@ -49,6 +49,16 @@ def status(word: str) -> Markup:
     return element("b", word, style=f"color:{colour}") if colour else element("b", word)
 
 
+def line(*children: object) -> Markup:
+    """A line of its own."""
+    return element("div", *children)
+
+
+def alert(message: object) -> Markup:
+    """A line in the colour of warnings, without the word."""
+    return element("div", message, style=f"color:{_COLOURS['warning']}")
+
+
 def quiet(value: object) -> Markup:
     """What is there for the second look."""
     return element("span", value, style=_QUIET)
@@ -86,8 +96,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
 
 
 def warnings(messages: Iterable[str]) -> Markup:
-    """One line a warning."""
-    return Markup("".join(element("div", status("warning"), f" {message}") for message in messages))
+    """A line for each warning."""
+    return Markup("".join(line(status("warning"), f" {message}") for message in messages))
 
 
 def folded(title: object, *children: object) -> Markup:

@@ -35,6 +35,7 @@ def copy(tmp_path: Path) -> Path:
         "__init__.py",
         "support/__init__.py",
         "support/independent.py",
+        "support/oracle.py",
         "pipelines/__init__.py",
         "pipelines/nyc_oracle.py",
     )

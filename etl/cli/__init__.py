@@ -55,8 +55,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if name not in _COMMANDS:
             return not_yet(f"etl {name}") if name in COMMANDS else None
-        found: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
-        return found
+        command: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):
@@ -85,7 +85,7 @@ class _Lazy(click.Group):
                 return self._guarded(ctx, heard)
             except Interrupted as cause:
                 with contextlib.suppress(OSError):  # the terminal may be what went
-                    click.echo(("\n" if sys.stderr.isatty() else "") + heard.told(), err=True)
+                    click.echo(("\n" if sys.stderr.isatty() else "") + heard.message(), err=True)
                 silence_lost()
                 ctx.exit(cause.exit_code)
             except OSError:

@@ -17,25 +17,25 @@ def audit(ctx: click.Context, pipeline: str, environment: str, params: tuple[str
     """Prove from the tables' own logs that nothing was lost or written twice. Starts no JVM."""
     from etl.operations.audit import audit as prove  # noqa: PLC0415  # the command has its name
 
-    found = prove(load(pipeline, environment, params))
+    result = prove(load(pipeline, environment, params))
     if as_json:
         print_json(
             {
-                "pipeline": found.pipeline,
-                "status": "succeeded" if found.holds else "failed",
-                "flows": [asdict(item) for item in found.flows],
+                "pipeline": result.pipeline,
+                "status": "succeeded" if result.holds else "failed",
+                "flows": [asdict(flow) for flow in result.flows],
             }
         )
     else:
-        say(text(found))
-    if not found.holds:
+        say(text(result))
+    if not result.holds:
         ctx.exit(1)
 
 
-def text(found: AuditResult) -> str:
+def text(result: AuditResult) -> str:
     """The audit for a person."""
     lines = []
-    for flow in found.flows:
+    for flow in result.flows:
         if flow.commits == 0 and not flow.findings:
             lines.append(f"{flow.flow}: no table yet")
             continue
@@ -44,8 +44,8 @@ def text(found: AuditResult) -> str:
             f"{flow.commits} commits, generations {', '.join(map(str, flow.generations))}, last epoch {flow.last_epoch}"
         )
         lines.append(f"{flow.flow}: {span}: {verdict}")
-        for item in flow.findings:
-            at = f"version {item.version} " if item.version is not None else ""
-            lines += [f"  {at}{item.what}", f"    in {item.table}", f"    {item.hint}"]
+        for finding in flow.findings:
+            at = f"version {finding.version} " if finding.version is not None else ""
+            lines += [f"  {at}{finding.what}", f"    in {finding.table}", f"    {finding.hint}"]
         lines += [f"  note: {note}" for note in flow.notes]
     return "\n".join(lines)

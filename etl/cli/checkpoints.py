@@ -34,32 +34,34 @@ def show(pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)
-    found = look(spec, flows=flows)
+    shown = look(spec, flows=flows)
     if as_json:
-        print_json({"pipeline": spec.name, "storage": spec.storage, "flows": [asdict(item) for item in found]})
+        print_json({"pipeline": spec.name, "storage": spec.storage, "flows": [asdict(flow) for flow in shown]})
     else:
-        say("\n".join(line for item in found for line in _flow(item)))
+        say("\n".join(line for flow in shown for line in _flow(flow)))
 
 
-def _flow(item: FlowCheckpoints) -> list[str]:
-    if not item.generations:
-        return [f"{item.flow}: never ran"]
-    return [f"{item.flow}:", *(line for generation in item.generations for line in _generation(generation))]
+def _flow(flow: FlowCheckpoints) -> list[str]:
+    if not flow.generations:
+        return [f"{flow.flow}: never ran"]
+    return [f"{flow.flow}:", *(line for generation in flow.generations for line in _generation(generation))]
 
 
-def _generation(item: GenerationState) -> list[str]:
-    fingerprint = f", fingerprint {item.fingerprint[:12]}" if item.fingerprint else ""
-    by = f"opened {item.opened_at} by run {item.opened_by}" if item.opened_by else "its folder is gone"
-    told = {"offered": item.offered, "finished": item.finished, "committed": item.committed}
-    epochs = ", ".join(f"{name} {epoch}" for name, epoch in told.items() if epoch is not None) or "none"
+def _generation(generation: GenerationState) -> list[str]:
+    fingerprint = f", fingerprint {generation.fingerprint[:12]}" if generation.fingerprint else ""
+    by = (
+        f"opened {generation.opened_at} by run {generation.opened_by}" if generation.opened_by else "its folder is gone"
+    )
+    newest_epochs = {"offered": generation.offered, "finished": generation.finished, "committed": generation.committed}
+    epochs = ", ".join(f"{name} {epoch}" for name, epoch in newest_epochs.items() if epoch is not None) or "none"
     lines = [
-        f"  g{item.number} {item.standing}: {item.kind or 'unknown kind'}{fingerprint}, {_size(item.bytes)}",
+        f"  g{generation.number} {generation.standing}: {generation.kind or 'unknown kind'}{fingerprint}, {_size(generation.bytes)}",
         f"      {by}",
         f"      epochs  {epochs}",
     ]
-    for name, position in (item.position or {}).items():
+    for name, position in (generation.position or {}).items():
         lines.append(f"      {name}  {json.dumps(position)}")
-    if item.standing == "interrupted":
+    if generation.standing == "interrupted":
         lines.append("      nothing of it is in the table; the next run finishes it or opens a new one")
     return lines
 

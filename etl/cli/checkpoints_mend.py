@@ -27,17 +27,17 @@ def rollback(
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, [flow])
-    wanted = next(item for item in spec.flows if item.name == flow)
-    done = take_back(spec, wanted, to=to)
+    named = next(other for other in spec.flows if other.name == flow)
+    result = take_back(spec, named, to=to)
     if as_json:
-        print_json({"pipeline": spec.name, "status": "succeeded", **asdict(done)})
+        print_json({"pipeline": spec.name, "status": "succeeded", **asdict(result)})
         return
     say(
-        f"{done.flow}: generation {done.was} is superseded; the tables hold generation {done.generation}, epoch {done.epoch}, again"
+        f"{result.flow}: generation {result.was} is superseded; the tables hold generation {result.generation}, epoch {result.epoch}, again"
     )
-    say("\n".join(f"  {table}" for table in done.tables))
-    if done.same_definition:
-        say(f"  the next stream goes on with epoch {done.epoch + 1} of generation {done.generation}")
+    say("\n".join(f"  {table}" for table in result.tables))
+    if result.same_definition:
+        say(f"  the next stream goes on with epoch {result.epoch + 1} of generation {result.generation}")
     else:
         say(
             "  the definition is not that generation's: put the old one back before the next run, or it rebuilds the target"
@@ -63,20 +63,20 @@ def repair(
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)
-    found = mend(spec, flows=flows)
-    whole = not any(item.left for item in found)
+    repairs = mend(spec, flows=flows)
+    whole = not any(flow.left for flow in repairs)
     if as_json:
         print_json(
             {
                 "pipeline": spec.name,
                 "status": "succeeded" if whole else "failed",
-                "flows": [asdict(item) for item in found],
+                "flows": [asdict(flow) for flow in repairs],
             }
         )
     else:
-        for item in found:
-            say(f"{item.flow}: {'nothing to mend' if not item.mended and not item.left else ''}".rstrip())
-            say_lines = [*(f"  mended: {line}" for line in item.mended), *(f"  left: {line}" for line in item.left)]
+        for flow in repairs:
+            say(f"{flow.flow}: {'nothing to mend' if not flow.mended and not flow.left else ''}".rstrip())
+            say_lines = [*(f"  mended: {line}" for line in flow.mended), *(f"  left: {line}" for line in flow.left)]
             if say_lines:
                 say("\n".join(say_lines))
     if not whole:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def pipelines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
     """The project's pipelines that begin so."""
     from etl.config.project import find_project  # noqa: PLC0415  # only after TAB
-    from etl.config.project import pipelines as known  # noqa: PLC0415
+    from etl.config.project import pipelines as pipelines_of  # noqa: PLC0415
 
     project = find_project(Path.cwd())
-    return [name for name in (known(project) if project else ()) if name.startswith(incomplete)]
+    return [name for name in (pipelines_of(project) if project else ()) if name.startswith(incomplete)]
 
 
 def environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  # click's signature
@@ -41,7 +41,7 @@ def selectors(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     offered = [f"{plus}{name}" for name in names]
     if not plus:
         offered += [f"tag:{name}" for name in tags]
-    return [item for item in offered if item.startswith(incomplete)]
+    return [selector for selector in offered if selector.startswith(incomplete)]
 
 
 def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
@@ -58,7 +58,7 @@ def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
         written = values.get("flows") if isinstance(values, dict) else None
         if not isinstance(written, dict):
             return [], []
-        if any(isinstance(item, dict) and "for_each" in item for item in written.values()):
+        if any(isinstance(flow, dict) and "for_each" in flow for flow in written.values()):
             from etl.config.load import load  # noqa: PLC0415  # slower, but knows what a for_each makes
 
             spec = load(reference, environment=ctx.params.get("environment") or "local")
@@ -69,8 +69,8 @@ def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
         return [], []
     tags = {
         tag
-        for item in (values, *written.values())
-        for tag in _texts(item.get("tags") if isinstance(item, dict) else None)
+        for part in (values, *written.values())
+        for tag in _texts(part.get("tags") if isinstance(part, dict) else None)
     }
     return list(written), sorted(tags)
 
@@ -79,7 +79,7 @@ def _texts(value: Any) -> list[str]:
     return (
         [value]
         if isinstance(value, str)
-        else [item for item in value or [] if isinstance(item, str)]
+        else [element for element in value or [] if isinstance(element, str)]
         if isinstance(value, list)
         else []
     )

@@ -29,15 +29,15 @@ def doctor(ctx: click.Context, pipeline: str | None, environment: str, *, as_jso
     if as_json:
         print_json(
             {
-                "status": "failed" if any(item.status == "fail" for item in checks) else "succeeded",
-                "checks": [asdict(item) for item in checks],
+                "status": "failed" if any(check.status == "fail" for check in checks) else "succeeded",
+                "checks": [asdict(check) for check in checks],
             }
         )
     else:
-        for item in checks:
-            colour = {"ok": "green", "warn": "yellow", "fail": "red"}[item.status]
-            say(click.style(f"{item.status:5}", fg=colour) + f"{item.name}: {item.detail}")
-            if item.hint:
-                say(f"      {item.hint}")
-    if any(item.status == "fail" for item in checks):
+        for check in checks:
+            colour = {"ok": "green", "warn": "yellow", "fail": "red"}[check.status]
+            say(click.style(f"{check.status:5}", fg=colour) + f"{check.name}: {check.detail}")
+            if check.hint:
+                say(f"      {check.hint}")
+    if any(check.status == "fail" for check in checks):
         ctx.exit(EnvironmentProblem.exit_code)

@@ -38,44 +38,44 @@ def graph(
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} contradict each other")
-    found = picture(load(pipeline, environment, params), include=select, exclude=exclude)
+    drawn = picture(load(pipeline, environment, params), include=select, exclude=exclude)
     if as_json or form == "json":
-        print_json(document(found))
+        print_json(document(drawn))
     else:
-        say(mermaid(found) if form == "mermaid" else text(found))
+        say(mermaid(drawn) if form == "mermaid" else text(drawn))
 
 
 _SHAPES = {"source": ('[("', '")]'), "flow": ('["', '"]'), "view": ('(["', '"])')}
 
 
-def document(found: Picture) -> dict[str, Any]:
+def document(picture: Picture) -> dict[str, Any]:
     """Nodes and edges as JSON."""
     return {
-        "pipeline": found.pipeline,
+        "pipeline": picture.pipeline,
         "nodes": [
             {"name": node.name, "type": node.type, "selected": node.selected, **dict(node.details)}
-            for node in found.nodes
+            for node in picture.nodes
         ],
         "edges": [
             {"from": edge.source, "to": edge.target, "read": edge.read, "on_change": edge.on_change}
-            for edge in found.edges
+            for edge in picture.edges
         ],
     }
 
 
-def mermaid(found: Picture) -> str:
+def mermaid(picture: Picture) -> str:
     """The picture for Mermaid: sources are drums, views are round, snapshots are dotted."""
     # Names are prefixed, since `end` and others are words of Mermaid's own.
-    ids = {node.name: f"{node.type}_{node.name}" for node in found.nodes}
+    ids = {node.name: f"{node.type}_{node.name}" for node in picture.nodes}
     lines = ["flowchart LR"]
-    for node in found.nodes:
+    for node in picture.nodes:
         label = "<br>".join(_escaped(part) for part in (node.name, _short(node)) if part)
         left, right = _SHAPES[node.type]
         lines.append(f"    {ids[node.name]}{left}{label}{right}")
-    for edge in found.edges:
+    for edge in picture.edges:
         arrow = "-->" if edge.read == "changes" else "-.->"
         lines.append(f"    {ids[edge.source]} {arrow}|{edge.read}| {ids[edge.target]}")
-    faint = [ids[node.name] for node in found.nodes if not node.selected]
+    faint = [ids[node.name] for node in picture.nodes if not node.selected]
     if faint:
         lines += ["    classDef outside stroke-dasharray: 4", f"    class {','.join(faint)} outside"]
     return "\n".join(lines)
@@ -91,17 +91,17 @@ def _short(node: Node) -> str:
     return ", ".join(str(details[key]) for key in ("of", "format", "incremental", "strategy") if key in details)
 
 
-def text(found: Picture) -> str:
+def text(picture: Picture) -> str:
     """The picture for a terminal: each flow with what it reads."""
-    nodes = {node.name: node for node in found.nodes}
-    sources = sum(node.type == "source" for node in found.nodes)
-    flows = sum(node.type == "flow" and node.selected for node in found.nodes)
-    lines = [f"{found.pipeline}: {sources} sources, {flows} flows"]
-    for node in found.nodes:
+    nodes = {node.name: node for node in picture.nodes}
+    sources = sum(node.type == "source" for node in picture.nodes)
+    flows = sum(node.type == "flow" and node.selected for node in picture.nodes)
+    lines = [f"{picture.pipeline}: {sources} sources, {flows} flows"]
+    for node in picture.nodes:
         if node.type == "source" or not node.selected:
             continue
         lines += ["", f"{node.name} ({_short(node) or node.type})"]
-        reads = [edge for edge in found.edges if edge.target == node.name]
+        reads = [edge for edge in picture.edges if edge.target == node.name]
         width = max(len(edge.source) for edge in reads)
         for edge in reads:
             kind = (
@@ -113,7 +113,7 @@ def text(found: Picture) -> str:
             lines.append(f"  <- {edge.source:{width}}  {edge.read}{drift} ({kind})")
     unread = [
         node.name
-        for node in found.nodes
-        if node.type == "source" and all(edge.source != node.name for edge in found.edges)
+        for node in picture.nodes
+        if node.type == "source" and all(edge.source != node.name for edge in picture.edges)
     ]
     return "\n".join([*lines, *(["", f"read by no flow: {', '.join(unread)}"] if unread else [])])

@@ -19,24 +19,24 @@ def history(
     pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], limit: int, *, as_json: bool
 ) -> None:
     """Show what each run committed, newest first."""
-    from etl.record.history import history as tell  # noqa: PLC0415  # the command has its name
+    from etl.record.history import history as look_up  # noqa: PLC0415  # the command has its name
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)
-    entries = tell(spec, flows=flows)[:limit]
+    entries = look_up(spec, flows=flows)[:limit]
     if as_json:
-        print_json({"pipeline": spec.name, "history": [asdict(item) for item in entries]})
+        print_json({"pipeline": spec.name, "history": [asdict(entry) for entry in entries]})
         return
     if not entries:
         click.echo("nothing was committed yet")
-    for item in entries:
-        at = datetime.fromtimestamp(item.committed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    for entry in entries:
+        at = datetime.fromtimestamp(entry.committed_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         epochs = (
-            f"epoch {item.first_epoch}"
-            if item.first_epoch == item.last_epoch
-            else f"epochs {item.first_epoch}–{item.last_epoch}"
+            f"epoch {entry.first_epoch}"
+            if entry.first_epoch == entry.last_epoch
+            else f"epochs {entry.first_epoch}–{entry.last_epoch}"
         )
-        if item.backfill is not None:
-            epochs = f"{item.mode} at epoch {item.last_epoch}, {item.backfill}"
-        rows = "" if item.rows_written is None else f", {item.rows_written:,} rows"
-        click.echo(f"{at}  {item.run}  {item.mode or '?':6}  {item.flow}: g{item.generation} {epochs}{rows}")
+        if entry.backfill is not None:
+            epochs = f"{entry.mode} at epoch {entry.last_epoch}, {entry.backfill}"
+        rows = "" if entry.rows_written is None else f", {entry.rows_written:,} rows"
+        click.echo(f"{at}  {entry.run}  {entry.mode or '?':6}  {entry.flow}: g{entry.generation} {epochs}{rows}")

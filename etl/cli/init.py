@@ -12,7 +12,7 @@ import click
 from etl.cli.output import print_json
 
 if TYPE_CHECKING:
-    from etl.operations.inference.sources import SourceGuess
+    from etl.operations.inference.sources import InferredSource
     from etl.operations.init import InitResult
 
 
@@ -54,7 +54,7 @@ def document(made: InitResult) -> dict[str, object]:
         "pipeline": made.pipeline,
         "written": list(made.written),
         "kept": list(made.kept),
-        "sources": [{**asdict(item), "options": dict(item.options)} for item in made.sources],
+        "sources": [{**asdict(source), "options": dict(source.options)} for source in made.sources],
         "next": commands(made),
     }
 
@@ -68,26 +68,26 @@ def commands(made: InitResult) -> list[str]:
 def text(made: InitResult) -> str:
     """What was made, for a person."""
     lines = []
-    for item in made.sources:
-        lines += [*_source(item), ""]
+    for source in made.sources:
+        lines += [*_source(source), ""]
     lines += [f"written into {made.folder}:", *(f"  {file}" for file in made.written)]
     if made.kept:
         lines.append(f"left as they are: {', '.join(made.kept)}")
     return "\n".join([*lines, "", "next:", *(f"  {command}" for command in commands(made))])
 
 
-def _source(item: SourceGuess) -> list[str]:
-    count = f"{item.files} file{'s' if item.files != 1 else ''}"
-    if item.format == "delta":
-        return [f"{item.name}: the Delta table {item.path}, which knows its own schema"]
-    if item.rows is None:
-        head = f"{item.name}: {item.format}, {count} at {item.path}; the files say their schema themselves"
+def _source(source: InferredSource) -> list[str]:
+    count = f"{source.files} file{'s' if source.files != 1 else ''}"
+    if source.format == "delta":
+        return [f"{source.name}: the Delta table {source.path}, which knows its own schema"]
+    if source.rows is None:
+        head = f"{source.name}: {source.format}, {count} at {source.path}; the files say their schema themselves"
     else:
-        part = "all" if item.whole else "the first"
-        head = f"{item.name}: {item.format}, {count} at {item.path}; guessed from {part} {item.rows:,} rows"
-    width = max(len(column.name) for column in item.columns)
-    lines = [head, *(f"  {column.name:{width}}  {column.type}" for column in item.columns)]
-    return [*lines, *(f"  note: {note}" for note in item.notes)]
+        part = "all" if source.whole else "the first"
+        head = f"{source.name}: {source.format}, {count} at {source.path}; guessed from {part} {source.rows:,} rows"
+    width = max(len(column.name) for column in source.columns)
+    lines = [head, *(f"  {column.name:{width}}  {column.type}" for column in source.columns)]
+    return [*lines, *(f"  note: {note}" for note in source.notes)]
 
 
 def _quoted(path: str) -> str:

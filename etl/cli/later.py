@@ -33,10 +33,10 @@ class Group(click.Group):
         self._later = later
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        found = super().get_command(ctx, name)
-        if found is None and name in self._later:
+        command = super().get_command(ctx, name)
+        if command is None and name in self._later:
             not_yet(f"etl {ctx.info_name} {name}")
-        return found
+        return command
 
 
 def not_yet(what: str) -> NoReturn:

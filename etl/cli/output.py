@@ -73,32 +73,32 @@ def load(pipeline: str, environment: str, params: tuple[str, ...]) -> PipelineSp
     """The pipeline of a command's arguments."""
     from etl.config.load import load as load_spec  # noqa: PLC0415  # --help need not pay for it
 
-    given = {}
-    for item in params:
-        name, sign, value = item.partition("=")
+    values = {}
+    for param in params:
+        name, sign, value = param.partition("=")
         if not sign or not name:
-            raise click.BadParameter(f"'{item}' is not of the form name=value", param_hint="--param")
-        given[name] = value
-    return load_spec(pipeline, environment=environment, params=given)
+            raise click.BadParameter(f"'{param}' is not of the form name=value", param_hint="--param")
+        values[name] = value
+    return load_spec(pipeline, environment=environment, params=values)
 
 
 def must_be_flows(spec: PipelineSpec, names: Sequence[str]) -> None:
     """click.BadParameter where `--flow` names something else."""
     for name in names:
         if spec.flow(name) is None:
-            known = ", ".join(flow.name for flow in spec.flows)
-            raise click.BadParameter(f"there is no flow '{name}'; the flows are: {known}", param_hint="--flow")
+            flows = ", ".join(flow.name for flow in spec.flows)
+            raise click.BadParameter(f"there is no flow '{name}'; the flows are: {flows}", param_hint="--flow")
 
 
 def all_pipelines() -> tuple[str, ...]:
     """Every pipeline of the project that the current folder is in."""
     project = find_project(Path.cwd())
-    found = pipelines_of(project) if project else ()
-    if not found:
+    names = pipelines_of(project) if project else ()
+    if not names:
         raise ConfigurationError(
             [Diagnostic("E120", "there is no pipeline here", hint="go to the folder that holds pipelines/")]
         )
-    return found
+    return names
 
 
 def print_json(document: Any) -> None:
@@ -160,26 +160,26 @@ def _is_narrow(stream: Any) -> bool:
     return str(getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
 
 
-def mistakes_json(found: Sequence[Mistake]) -> list[dict[str, Any]]:
-    """Mistakes, or warnings, one by one."""
+def mistakes_json(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
+    """Mistakes, or warnings, as JSON."""
     return [
         {
-            "code": item.code,
-            "message": item.message,
-            "file": item.at.file or None,
-            "line": item.at.line or None,
-            "column": item.at.column or None,
-            "hint": item.hint or None,
-            "severity": "warning" if item.code.startswith("W") else "error",
+            "code": mistake.code,
+            "message": mistake.message,
+            "file": mistake.at.file or None,
+            "line": mistake.at.line or None,
+            "column": mistake.at.column or None,
+            "hint": mistake.hint or None,
+            "severity": "warning" if mistake.code.startswith("W") else "error",
         }
-        for item in found
+        for mistake in mistakes
     ]
 
 
-def warn(found: Sequence[Mistake]) -> None:
+def warn(mistakes: Sequence[Mistake]) -> None:
     """Show what works, and should be looked at."""
-    for item in found:
-        for number, line in enumerate(item.render().splitlines()):
+    for mistake in mistakes:
+        for number, line in enumerate(mistake.render().splitlines()):
             click.secho(harmless(line), fg="yellow" if number == 0 else None, err=True)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.documents import plan_document
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.config.views import readers
 from etl.errors import EnvironmentProblem
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from etl.config.spec import Mode
@@ -38,74 +39,45 @@ def plan(
     """
     from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
 
-    found = make(
-        load(pipeline, environment, params), mode=mode, include=select, exclude=exclude, full_refresh=full_refresh
+    planned = make(
+        load(pipeline, environment, params),
+        RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh),
     )
     if as_json:
-        print_json(document(found))
+        print_json(plan_document(planned))
     else:
-        say(text(found))
-    if found.problems:
+        say(text(planned))
+    if planned.problems:
         ctx.exit(EnvironmentProblem.exit_code)
 
 
-def document(found: Plan) -> dict[str, Any]:
-    """The plan as JSON."""
-    return {
-        "pipeline": found.spec.name,
-        "mode": found.mode,
-        "environment": found.spec.environment,
-        "storage": found.spec.storage,
-        "flows": [
-            {
-                "flow": item.flow.name,
-                "mode": item.mode,
-                "kind": item.kind,
-                "decided_by": item.decided_by,
-                "strategy": item.strategy,
-                "action": item.action,
-                "reason": item.reason,
-                "generation": item.generation,
-                "fingerprint": item.fingerprint,
-                "upstream": list(item.upstream),
-                "target": item.target,
-                "committed": asdict(item.committed) if item.committed else None,
-            }
-            for item in found.flows
-        ],
-        "views": [{"view": view.name, "readers": list(readers(found.spec, view.name))} for view in found.spec.views],
-        "warnings": list(found.warnings),
-        "problems": list(found.problems),
-    }
-
-
-def text(found: Plan) -> str:
+def text(planned: Plan) -> str:
     """The plan for a person."""
     lines = [
-        f"{found.spec.name}: {found.mode} in environment {found.spec.environment}, storage {found.spec.storage}",
+        f"{planned.spec.name}: {planned.mode} in environment {planned.spec.environment}, storage {planned.spec.storage}",
         "",
     ]
-    for item in found.flows:
-        lines += _flow(item, found.mode)
-    for view in found.spec.views:
-        reading = ", ".join(readers(found.spec, view.name))
+    for flow in planned.flows:
+        lines += _flow(flow, planned.mode)
+    for view in planned.spec.views:
+        reading = ", ".join(readers(planned.spec, view.name))
         lines += [f"  {view.name}: a view, " + (f"part of {reading}" if reading else "read by no flow"), ""]
-    lines += [f"warning: {message}" for message in found.warnings]
+    lines += [f"warning: {message}" for message in planned.warnings]
     return "\n".join(lines).rstrip()
 
 
-def _flow(item: FlowPlan, mode: Mode) -> list[str]:
-    generation = f" g{item.generation}" if item.generation is not None and item.action != "unchanged" else ""
-    kind = item.kind or "auto"
-    inputs = ", ".join(f"{given.dataset} ({given.read})" for given in item.flow.inputs)
+def _flow(planned: FlowPlan, mode: Mode) -> list[str]:
+    generation = f" g{planned.generation}" if planned.generation is not None and planned.action != "unchanged" else ""
+    kind = planned.kind or "auto"
+    inputs = ", ".join(f"{flow_input.dataset} ({flow_input.read})" for flow_input in planned.flow.inputs)
     lines = [
-        f"  {item.flow.name}:{'' if item.mode == mode else f' {item.mode},'} {item.action}{generation}"
-        + (f": {item.reason}" if item.reason else ""),
+        f"  {planned.flow.name}:{'' if planned.mode == mode else f' {planned.mode},'} {planned.action}{generation}"
+        + (f": {planned.reason}" if planned.reason else ""),
         f"      reads   {inputs}",
-        f"      writes  {item.strategy or 'append or overwrite'} into {item.target}",
-        f"      kind    {kind} ({item.decided_by})",
+        f"      writes  {planned.strategy or 'append or overwrite'} into {planned.target}",
+        f"      kind    {kind} ({planned.decided_by})",
     ]
-    if item.committed is not None:
-        at = item.committed
+    if planned.committed is not None:
+        at = planned.committed
         lines.append(f"      holds   generation {at.generation}, epoch {at.epoch} (version {at.version})")
     return [*lines, ""]

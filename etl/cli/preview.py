@@ -58,8 +58,8 @@ def _named(names: tuple[str, ...], environment: str) -> tuple[str, str]:
     if dot and "/" not in flow:
         return whole, flow
     root = find_project(Path.cwd())
-    known = pipelines(root) if root is not None else ()
-    having = [name for name in known if _has(name, names[0], environment)]
+    pipeline_names = pipelines(root) if root is not None else ()
+    having = [name for name in pipeline_names if _has(name, names[0], environment)]
     if len(having) == 1:
         return having[0], names[0]
     if having:
@@ -68,8 +68,8 @@ def _named(names: tuple[str, ...], environment: str) -> tuple[str, str]:
     else:
         message = f"no pipeline here has a flow '{names[0]}'"
         hint = (
-            f"the pipelines are: {', '.join(known)}"
-            if known
+            f"the pipelines are: {', '.join(pipeline_names)}"
+            if pipeline_names
             else "go to the folder that holds pipelines/, or name a pipeline"
         )
     raise ConfigurationError([Diagnostic("E250", message, hint=hint)])

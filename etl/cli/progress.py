@@ -46,7 +46,7 @@ def progress(*, quiet_output: bool, lost: Callable[[], None]) -> Iterator[Callab
 
 
 def _unharmed(show: Callable[[Event], None], lost: Callable[[], None]) -> Callable[[Event], None]:
-    def heard(event: Event) -> None:
+    def show_unharmed(event: Event) -> None:
         try:
             show(event)
         except OSError as cause:
@@ -55,14 +55,14 @@ def _unharmed(show: Callable[[Event], None], lost: Callable[[], None]) -> Callab
             elif cause.errno not in _FULL:
                 raise
 
-    return heard
+    return show_unharmed
 
 
 def plain(event: Event) -> None:
     """One line an event."""
-    said = line(event)
-    if said:
-        click.echo(harmless(said), err=True)
+    text = line(event)
+    if text:
+        click.echo(harmless(text), err=True)
 
 
 class LiveProgress:

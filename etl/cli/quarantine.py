@@ -47,11 +47,11 @@ def listed(
 
     spec = load(pipeline, environment, params)
     must_be_flows(spec, flows)
-    found = look(spec, flows=flows, reason=reason, limit=limit)
+    quarantines = look(spec, flows=flows, reason=reason, limit=limit)
     if as_json:
-        print_json({"pipeline": spec.name, "flows": [{**asdict(item), "total": item.total} for item in found]})
+        print_json({"pipeline": spec.name, "flows": [{**asdict(flow), "total": flow.total} for flow in quarantines]})
         return
-    lines = [line for item in found if item.total for line in _flow(item)]
+    lines = [line for flow in quarantines if flow.total for line in _flow(flow)]
     say("\n".join(lines) if lines else "nothing was set aside" + (f" for the reason '{reason}'" if reason else ""))
 
 
@@ -72,13 +72,13 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
     show_result(result, as_json=as_json)
 
 
-def _flow(item: FlowQuarantine) -> list[str]:
-    lines = [f"{item.flow}: {item.total:,} rows in {item.table}"]
-    lines += [f"  {count:>8,}  {reason}" for reason, count in item.counts.items()]
-    for row in item.rows:
+def _flow(flow: FlowQuarantine) -> list[str]:
+    lines = [f"{flow.flow}: {flow.total:,} rows in {flow.table}"]
+    lines += [f"  {count:>8,}  {reason}" for reason, count in flow.counts.items()]
+    for row in flow.rows:
         place = f"g{row['_etl_generation']} epoch {row['_etl_epoch']}"
         shown = {name: value for name, value in row.items() if not name.startswith("_etl_")}
-        said = (
+        content = (
             json.dumps(row["_etl_record"], ensure_ascii=False)
             if row["_etl_record"] is not None
             else json.dumps(shown, ensure_ascii=False)
@@ -86,7 +86,7 @@ def _flow(item: FlowQuarantine) -> list[str]:
         origin = (
             " from " + " ".join(filter(None, (row["_etl_input"], row.get("_etl_file")))) if row["_etl_input"] else ""
         )
-        lines.append(f"  {place}  {row['_etl_reason']}{origin}: {said}")
-    if item.total > len(item.rows) > 0:
-        lines.append(f"  … and {item.total - len(item.rows):,} more (--limit)")
+        lines.append(f"  {place}  {row['_etl_reason']}{origin}: {content}")
+    if flow.total > len(flow.rows) > 0:
+        lines.append(f"  … and {flow.total - len(flow.rows):,} more (--limit)")
     return lines

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.documents import run_document
 from etl.cli.later import not_yet
 from etl.cli.output import columns, load, pipeline_options, print_json, say, selection_options
 from etl.cli.progress import progress
 from etl.cli.summary import summary
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.cli.signals import Signals
     from etl.config.spec import PipelineSpec
-    from etl.planning.results import FlowResult, RunResult
+    from etl.planning.results import RunResult
 
 _LEFT = "what is committed stays, and the next run goes on from there"
 _EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
@@ -54,28 +56,26 @@ def run(
 
     spec = load(pipeline, environment, params)
     _check_trigger(trigger, [mode] if mode else [flow.mode for flow in spec.flows])
+    request = RunRequest(
+        mode=mode,
+        trigger=trigger,
+        select=select,
+        exclude=exclude,
+        full_refresh=full_refresh,
+        allow_history_loss=allow_history_loss,
+    )
     stop = threading.Event()
     signals: Signals = ctx.obj
     signals.ask(stop.set)
     signals.leaves(_LEFT)
     with progress(quiet_output=as_json, lost=signals.lost) as emit:
-        result = carry_out(
-            spec,
-            mode=mode,
-            trigger=trigger,
-            include=select,
-            exclude=exclude,
-            full_refresh=full_refresh,
-            allow_history_loss=allow_history_loss,
-            emit=emit,
-            stop=stop,
-        )
+        result = carry_out(spec, request, emit=emit, stop=stop)
     if as_json:
-        print_json(document(result))
+        print_json(run_document(result))
     else:
         say(summary(result, columns()))
     if signals.caught:
-        click.echo(signals.told(), err=True)
+        click.echo(signals.message(), err=True)
     code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
     signals.settle()
     ctx.exit(code)
@@ -112,45 +112,3 @@ def exit_code(result: RunResult) -> int:
         if kind in kinds:
             return _EXITS[kind]
     return 0
-
-
-def document(result: RunResult) -> dict[str, Any]:
-    """The result as the contract's JSON."""
-    return {
-        "run_id": result.run_id,
-        "pipeline": result.pipeline,
-        "mode": result.mode,
-        "status": result.status,
-        "duration_s": result.duration_s,
-        "flows": [_flow(item) for item in result.flows],
-    }
-
-
-def _flow(item: FlowResult) -> dict[str, Any]:
-    failure = item.failure
-    error = None
-    if failure is not None:
-        error = " ".join(part for part in (failure.where, failure.message) if part) + (
-            f" ({failure.hint})" if failure.hint else ""
-        )
-    return {
-        "flow": item.flow,
-        "status": item.status,
-        "mode": item.mode,
-        "rows_in": item.counts.read,
-        "rows_out": item.counts.written,
-        "rows_dropped": item.counts.dropped,
-        "rows_quarantined": item.counts.quarantined,
-        "rows_merged": item.counts.merged,
-        "rows_late": item.counts.late,
-        "epochs": item.epochs,
-        "generation": item.generation,
-        "target": item.target,
-        "quarantine": item.quarantine,
-        "duration_s": item.duration_s,
-        "attempts": item.attempts,
-        "reason": item.reason,
-        "warnings": list(item.warnings),
-        "error": error,
-        "error_kind": failure.kind if failure else None,
-    }

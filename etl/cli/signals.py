@@ -55,27 +55,27 @@ class Signals:
         return _EXIT + self.caught[0] if self.caught else 0
 
     def leaves(self, what: str) -> None:
-        """From now on an end amid the work leaves `what`, which says how to go on."""
+        """Say from now on, where a signal ends the work, that it leaves `what`, and how to go on."""
         self.left = what
 
     def ask(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal asks the command to stop, and only a second one ends it."""
+        """Have the first signal call `stop` from now on, and only a second one end the command."""
         self._stop = stop
 
     def settle(self) -> None:
-        """The work is done, and its exit code is known: a signal changes nothing any more, and a second one ends what lingers."""
+        """Ignore a first signal from now on, since the work is done and its exit code is known; a second one ends what lingers."""
         self._settled = True
         self.caught.clear()
 
     def lost(self) -> None:
-        """Nobody reads what the command says: as if a signal had told it."""
+        """Take note that nobody reads what the command says, as of a signal."""
         if not self.caught:
             self.caught.append(signal.SIGPIPE)
             if self._stop is not None:
                 self._stop()
 
     def heard(self, number: int, _: Any) -> None:
-        """The handler."""
+        """Handle a signal: ask the command to stop, or end the process."""
         if self.caught and number == signal.SIGHUP:  # a window that is closed tells its leader, and the group in front
             return
         self.caught.append(number)
@@ -83,9 +83,8 @@ class Signals:
             return
         gateway = sys.modules.get("etl.engine.session.gateway")
         if len(self.caught) == 1 and self._stop is not None:
-            with contextlib.suppress(
-                OSError, RuntimeError
-            ):  # nobody reads it, or the signal came amid a line that is being written
+            # Nobody may read it, or the signal may have come amid a line that is being written.
+            with contextlib.suppress(OSError, RuntimeError):
                 _say("stopping at the end of the epoch under way; once more ends at once")
             self._stop()
             if gateway is None or not gateway.is_waited_for():
@@ -94,32 +93,32 @@ class Signals:
                 return
         if len(self.caught) == 1 and not (gateway is not None and gateway.any_live()):
             raise Interrupted(number)
-        _end_at_once(_EXIT + number, self.told())
+        _end_at_once(_EXIT + number, self.message())
 
-    def told(self) -> str:
-        """What a person is told at the end."""
+    def message(self) -> str:
+        """The line for a person at the end: what is left, and how to go on."""
         return f"interrupted: {self.left}"
 
 
 def leaves(what: str) -> None:
-    """From now on an end amid the work of the command that is carried out leaves `what`, which says how to go on."""
-    found = click.get_current_context().find_object(Signals)
-    if found is not None:  # a command that is called by itself hears no signals
-        found.leaves(what)
+    """Say from now on, where a signal ends the command under way, that it leaves `what`, and how to go on."""
+    heard = click.get_current_context().find_object(Signals)
+    if heard is not None:  # a command that is called by itself hears no signals
+        heard.leaves(what)
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[Signals]:
     """Hear signals while a command works; those that the process was started to ignore (nohup, a background job) stay ignored."""
-    found = Signals()
+    heard = Signals()
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _HEARD:
-            known = signal.getsignal(number)
-            if known not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, found.heard)
+            handler = signal.getsignal(number)
+            if handler not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, heard.heard)
     try:
-        yield found
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -130,7 +129,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _end_at_once(code: int, said: str) -> None:
+def _end_at_once(code: int, message: str) -> None:
     """End the process and its JVM, and remove what it would have thrown away; the terminal gets its cursor back.
 
     Threads that miss the JVM complain in vain: nothing is shown any more by then.
@@ -142,12 +141,12 @@ def _end_at_once(code: int, said: str) -> None:
             if stream is sys.stderr:
                 shown = f"{SHOW_CURSOR}\n" if stream.isatty() and "rich.live" in sys.modules else ""
                 shown += "\n" if stream.isatty() and not shown else ""
-                os.write(stream.fileno(), f"{shown}{said}\n".encode())
+                os.write(stream.fileno(), f"{shown}{message}\n".encode())
             _silence(stream)
     for module, function in _AT_THE_END:
-        known = sys.modules.get(f"etl.{module}")
-        if known is not None:
-            getattr(known, function)()
+        imported = sys.modules.get(f"etl.{module}")
+        if imported is not None:
+            getattr(imported, function)()
     os._exit(code)
 
 
@@ -160,15 +159,15 @@ def _silence(stream: TextIO) -> None:
 def is_gone(stream: TextIO) -> bool:
     """Whether nobody can read any more what is written there: the pipe's reader has ended, the terminal was closed."""
     try:
-        asked = select.poll()
-        asked.register(stream.fileno(), 0)
-        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in asked.poll(0))
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
     except (OSError, ValueError):  # no file of the system's: a test's, a notebook's
         return False
 
 
 def silence_lost() -> bool:
-    """Have what nobody reads go nowhere, so that the end of the process does not complain; whether there is such a stream."""
+    """Silence each stream that nobody reads any more, so that the end of the process does not complain; whether there is one."""
     lost = [stream for stream in (sys.stdout, sys.stderr) if is_gone(stream)]
     for stream in lost:
         _silence(stream)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.cli.complete import environments, pipelines
+from etl.cli.documents import tests_document
 from etl.cli.output import all_pipelines, is_coloured, load, print_json, say
 from etl.errors import ConfigurationError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.errors import Mistake
-    from etl.operations.harness.difference import Difference
     from etl.operations.harness.pipeline_tests import TestResult
 
 
@@ -40,14 +40,13 @@ def test(
     from etl.operations.harness.pipeline_tests import run_tests, selected  # noqa: PLC0415  # --help need not pay for it
 
     tests = selected(specs, words)
-    done = run_tests(tests, told=(lambda _: None) if as_json else _tell)
-    found = {result.status for result in done}
+    results = run_tests(tests, tell=(lambda _: None) if as_json else _tell)
+    statuses = {result.status for result in results}
     if as_json:
-        status = next((word for word in ("error", "failed") if word in found), "passed")
-        print_json({"status": status, "tests": [_document(result) for result in done]})
+        print_json(tests_document(results))
     else:
-        say(_summary(done))
-    ctx.exit(ConfigurationError.exit_code if "error" in found else 1 if "failed" in found else 0)
+        say(_summary(results))
+    ctx.exit(ConfigurationError.exit_code if "error" in statuses else 1 if "failed" in statuses else 0)
 
 
 def _loaded(names: Sequence[str], environment: str) -> list[Any]:
@@ -75,59 +74,15 @@ def _tell(result: TestResult) -> None:
     coloured = is_coloured()
     if result.status != "passed":
         say(f"       {result.at}")
-    texts = [difference_text(item, colour=coloured) for item in result.differences]
+    texts = [difference_text(difference, colour=coloured) for difference in result.differences]
     for text in filter(None, (result.message, *texts)):
         say("".join(f"       {line}\n" for line in text.splitlines()))
 
 
-def _summary(done: Sequence[TestResult]) -> str:
-    if not done:
+def _summary(results: Sequence[TestResult]) -> str:
+    if not results:
         return "there are no tests: write some under `tests:` in pipeline.yml"
-    counts = {word: sum(result.status == word for result in done) for word in ("passed", "failed", "error")}
-    said = [f"{count} {'in error' if word == 'error' else word}" for word, count in counts.items() if count]
-    tests = len({(result.pipeline, result.name) for result in done})
-    return f"{tests} {'test' if tests == 1 else 'tests'} in both modes: {', '.join(said)}"
-
-
-def _document(result: TestResult) -> dict[str, Any]:
-    return {
-        "pipeline": result.pipeline,
-        "name": result.name,
-        "flow": result.flow,
-        "mode": result.mode,
-        "status": result.status,
-        "duration_s": result.duration_s,
-        "file": result.at.file or None,
-        "line": result.at.line or None,
-        "difference": _difference(result),
-    }
-
-
-def _difference(result: TestResult) -> dict[str, Any] | None:
-    """Why a test did not pass; None where it did."""
-    if result.status == "passed":
-        return None
-    return {"message": result.message or None, "tables": [table_document(item) for item in result.differences]}
-
-
-def table_document(found: Difference) -> dict[str, Any]:
-    """A difference as JSON; masked columns show nothing."""
-    from etl.operations.harness.difference_table import difference_text, value_text  # noqa: PLC0415  # see test
-
-    def row(given: Any) -> dict[str, str] | None:
-        if given is None:
-            return None
-        return {name: "***" if name in found.masked else value_text(given.get(name)) for name in found.columns}
-
-    return {
-        "of": found.of,
-        "equal": found.equal,
-        "different": found.different,
-        "missing": found.missing,
-        "unexpected": found.unexpected,
-        "rows": [
-            {"expected": row(pair.expected), "actual": row(pair.actual), "differing": list(pair.differing)}
-            for pair in found.pairs
-        ],
-        "text": difference_text(found),
-    }
+    counts = {word: sum(result.status == word for result in results) for word in ("passed", "failed", "error")}
+    outcomes = [f"{count} {'in error' if word == 'error' else word}" for word, count in counts.items() if count]
+    tests = len({(result.pipeline, result.name) for result in results})
+    return f"{tests} {'test' if tests == 1 else 'tests'} in both modes: {', '.join(outcomes)}"

@@ -44,9 +44,9 @@ def validate(
         try:
             spec = load(name, environment, params)
         except ConfigurationError as cause:
-            found = [item for item in cause.diagnostics if isinstance(item, Diagnostic)]
-            wrong += found
-            documents.append({"pipeline": name, "status": "failed", "errors": mistakes_json(found)})
+            mistakes = [mistake for mistake in cause.diagnostics if isinstance(mistake, Diagnostic)]
+            wrong += mistakes
+            documents.append({"pipeline": name, "status": "failed", "errors": mistakes_json(mistakes)})
         else:
             warned += spec.warnings
             warnings = mistakes_json(spec.warnings)
@@ -76,20 +76,27 @@ def validate(
         ctx.exit(ConfigurationError.exit_code)
 
 
-def _in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+def _in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Each once, though several pipelines share a file of the environment, in the order of the files."""
     return sorted(
-        dict.fromkeys(found), key=lambda item: (item.at.file, item.at.line, item.at.column, item.code, item.message)
+        dict.fromkeys(diagnostics),
+        key=lambda diagnostic: (
+            diagnostic.at.file,
+            diagnostic.at.line,
+            diagnostic.at.column,
+            diagnostic.code,
+            diagnostic.message,
+        ),
     )
 
 
 def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:
     counts = [
-        f"{len(found)} {word if len(found) == 1 else word + 's'}"
-        for found, word in ((wrong, "mistake"), (warned, "warning"))
-        if found
+        f"{len(diagnostics)} {word if len(diagnostics) == 1 else word + 's'}"
+        for diagnostics, word in ((wrong, "mistake"), (warned, "warning"))
+        if diagnostics
     ]
-    files = len({item.at.file for item in (*wrong, *warned)})
+    files = len({diagnostic.at.file for diagnostic in (*wrong, *warned)})
     return f"{' and '.join(counts)} in {files} {'file' if files == 1 else 'files'}"
 
 

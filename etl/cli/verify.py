@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from etl.cli.complete import selectors
+from etl.cli.documents import verify_document
 from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
-from etl.cli.test import table_document
 
 if TYPE_CHECKING:
-    from etl.operations.verification.verify import FlowVerdict, VerifyResult
+    from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 
 _EXITS = {"environment": 4, "configuration": 2}
 _MARKS = {
@@ -64,17 +64,15 @@ def verify(
     above the selected ones are verified, too. Snapshots are held fixed. The same seed brings the same trials. Exit codes: 0 equal, 1
     a flow differs or fails, 2 wrong usage or configuration, 4 the environment lacks something.
     """
-    from etl.operations.verification.verify import Asked  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.verification.verify import VerifyRequest  # noqa: PLC0415  # --help need not pay for it
     from etl.operations.verification.verify import verify as carry_out  # noqa: PLC0415
 
     spec = load(pipeline, environment, params)
-    asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-    result = carry_out(
-        spec, asked, include=select, exclude=exclude, told=lambda text: click.echo(f"... {text}", err=True)
-    )
+    request = VerifyRequest(select=select, exclude=exclude, splits=splits, seed=seed, rows=rows, generated=generated)
+    result = carry_out(spec, request, tell=lambda text: click.echo(f"... {text}", err=True))
     again = command_of(pipeline, environment=environment, params=params, rows=rows, generated=generated)
     if as_json:
-        print_json(document(result, again))
+        print_json(verify_document(result, lambda flow: again.replay(flow, result.seed)))
     else:
         say(text(result, again, coloured=is_coloured()))
     ctx.exit(_exit(result))
@@ -88,29 +86,29 @@ def command_of(
     rows: int | None = None,
     generated: bool = False,
 ) -> Command:
-    """The command as it was said, without what each replay says for itself."""
-    said = ["--env", environment] if environment != "local" else []
-    said += [part for item in params for part in ("--param", item)]
-    said += ["--rows", str(rows)] if rows is not None else []
-    said += ["--generated"] if generated else []
-    return Command(pipeline, tuple(said))
+    """The command with the options that every replay repeats."""
+    options = ["--env", environment] if environment != "local" else []
+    options += [part for param in params for part in ("--param", param)]
+    options += ["--rows", str(rows)] if rows is not None else []
+    options += ["--generated"] if generated else []
+    return Command(pipeline, tuple(options))
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`etl verify` of a pipeline, to be said again for one flow and one trial."""
+    """`etl verify` of a pipeline, to be typed again for one flow and one trial."""
 
     pipeline: str
     options: tuple[str, ...]
 
-    def replay(self, found: FlowVerdict, first: int) -> str:
-        """What shows a flow's difference again, and nothing else; `first` is the seed that was asked for."""
-        at = ("0", "--seed", str(first)) if found.seed is None else ("1", "--seed", str(found.seed))
-        return shlex.join(["etl", "verify", self.pipeline, "--select", found.flow, "--splits", *at, *self.options])
+    def replay(self, flow: FlowVerdict, first: int) -> str:
+        """The command that shows a flow's difference again, and nothing else; `first`: the seed of the first trial."""
+        at = ("0", "--seed", str(first)) if flow.seed is None else ("1", "--seed", str(flow.seed))
+        return shlex.join(["etl", "verify", self.pipeline, "--select", flow.flow, "--splits", *at, *self.options])
 
 
 def _exit(result: VerifyResult) -> int:
-    kinds = {item.error_kind for item in result.flows}
+    kinds = {flow.error_kind for flow in result.flows}
     for kind in ("environment", "configuration"):
         if kind in kinds:
             return _EXITS[kind]
@@ -118,76 +116,49 @@ def _exit(result: VerifyResult) -> int:
 
 
 def text(result: VerifyResult, again: Command, *, coloured: bool = False) -> str:
-    """What was found, for a person."""
+    """The result for a person."""
     from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see verify
 
-    told = [f"input {note}" for note in result.notes]
-    for item in result.flows:
-        mark, colour = _MARKS[item.verdict]
-        told.append(f"{click.style(mark, fg=colour) if coloured else mark} {item.flow}{_about(item)}: {_words(item)}")
-        if item.verdict in ("equal", "not judged"):
+    paragraphs = [f"input {note}" for note in result.notes]
+    for flow in result.flows:
+        mark, colour = _MARKS[flow.verdict]
+        paragraphs.append(
+            f"{click.style(mark, fg=colour) if coloured else mark} {flow.flow}{_about(flow)}: {_words(flow)}"
+        )
+        if flow.verdict in ("equal", "not judged"):
             continue
-        lines = [item.message] if item.message else []
-        if item.differences:
+        lines = [flow.message] if flow.message else []
+        if flow.differences:
             lines.append("expected is one batch over all of the input, actual is what this made of the same rows")
-        lines += [difference_text(found, colour=coloured) for found in item.differences]
-        lines += [item.hint] if item.hint else []
-        lines.append(f"again: {again.replay(item, result.seed)}")
-        told += [f"       {line}" for part in lines for line in part.splitlines()]
-    return "\n".join([*told, _summary(result)])
+        lines += [difference_text(difference, colour=coloured) for difference in flow.differences]
+        lines += [flow.hint] if flow.hint else []
+        lines.append(f"again: {again.replay(flow, result.seed)}")
+        paragraphs += [f"       {line}" for part in lines for line in part.splitlines()]
+    return "\n".join([*paragraphs, _summary(result)])
 
 
-def _about(item: FlowVerdict) -> str:
-    words = ", ".join(filter(None, (item.kind, item.strategy)))
+def _about(flow: FlowVerdict) -> str:
+    words = ", ".join(filter(None, (flow.kind, flow.strategy)))
     return f" ({words})" if words else ""
 
 
-def _words(item: FlowVerdict) -> str:
-    trials = f"{item.trials} {'trial' if item.trials == 1 else 'trials'}"
-    if item.verdict == "equal":
-        return f"equal in {trials}, {item.rows} rows" + ("" if item.rows else ", which proves little")
-    if item.verdict == "not judged":
-        return item.message
-    if item.verdict == "differs from itself":
-        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({item.story})"
-    at = f"seed {item.seed}: " if item.seed is not None else ""
-    return f"{'fails' if item.verdict == 'failed' else 'differs'} ({at}{item.story})"
+def _words(flow: FlowVerdict) -> str:
+    trials = f"{flow.trials} {'trial' if flow.trials == 1 else 'trials'}"
+    if flow.verdict == "equal":
+        return f"equal in {trials}, {flow.rows} rows" + ("" if flow.rows else ", which proves little")
+    if flow.verdict == "not judged":
+        return flow.message
+    if flow.verdict == "differs from itself":
+        return f"differs from itself, whatever the mode: its transform does not give the same rows for the same input ({flow.description})"
+    at = f"seed {flow.seed}: " if flow.seed is not None else ""
+    return f"{'fails' if flow.verdict == 'failed' else 'differs'} ({at}{flow.description})"
 
 
 def _summary(result: VerifyResult) -> str:
     counts: dict[str, int] = {}
-    for item in result.flows:
-        counts[item.verdict] = counts.get(item.verdict, 0) + 1
-    said = ", ".join(f"{count} {word}" for word, count in counts.items())
+    for flow in result.flows:
+        counts[flow.verdict] = counts.get(flow.verdict, 0) + 1
+    verdicts = ", ".join(f"{count} {word}" for word, count in counts.items())
     seeds = f"seeds {result.seed} to {result.seed + result.splits - 1}" if result.splits > 1 else f"seed {result.seed}"
     flows = f"{len(result.flows)} {'flow' if len(result.flows) == 1 else 'flows'}"
-    return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {said}; {result.duration_s:.1f} s"
-
-
-def document(result: VerifyResult, again: Command) -> dict[str, Any]:
-    """What was found, as JSON."""
-    return {
-        "pipeline": result.pipeline,
-        "status": result.status,
-        "seed": result.seed,
-        "splits": result.splits,
-        "inputs": list(result.notes),
-        "duration_s": result.duration_s,
-        "flows": [
-            {
-                "flow": item.flow,
-                "kind": item.kind or None,
-                "sink": item.strategy or None,
-                "status": item.verdict,
-                "trials": item.trials,
-                "rows": item.rows,
-                "seed": item.seed,
-                "story": item.story or None,
-                "message": item.message or None,
-                "hint": item.hint or None,
-                "tables": [table_document(found) for found in item.differences],
-                "replay": again.replay(item, result.seed) if item.verdict not in ("equal", "not judged") else None,
-            }
-            for item in result.flows
-        ],
-    }
+    return f"{flows}, {result.splits} random {'trial' if result.splits == 1 else 'trials'} ({seeds}): {verdicts}; {result.duration_s:.1f} s"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.load import load as load_spec
 from etl.config.secrets import redact
-from etl.markup import card, code, element, folded, quiet, table
+from etl.markup import card, code, element, folded, line, quiet, table
 from etl.notebook.progress import progress
 from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
@@ -16,7 +16,9 @@ from etl.operations.preview import preview
 from etl.operations.recompute.backfill import Range, backfill
 from etl.operations.recompute.replay import replay
 from etl.operations.run import run
-from etl.operations.verification.verify import Asked, VerifyResult, verify
+from etl.operations.verification.verdicts import VerifyResult
+from etl.operations.verification.verify import VerifyRequest, verify
+from etl.planning.request import RunRequest
 from etl.record.history import History, history
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Pipeline:
         arguments.mode(mode)
         arguments.flags(full_refresh=full_refresh)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
-        return plan(self.spec, mode=mode, include=select, exclude=exclude, full_refresh=full_refresh)
+        return plan(self.spec, RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh))
 
     def run(
         self,
@@ -69,17 +71,16 @@ class Pipeline:
         arguments.trigger(self.spec, trigger, mode)
         arguments.flags(full_refresh=full_refresh, allow_history_loss=allow_history_loss)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
+        request = RunRequest(
+            mode=mode,
+            trigger=trigger,
+            select=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
+            allow_history_loss=allow_history_loss,
+        )
         with progress() as emit:
-            return run(
-                self.spec,
-                mode=mode,
-                trigger=trigger,
-                include=select,
-                exclude=exclude,
-                full_refresh=full_refresh,
-                allow_history_loss=allow_history_loss,
-                emit=emit,
-            )
+            return run(self.spec, request, emit=emit)
 
     def backfill(self, *, select: str, start: str, end: str, column: str, window: str | None = None) -> BackfillResult:
         """Compute the rows of flow `select` with `start` ≤ `column` < `end` anew, one commit a window; bounds as on the command line.
@@ -87,13 +88,13 @@ class Pipeline:
         Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
         """
         arguments.text("select", select)
-        asked = Range(
+        bounds = Range(
             arguments.text("column", column),
             arguments.bound("start", start),
             arguments.bound("end", end),
             arguments.bound("window", window, optional=True),
         )
-        return backfill(self.spec, select, asked, tell=print)
+        return backfill(self.spec, select, bounds, tell=print)
 
     def replay(self, *, select: str) -> ReplayResult:
         """Judge the rows that flow `select` has set aside again, with the snapshots as they are now; raises what keeps it from being done."""
@@ -124,8 +125,10 @@ class Pipeline:
         arguments.whole("rows", rows, least=1, optional=True)
         arguments.flags(generated=generated)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
-        asked = Asked(splits=splits, seed=seed, rows=rows, generated=generated)
-        return verify(self.spec, asked, include=select, exclude=exclude)
+        request = VerifyRequest(
+            select=select, exclude=exclude, splits=splits, seed=seed, rows=rows, generated=generated
+        )
+        return verify(self.spec, request)
 
     def history(self, *, flows: Sequence[str] = ()) -> History:
         """What each run committed, newest first, from the tables' own logs."""
@@ -152,7 +155,7 @@ class Pipeline:
         sources = [(element("b", item.name), item.format, code(item.path), item.on_malformed) for item in spec.sources]
         shown = card(
             ("Pipeline", element("b", spec.name), quiet(f"environment {spec.environment}")),
-            element("div", spec.description),
+            line(spec.description),
             table(("flow", "reads", "incremental", "sink", "expectations", ""), flows),
             folded("sources", table(("source", "format", "path", "malformed rows"), sources)),
             folded("places", table(("", ""), [("defined in", code(spec.file)), ("storage", code(spec.storage))])),

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from etl.markup import Markup, card, element, quiet, status, table
+from etl.markup import Markup, alert, card, element, quiet, status, table
 from etl.planning.events import FlowRetried, FlowWarned, RunFinished, RunStarted
 from etl.planning.progress import Progress, line
 
@@ -49,7 +49,7 @@ class NotebookProgress:
         self._progress = Progress()
         self._title: tuple[object, ...] = (quiet("starting"),)
         self._finished = False
-        self._said: list[str] = []
+        self._messages: list[str] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._redraw, name="progress", daemon=True)
 
@@ -69,15 +69,12 @@ class NotebookProgress:
         if isinstance(event, RunStarted):
             self._title = (element("b", event.pipeline), quiet(event.mode))
         elif isinstance(event, RunFinished):
-            found = event.result
-            self._title = (
-                status(found.status),
-                element("b", found.pipeline),
-                quiet(_end(found.mode, found.duration_s)),
-            )
+            result = event.result
+            ended = f"{result.mode}, {result.duration_s:.1f} s"
+            self._title = (status(result.status), element("b", result.pipeline), quiet(ended))
             self._finished = True
         elif isinstance(event, FlowRetried | FlowWarned):
-            self._said.append(line(event))
+            self._messages.append(line(event))
 
     def _redraw(self) -> None:
         while not self._over.wait(_REDRAW_S):
@@ -99,9 +96,5 @@ class NotebookProgress:
             )
             for flow in self._progress.flows()
         ]
-        drawn = table(("flow", "", "", "", "", ""), rows) if rows and not self._finished else Markup()
-        return card(self._title, drawn, *(element("div", message, style="color:#b7791f") for message in self._said))
-
-
-def _end(mode: str, duration_s: float) -> str:
-    return f"{mode}, {duration_s:.1f} s"
+        flows = table(("flow", "", "", "", "", ""), rows) if rows and not self._finished else Markup()
+        return card(self._title, flows, *map(alert, self._messages))

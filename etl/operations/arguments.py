@@ -1,4 +1,4 @@
-"""What a caller in Python may say: every argument of the public functions, refused where it means nothing.
+"""Checks of the arguments that Python passes to the public functions; each raises ConfigurationError E150 for a value without a meaning.
 
 The command line has click for it; here a wrong word would pass for another one, or end in a traceback of ours.
 """
@@ -90,18 +90,18 @@ def whole(name: str, value: Any, *, least: int | None = None, optional: bool = F
 
 def flow(spec: PipelineSpec, name: str, value: Any) -> str:
     """The name of a flow."""
-    known = [item.name for item in spec.flows]
-    if not isinstance(value, str) or value not in known:
-        hint = did_you_mean(value, known) if isinstance(value, str) else ""
-        _refuse(f"{name}={value!r}: there is no such flow", hint or f"the flows are: {', '.join(known)}")
+    names = [flow.name for flow in spec.flows]
+    if not isinstance(value, str) or value not in names:
+        hint = did_you_mean(value, names) if isinstance(value, str) else ""
+        _refuse(f"{name}={value!r}: there is no such flow", hint or f"the flows are: {', '.join(names)}")
     return str(value)
 
 
-def words(name: str, values: Any, known: Sequence[str]) -> None:
-    """Some of the words that are known."""
+def words(name: str, values: Any, choices: Sequence[str]) -> None:
+    """Some of the words that may be chosen."""
     for value in texts(name, values):
-        if value not in known:
-            hint = did_you_mean(value, known) or f"the known ones are: {', '.join(known)}"
+        if value not in choices:
+            hint = did_you_mean(value, choices) or f"the known ones are: {', '.join(choices)}"
             _refuse(f"{name}: {value!r} is none of them", hint)
 
 
@@ -123,9 +123,9 @@ def params(value: Any) -> None:
         return
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         _refuse(f"params={value!r} is no mapping of names", "params={'name': 'value'}")
-    for name, item in value.items():
-        if item is not None and not isinstance(item, str | int | float | date):
-            _refuse(f"params: {name}={item!r} is no single value", "a text, a number, True, False or a date")
+    for name, single in value.items():
+        if single is not None and not isinstance(single, str | int | float | date):
+            _refuse(f"params: {name}={single!r} is no single value", "a text, a number, True, False or a date")
 
 
 def _refuse_later(name: str, value: Any) -> None:

@@ -33,7 +33,7 @@ _TESTED = (("pyspark", "4.2.0"), ("delta-spark", "4.4.0"))
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was found, and what to do where that is not good."""
+    """The state of one thing that a run needs, and what to do where it is not good."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -54,16 +54,16 @@ def diagnose(spec: PipelineSpec | None, *, deep: bool = False) -> tuple[Check, .
 
 def _packages() -> Iterator[Check]:
     yield Check("python", "ok", f"{sys.version.split()[0]} ({sys.executable})")
-    for name, wanted in _TESTED:
+    for name, tested in _TESTED:
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            yield Check(name, "fail", "not installed", f"pip install {name}=={wanted}")
+            yield Check(name, "fail", "not installed", f"pip install {name}=={tested}")
             continue
-        if found == wanted:
-            yield Check(name, "ok", found)
+        if installed == tested:
+            yield Check(name, "ok", installed)
         else:
-            yield Check(name, "warn", found, f"tested with {wanted}")
+            yield Check(name, "warn", installed, f"tested with {tested}")
     home = os.environ.get("SPARK_HOME")
     if home:
         yield Check("SPARK_HOME", "warn", home, "unset it, unless that Spark has the version of the pyspark package")
@@ -116,7 +116,7 @@ def _storage(spec: PipelineSpec) -> Iterator[Check]:
         yield from _bucket(spec)
         return
     root = Path(spec.storage)
-    nearest = next(item for item in (root, *root.parents) if item.exists())
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
     if not nearest.is_dir():
         yield Check("storage", "fail", f"{nearest} is a file", "correct storage in conf/")
         return
@@ -148,8 +148,8 @@ def _bucket(spec: PipelineSpec) -> Iterator[Check]:
         yield Check("storage", "fail", cause.what, cause.hint)
         return
     if missing:
-        told = f"{spec.storage}: the store does not heed {missing}, so that nothing keeps two runs apart"
-        yield Check("storage", "fail", told, "use a store that takes conditional writes, as S3 does")
+        detail = f"{spec.storage}: the store does not heed {missing}, so that nothing keeps two runs apart"
+        yield Check("storage", "fail", detail, "use a store that takes conditional writes, as S3 does")
         return
     yield Check("storage", "ok", spec.storage)
     yield _clock(behind)
@@ -158,8 +158,8 @@ def _bucket(spec: PipelineSpec) -> Iterator[Check]:
 def _clock(behind: float) -> Check:
     # Delta orders commits by their files' times, and files count as new by theirs.
     if abs(behind) > _CLOCK_S:
-        told = f"the storage's clock differs by {behind:.0f} s from this machine's"
-        return Check("clock", "warn", told, "set both by NTP")
+        detail = f"the storage's clock differs by {behind:.0f} s from this machine's"
+        return Check("clock", "warn", detail, "set both by NTP")
     return Check("clock", "ok", "the storage's clock agrees with this machine's")
 
 

@@ -13,11 +13,12 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.document.document import shown
 from etl.config.grammar.json_schema import SCHEMAS
 from etl.errors import ConfigurationError
-from etl.operations.inference.sources import NO_TEXT, guess, identifier, plain
+from etl.operations.inference.names import NO_TEXT, identifier, plain
+from etl.operations.inference.sources import infer_sources
 from etl.operations.project_files import is_there, write_all
 
 if TYPE_CHECKING:
-    from etl.operations.inference.sources import ColumnGuess, SourceGuess
+    from etl.operations.inference.sources import InferredColumn, InferredSource
 
 _MOST_TESTED = 6  # columns
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -113,13 +114,19 @@ Tables are under `.etl/local/tables/{name}`, rows that were set aside under `.et
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """The project that was made."""
+    """The project that was made.
+
+    Attributes:
+        written: The files, relative to the folder.
+        kept: Files of a project that was there, left as they are.
+        sources: Empty: the rows are the example's own.
+    """
 
     folder: Path
     pipeline: str
-    written: tuple[str, ...]  # relative to the folder
-    kept: tuple[str, ...]  # of a project that was there: left as they are
-    sources: tuple[SourceGuess, ...]  # empty where the rows are our own
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    sources: tuple[InferredSource, ...]
     flows: tuple[str, ...]
 
 
@@ -131,8 +138,8 @@ def init(folder: Path, *, name: str | None = None, origin: str | None = None, he
     chosen = name or identifier(root.name) or "pipeline"
     if not _NAME.fullmatch(chosen):
         _refuse("E107", f"'{chosen}' is no name", "a name is of the form [a-z][a-z0-9_]*")
-    sources = guess(origin, header=header) if origin is not None else ()
-    own = _guessed(root, chosen, sources) if sources else _own_rows(chosen)
+    sources = infer_sources(origin, header=header) if origin is not None else ()
+    own = _inferred(root, chosen, sources) if sources else _own_rows(chosen)
     shared = {
         "conf/local.yml": ENVIRONMENT,
         ".gitignore": GITIGNORE,
@@ -158,7 +165,7 @@ def init(folder: Path, *, name: str | None = None, origin: str | None = None, he
         write_all(root, {**{file: text for file, text in files.items() if file != main}, main: files[main]})
     except FileExistsError as cause:  # by somebody who was faster
         _refuse("E130", f"{cause.filename2 or cause.filename} was written meanwhile: nothing was written here", hint)
-    flows = tuple(f"{item.name}_clean" for item in sources) or ("orders_clean", "by_country")
+    flows = tuple(f"{source.name}_clean" for source in sources) or ("orders_clean", "by_country")
     return InitResult(root, chosen, tuple(files), kept, sources, flows)
 
 
@@ -174,7 +181,7 @@ def _own_rows(name: str) -> dict[str, str]:
     }
 
 
-def _guessed(root: Path, name: str, sources: tuple[SourceGuess, ...]) -> dict[str, str]:
+def _inferred(root: Path, name: str, sources: tuple[InferredSource, ...]) -> dict[str, str]:
     lines = [
         "# yaml-language-server: $schema=../../schema/pipeline.schema.json",
         "version: 1",
@@ -182,40 +189,40 @@ def _guessed(root: Path, name: str, sources: tuple[SourceGuess, ...]) -> dict[st
         "",
         "sources:",
     ]
-    for item in sources:
-        lines += _source(root, item)
+    for source in sources:
+        lines += _source(root, source)
     lines += ["", "flows:"]
-    for index, item in enumerate(sources):
-        lines += [""] * (index > 0) + _flow(item)
-    tests = [line for item in sources for line in _test(item)]
+    for index, source in enumerate(sources):
+        lines += [""] * (index > 0) + _flow(source)
+    tests = [line for source in sources for line in _test(source)]
     lines += ["", "tests:", *tests] if tests else []
     return {f"pipelines/{name}/pipeline.yml": "\n".join(lines) + "\n"}
 
 
-def _source(root: Path, item: SourceGuess) -> list[str]:
-    lines = [f"  {item.name}:", f"    format: {item.format}", f"    path: {_path(root, item.path)}"]
-    if item.options:
-        lines.append(f"    options: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in item.options)}}}")
-    if item.columns:
-        origin = f"guessed from {item.rows} rows" if item.rows is not None else "as the files say it"
+def _source(root: Path, source: InferredSource) -> list[str]:
+    lines = [f"  {source.name}:", f"    format: {source.format}", f"    path: {_path(root, source.path)}"]
+    if source.options:
+        lines.append(f"    options: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in source.options)}}}")
+    if source.columns:
+        origin = f"guessed from {source.rows} rows" if source.rows is not None else "as the files say it"
         lines.append(f"    schema: >- # {origin}; set right what is wrong")
         lines += [
             f"      {text}"
-            for text in _listed([f"{column.quoted} {column.type}".replace("$", "$$") for column in item.columns])
+            for text in _listed([f"{column.quoted} {column.type}".replace("$", "$$") for column in source.columns])
         ]
-    if item.format in ("csv", "json"):
+    if source.format in ("csv", "json"):
         lines.append("    on_malformed: quarantine # a row that does not fit is set aside, with its text")
     return lines
 
 
-def _flow(item: SourceGuess) -> list[str]:
-    lines = [f"  {item.name}_clean:", f"    inputs: [{item.name}]"]
-    if item.columns:
+def _flow(source: InferredSource) -> list[str]:
+    lines = [f"  {source.name}_clean:", f"    inputs: [{source.name}]"]
+    if source.columns:
         lines += ["    transform:", "      sql: |", "        SELECT"]
-        lines += [f"          {text}" for text in _listed([_selected(column) for column in item.columns])]
-        lines.append(f"        FROM {_in_sql(item.name)}")
+        lines += [f"          {text}" for text in _listed([_selected(column) for column in source.columns])]
+        lines.append(f"        FROM {_in_sql(source.name)}")
     lines.append("    incremental: rows")
-    whole = next((column for column in item.columns if not column.nulls), None)
+    whole = next((column for column in source.columns if not column.nulls), None)
     if whole is not None:
         rule = json.dumps(f"{_in_sql(whole.output)} IS NOT NULL")
         lines += [
@@ -225,23 +232,23 @@ def _flow(item: SourceGuess) -> list[str]:
     return lines
 
 
-def _test(item: SourceGuess) -> list[str]:
+def _test(source: InferredSource) -> list[str]:
     """A row like those that were looked at, given and expected: a test to begin with."""
-    shown = [(column, _example(column)) for column in item.columns]
+    shown = [(column, _example(column)) for column in source.columns]
     some = [(column, value) for column, value in shown if value][:_MOST_TESTED]
     if not some:
         return []
     given = ", ".join(f"{json.dumps(column.name)}: {value}" for column, value in some)
     expected = ", ".join(f"{json.dumps(column.output)}: {value}" for column, value in some)
     return [
-        f"  - name: a row of {item.name} arrives as it is",
-        f"    flow: {item.name}_clean",
-        f"    given: {{{item.name}: [{{{given}}}]}}",
+        f"  - name: a row of {source.name} arrives as it is",
+        f"    flow: {source.name}_clean",
+        f"    given: {{{source.name}: [{{{given}}}]}}",
         f"    expect: [{{{expected}}}]",
     ]
 
 
-def _example(column: ColumnGuess) -> str:
+def _example(column: InferredColumn) -> str:
     """A value of the column in YAML; empty where none was seen that can be written in a line."""
     if column.example is None or not column.example.isprintable():
         return ""
@@ -252,7 +259,7 @@ def _example(column: ColumnGuess) -> str:
     return ""
 
 
-def _selected(column: ColumnGuess) -> str:
+def _selected(column: InferredColumn) -> str:
     return column.quoted if column.output == column.name else f"{column.quoted} AS {_in_sql(column.output)}"
 
 
@@ -260,8 +267,8 @@ def _in_sql(name: str) -> str:
     return name if plain(name) else f"`{name}`"
 
 
-def _listed(items: list[str]) -> list[str]:
-    return [item + ("," if index < len(items) - 1 else "") for index, item in enumerate(items)]
+def _listed(texts: list[str]) -> list[str]:
+    return [text + ("," if index < len(texts) - 1 else "") for index, text in enumerate(texts)]
 
 
 def _path(root: Path, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.config.checks.sources import no_batch
@@ -22,39 +23,31 @@ from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from etl.config.spec import FlowSpec, Mode, PipelineSpec
+    from etl.config.spec import FlowSpec, PipelineSpec
     from etl.planning.decision import Opened
     from etl.planning.kinds import Kind
     from etl.planning.plan import Action, Committed
+    from etl.planning.request import RunRequest
 
 
-def plan(
-    spec: PipelineSpec,
-    *,
-    mode: Mode | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    full_refresh: bool = False,
-    sessions: Sessions | None = None,
-) -> Plan:
-    """The plan of a run; writes nothing, and starts no JVM, except where only a catalog knows where a source lies.
+def plan(spec: PipelineSpec, request: RunRequest, *, sessions: Sessions | None = None) -> Plan:
+    """The plan of the run that `request` asks for; its trigger and its leave to lose history change nothing in a plan.
 
-    It is asked in one of `sessions`, or in a session that ends with this call.
+    Writes nothing, and starts no JVM, except where only a catalog knows where a source lies: it is asked in one of `sessions`, or
+    in a session that ends with this call.
+    Raises ConfigurationError for what cannot be planned, and EnvironmentProblem where storage cannot be read.
     """
     must_be_readable(spec)
     graph = Graph.of(spec)
-    selected = select(graph, spec, include, exclude)
-    chosen = mode or spec.run.mode
+    selected = select(graph, spec, request.select, request.exclude)
     flows = [flow for flow in spec.flows if flow.name in selected]
-    refused = [item for flow in flows for item in no_batch(spec, flow, mode or flow.mode)]
-    if refused:
-        raise ConfigurationError(refused)
+    mistakes = [mistake for flow in flows for mistake in no_batch(spec, flow, request.mode or flow.mode)]
+    if mistakes:
+        raise ConfigurationError(mistakes)
     spec = located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
     planned: dict[str, FlowPlan] = {}
     problems: list[str] = []
-    warnings: list[str] = [item.render() for item in spec.warnings]
+    warnings: list[str] = [warning.render() for warning in spec.warnings]
     warnings += [
         f"view '{view.name}' is read by no flow, so nothing is ever made of it"
         for view in spec.views
@@ -65,12 +58,11 @@ def plan(
         if flow is not None:
             parents = tuple(parent for parent in selected if parent in graph.upstream(name))
             moving = [parent for parent in parents if planned[parent].action != "unchanged"]
-            planned[name], said, lacking = _flow(
-                spec, flow, mode or flow.mode, parents, moving, full_refresh=full_refresh
-            )
-            warnings += said
-            problems += lacking
-    return Plan(spec, chosen, tuple(planned.values()), tuple(warnings), tuple(problems))
+            outlook = _outlook(spec, flow, request, moving)
+            planned[name] = _flow_plan(spec, flow, request, outlook, parents)
+            warnings += _warnings(spec, flow, outlook)
+            problems += outlook.problems
+    return Plan(spec, request.mode or spec.run.mode, tuple(planned.values()), tuple(warnings), tuple(problems))
 
 
 def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:
@@ -87,60 +79,93 @@ def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> Pi
             used.close()
 
 
-def _flow(
-    spec: PipelineSpec, flow: FlowSpec, mode: Mode, parents: tuple[str, ...], moving: list[str], *, full_refresh: bool
-) -> tuple[FlowPlan, list[str], list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What a run would do with one flow, as far as can be told.
+
+    Attributes:
+        generation: The one it would resume or open; None where that cannot be told.
+        committed: The newest epoch in the target; None where there is none, or it was not looked at.
+        opened: The newest generation that was opened; None as for `committed`.
+        warnings: What a person should know of it.
+        problems: Those of them that the environment must mend.
+    """
+
+    digest: str
+    action: Action
+    reason: str
+    generation: int | None = None
+    committed: Committed | None = None
+    opened: Opened | None = None
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def _outlook(spec: PipelineSpec, flow: FlowSpec, request: RunRequest, moving: list[str]) -> _Outlook:
+    """The decision of a run on the flow; open where flows above it, `moving`, will write first, or where it cannot be told."""
     digest = fingerprint(spec, flow).digest
-    committed, opened, generation = None, None, None
-    action: Action = "after upstream"
-    reason = f"depends on what {', '.join(moving)} will have written" if moving else ""
-    doubt = verification_record.warning_of(spec, flow, digest)
-    warnings = [f"{flow.name}: {doubt}"] if doubt else []
-    problems = []
-    if not moving:
-        try:
-            state = read_state(spec, flow, mode=mode)
-            committed, opened = state.committed, state.opened
-            decision = decide(mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=full_refresh)
-            action, reason, generation = decision.action, decision.reason, decision.generation
-            warnings += [f"{flow.name}: {message}" for message in decision.warnings]
-            if decision.refused:
-                warnings.append(f"{flow.name}: refused: {decision.reason}; {decision.refused}")
-            if decision.lost:
-                warnings.append(
-                    f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}"
-                )
-        except StoreSilent:
-            raise  # the other flows would wait for it in vain, too
-        except EtlError as cause:
-            reason = cause.what
-            warnings.append(f"{flow.name}: {cause.what}")
-            if isinstance(cause, EnvironmentProblem):
-                problems.append(warnings[-1])
-    paths = FlowPaths.of(spec, flow)
-    dated = _with_int96(paths, committed)
-    if dated and told_as_int96(dated) not in reason:
-        warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")
-    kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == digest else None)
-    strategy = flow.sink.strategy or (KIND_TRAITS[kind].default_strategy if kind else None)
-    found = FlowPlan(
+    if moving:
+        return _Outlook(digest, "after upstream", f"depends on what {', '.join(moving)} will have written")
+    mode = request.mode or flow.mode
+    committed = opened = None
+    try:
+        state = read_state(spec, flow, mode=mode)
+        committed, opened = state.committed, state.opened
+        decision = decide(
+            mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=request.full_refresh
+        )
+    except StoreSilent:
+        raise  # the other flows would wait for it in vain, too
+    except EtlError as cause:
+        warning = f"{flow.name}: {cause.what}"
+        problems = (warning,) if isinstance(cause, EnvironmentProblem) else ()
+        return _Outlook(
+            digest, "after upstream", cause.what, None, committed, opened, warnings=(warning,), problems=problems
+        )
+    warnings = [f"{flow.name}: {message}" for message in decision.warnings]
+    if decision.refused:
+        warnings.append(f"{flow.name}: refused: {decision.reason}; {decision.refused}")
+    if decision.lost:
+        warnings.append(f"{flow.name}: refused without --allow-history-loss, for rows would be lost: {decision.lost}")
+    return _Outlook(
+        digest, decision.action, decision.reason, decision.generation, committed, opened, warnings=tuple(warnings)
+    )
+
+
+def _flow_plan(
+    spec: PipelineSpec, flow: FlowSpec, request: RunRequest, outlook: _Outlook, parents: tuple[str, ...]
+) -> FlowPlan:
+    opened = outlook.opened
+    kind, decided_by = _kind(flow, opened if opened and opened.fingerprint == outlook.digest else None)
+    return FlowPlan(
         flow=flow,
-        mode=mode,
+        mode=request.mode or flow.mode,
         kind=kind,
         decided_by=decided_by,
-        strategy=strategy,
-        action=action,
-        reason=reason,
-        fingerprint=digest,
+        strategy=flow.sink.strategy or (KIND_TRAITS[kind].default_strategy if kind else None),
+        action=outlook.action,
+        reason=outlook.reason,
+        fingerprint=outlook.digest,
         upstream=parents,
-        target=paths.target,
-        generation=generation,
-        committed=committed,
+        target=FlowPaths.of(spec, flow).target,
+        generation=outlook.generation,
+        committed=outlook.committed,
     )
-    return found, warnings, problems
+
+
+def _warnings(spec: PipelineSpec, flow: FlowSpec, outlook: _Outlook) -> list[str]:
+    """What a person should know of a flow before it runs."""
+    unproved = verification_record.warning_of(spec, flow, outlook.digest)
+    warnings = [f"{flow.name}: {unproved}"] if unproved else []
+    warnings += outlook.warnings
+    dated = _with_int96(FlowPaths.of(spec, flow), outlook.committed)
+    if dated and told_as_int96(dated) not in outlook.reason:
+        warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")
+    return warnings
 
 
 def _with_int96(paths: FlowPaths, committed: Committed | None) -> tuple[str, ...]:
+    """The tables of a flow with instants as INT96."""
     try:
         return tables_with_int96(paths, committed or last_committed(paths.target))
     except EtlError:  # a log that cannot be read is told of where its flow is decided
@@ -152,7 +177,9 @@ def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:
         return flow.incremental, "declared"
     if opened is not None:
         return opened.kind, "Spark's analysed plan, when the generation was opened"
-    found = classify_flow(flow)
-    if found is not None:
-        return found.kind, f"{found.operator} at {found.at}" if not KIND_TRAITS[found.kind].streams else found.operator
+    decision = classify_flow(flow)
+    if decision is not None:
+        return decision.kind, f"{decision.operator} at {decision.at}" if not KIND_TRAITS[
+            decision.kind
+        ].streams else decision.operator
     return None, "Spark's analysed plan, when the flow first runs"

@@ -21,25 +21,25 @@ def preview(spec: PipelineSpec, flow: str, *, limit: int = 20) -> PreviewResult:
     Raises ConfigurationError where there is no such flow, and what a run of it would raise.
     """
     must_be_readable(spec)
-    wanted = _flow(spec, flow)
+    chosen = _flow(spec, flow)
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl preview {spec.name}", short=True)
     try:
         from etl.engine.faults.translation import translated  # noqa: PLC0415  # pyspark only where there is a flow to look at
         from etl.engine.run.preview import Preview  # noqa: PLC0415
 
-        session = sessions.get().flow_session(wanted.timezone, secret_options=spec.secret_options)
-        with translated(wanted):
-            return Preview(spec, session).of(wanted, limit)
+        session = sessions.get().flow_session(chosen.timezone, secret_options=spec.secret_options)
+        with translated(chosen):
+            return Preview(spec, session).of(chosen, limit)
     finally:
         sessions.close()
 
 
 def _flow(spec: PipelineSpec, name: str) -> FlowSpec:
-    found = spec.flow(name)
-    if found is not None:
-        return found
+    chosen = spec.flow(name)
+    if chosen is not None:
+        return chosen
     within = readers(spec, name)
-    known = [flow.name for flow in spec.flows]
+    names = [flow.name for flow in spec.flows]
     if within:
         message, hint = (
             f"'{name}' is a view and makes no rows of its own",
@@ -47,5 +47,5 @@ def _flow(spec: PipelineSpec, name: str) -> FlowSpec:
         )
     else:
         message = f"there is no flow '{name}' in pipeline '{spec.name}'"
-        hint = did_you_mean(name, known) or f"the flows are: {', '.join(known)}"
+        hint = did_you_mean(name, names) or f"the flows are: {', '.join(names)}"
     raise ConfigurationError([Diagnostic("E250", message, hint=hint)])

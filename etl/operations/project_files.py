@@ -29,9 +29,9 @@ def write_all(root: Path, files: Mapping[str, str]) -> None:
         else:
             _appear(root, files, made)
     except BaseException as cause:
-        for item in reversed(made):
+        for path in reversed(made):
             with contextlib.suppress(OSError):  # a folder in which somebody else has put something by now stays
-                item.rmdir() if item.is_dir() else item.unlink()
+                path.rmdir() if path.is_dir() else path.unlink()
         if isinstance(cause, OSError) and not isinstance(cause, FileExistsError):
             what = f"{cause.filename or root} cannot be written: {cause.strerror}"
             raise EnvironmentProblem(f"{what}; nothing was written", hint="choose another folder") from cause
@@ -81,10 +81,10 @@ def _put(draft: Path, path: Path) -> None:
 
 
 def _make_folders(folder: Path, made: list[Path]) -> None:
-    missing = [item for item in (folder, *folder.parents) if not item.exists()]
-    for item in reversed(missing):
-        item.mkdir()
-        made.append(item)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir()
+        made.append(path)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowQuarantine:
-    """What one flow has set aside."""
+    """What one flow has set aside.
+
+    Attributes:
+        table: The path of the quarantine.
+        counts: Reason → how many rows.
+        rows: Some of the rows, as JSON values.
+    """
 
     flow: str
     table: str
@@ -40,14 +46,14 @@ def quarantine(
     """
     must_be_readable(spec)
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl quarantine {spec.name}", short=True)
-    found = []
+    quarantines = []
     try:
         for flow in spec.flows:
             if flows and flow.name not in flows:
                 continue
             table = FlowPaths.of(spec, flow).quarantine
             if quarantine_rows.is_empty(table):
-                found.append(FlowQuarantine(flow.name, table, {}, ()))
+                quarantines.append(FlowQuarantine(flow.name, table, {}, ()))
                 continue
             session = sessions.get().flow_session(flow.timezone)
             aside = quarantine_rows.read(session, table, reason=reason, limit=limit)
@@ -55,7 +61,7 @@ def quarantine(
             # The text of a malformed row may hold what its columns would.
             hidden = hidden | {"_etl_record"} if hidden else hidden
             rows = tuple(masked(row, hidden) for row in aside.rows)
-            found.append(FlowQuarantine(flow.name, table, aside.counts, rows))
+            quarantines.append(FlowQuarantine(flow.name, table, aside.counts, rows))
     finally:
         sessions.close()
-    return tuple(found)
+    return tuple(quarantines)

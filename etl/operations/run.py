@@ -1,11 +1,11 @@
-"""`etl run`: the plan carried out, once or in rounds, and recorded."""
+"""`etl run`: the plan carried out, once or at intervals, and recorded."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-import uuid
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +19,21 @@ from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import root_of
 from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem
+from etl.operations.interval_runs import run_at_intervals
 from etl.operations.plan import plan
-from etl.operations.rounds import run_rounds
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, RunFinished, RunStarted
 from etl.planning.results import Counts, Failure, FlowResult, RunResult
+from etl.planning.run_id import new_run_id
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from etl.config.spec import Mode, PipelineSpec
+    from etl.config.spec import PipelineSpec
     from etl.planning.events import Event
-    from etl.planning.plan import FlowPlan
+    from etl.planning.plan import FlowPlan, Plan
+    from etl.planning.request import RunRequest
     from etl.planning.results import Status
 
 _SHORT_BYTES = 8 * 1024 * 1024
@@ -39,118 +41,118 @@ _SHORT_BYTES = 8 * 1024 * 1024
 
 def run(
     spec: PipelineSpec,
+    request: RunRequest,
     *,
-    mode: Mode | None = None,
-    trigger: str | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    full_refresh: bool = False,
-    allow_history_loss: bool = False,
     emit: Callable[[Event], None] = lambda _: None,
     stop: threading.Event | None = None,
     sessions: Sessions | None = None,
 ) -> RunResult:
-    """Run a pipeline's flows, each in `mode` or its own, and tell what they did; a failure is in the result, not raised.
+    """Run the flows that `request` selects, and return what they did; a failure is in the result, not raised.
 
-    Streams with an interval for their trigger go in rounds until `stop` is set; a stop, here as in a batch, takes effect at the
-    end of the epoch under way. `sessions`: the caller's, who closes them.
+    Streams with an interval for their trigger run again and again until `stop` is set; a stop, here as in a batch, takes effect
+    at the end of the epoch under way. `sessions`: the caller's, who closes them.
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
-    chosen = mode or spec.run.mode
-    used = sessions or Sessions(spec.spark, storage=spec.storage, app_name=f"etl {spec.name}", short=is_little(spec))
-    try:
-        planned = plan(spec, mode=mode, include=include, exclude=exclude, full_refresh=full_refresh, sessions=used)
-        _must_be_writable(spec)
-    except BaseException:
-        if used is not sessions:
-            used.close()
-        raise
-    heard = _Heard()
-    emit = _redacting(heard.before(emit))
-    stopping = stop or threading.Event()
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    order = Order(run_id, full_refresh, allow_history_loss)
-    started, began = datetime.now(UTC), time.monotonic()
-    emit(RunStarted(run_id, spec.name, chosen, tuple(item.flow.name for item in planned.flows)))
-
-    def result_of(flows: tuple[FlowResult, ...]) -> RunResult:
-        return redacted(
-            RunResult(
-                run_id=run_id,
-                pipeline=spec.name,
-                mode=chosen,
-                status=_status(flows),
-                started_at=started.isoformat(timespec="seconds"),
-                duration_s=round(time.monotonic() - began, 3),
-                flows=flows,
-                storage=spec.storage,
-            )
+    with ExitStack() as own_sessions:
+        used = sessions or own_sessions.enter_context(
+            closing(Sessions(spec.spark, storage=spec.storage, app_name=f"etl {spec.name}", short=is_little(spec)))
         )
+        planned = plan(spec, request, sessions=used)
+        _must_be_writable(spec)
+        report = _RunReport(planned, new_run_id())
+        emit = _redacting(report.observing(emit))
+        emit(report.started())
+        order = Order(report.run_id, request.full_refresh, request.allow_history_loss)
+        with recorded_if_ended(spec.storage, report.so_far):
+            with own_sessions:  # they end before the run's time is taken
+                flows = run_at_intervals(
+                    planned, order, trigger=request.trigger, sessions=used, emit=emit, stop=stop or threading.Event()
+                )
+            result = report.result(flows)
+            reach(Point.RUN_DONE)
+            record(spec.storage, result)
+        emit(RunFinished(result))
+        return result
 
-    with recorded_if_ended(spec.storage, lambda: result_of(tuple(heard.result_of(item) for item in planned.flows))):
-        try:
-            flows = run_rounds(planned, order, trigger=trigger, sessions=used, emit=emit, stop=stopping)
-        finally:
-            if used is not sessions:
-                used.close()
-        result = result_of(flows)
-        reach(Point.RUN_DONE)
-        record(spec.storage, result)
-    emit(RunFinished(result))
-    return result
 
+class _RunReport:
+    """What a run's events have said of its flows: all that is recorded of a run that is ended amid its work."""
 
-class _Heard:
-    """What the events of a run have told by now: what is recorded of a run that is ended amid its work."""
-
-    def __init__(self) -> None:
-        self._at_work: set[str] = set()
+    def __init__(self, planned: Plan, run_id: str) -> None:
+        self.run_id = run_id
+        self._planned = planned
+        self._started, self._began = datetime.now(UTC), time.monotonic()
+        self._running: set[str] = set()
         self._results: dict[str, FlowResult] = {}
         self._counts: dict[str, Counts] = {}
         self._epochs: dict[str, int] = {}
 
-    def before(self, emit: Callable[[Event], None]) -> Callable[[Event], None]:
-        """Hear of an event, and pass it on."""
+    def started(self) -> RunStarted:
+        """The event with which the run begins."""
+        names = tuple(flow.flow.name for flow in self._planned.flows)
+        return RunStarted(self.run_id, self._planned.spec.name, self._planned.mode, names)
 
-        def both(event: Event) -> None:
+    def observing(self, emit: Callable[[Event], None]) -> Callable[[Event], None]:
+        """`emit`, which takes note of each event before it passes it on."""
+
+        def observe(event: Event) -> None:
             if isinstance(event, FlowStarted):
-                self._at_work.add(event.flow)
+                self._running.add(event.flow)
             elif isinstance(event, EpochCommitted):
                 self._counts[event.flow] = self._counts.get(event.flow, Counts()) + event.counts
                 self._epochs[event.flow] = self._epochs.get(event.flow, 0) + 1
             elif isinstance(event, FlowFinished):
-                self._at_work.discard(event.result.flow)
+                self._running.discard(event.result.flow)
                 self._results[event.result.flow] = event.result
             emit(event)
 
-        return both
+        return observe
 
-    def result_of(self, item: FlowPlan) -> FlowResult:
-        """How far a flow has come."""
-        name = item.flow.name
-        found = self._results.get(name) or FlowResult(
-            flow=name, status="skipped", mode=item.mode, target=item.target, reason=ENDED
+    def so_far(self) -> RunResult:
+        """The result of the run if it ended now."""
+        return self.result(tuple(self._flow_so_far(flow) for flow in self._planned.flows))
+
+    def result(self, flows: tuple[FlowResult, ...]) -> RunResult:
+        """The result of the run with these flows, without the values of secrets."""
+        return redacted(
+            RunResult(
+                run_id=self.run_id,
+                pipeline=self._planned.spec.name,
+                mode=self._planned.mode,
+                status=_status(flows),
+                started_at=self._started.isoformat(timespec="seconds"),
+                duration_s=round(time.monotonic() - self._began, 3),
+                flows=flows,
+                storage=self._planned.spec.storage,
+            )
         )
-        if name in self._at_work:
+
+    def _flow_so_far(self, planned: FlowPlan) -> FlowResult:
+        name = planned.flow.name
+        result = self._results.get(name) or FlowResult(
+            flow=name, status="skipped", mode=planned.mode, target=planned.target, reason=ENDED
+        )
+        if name in self._running:
             failure = Failure("run", f"flow '{name}' was not done: {ENDED}", hint="the next run goes on from there")
-            found = replace(found, status="failed", reason="", failure=failure)
-        return replace(found, counts=self._counts.get(name, Counts()), epochs=self._epochs.get(name, 0))
+            result = replace(result, status="failed", reason="", failure=failure)
+        return replace(result, counts=self._counts.get(name, Counts()), epochs=self._epochs.get(name, 0))
 
 
 def _redacting(emit: Callable[[Event], None]) -> Callable[[Event], None]:
-    """What happens is told, drawn and kept without the values of secrets."""
+    """`emit`, given events without the values of secrets."""
     return lambda event: emit(redacted(event))
 
 
 def _status(flows: Sequence[FlowResult]) -> Status:
-    found = {flow.status for flow in flows}
+    statuses = {flow.status for flow in flows}
     for status in ("failed", "succeeded", "skipped"):
-        if status in found:
+        if status in statuses:
             return status
     return "unchanged"
 
 
 def _must_be_writable(spec: PipelineSpec) -> None:
+    """Make the folder of the storage; raises EnvironmentProblem where it cannot be made or written."""
     root = place(root_of(spec))
     if not isinstance(root, Path):
         return  # the plan has asked the store; that it takes what is written, the locks prove
@@ -168,11 +170,12 @@ def _must_be_writable(spec: PipelineSpec) -> None:
 
 
 def is_little(spec: PipelineSpec) -> bool:
-    """Whether there is so little to read that the JVM is tuned to start soon; also where that cannot be told cheaply."""
+    """Whether so few bytes are to be read that the JVM is tuned to start soon; False where that cannot be told cheaply."""
     return _bytes(spec) < _SHORT_BYTES
 
 
 def _bytes(spec: PipelineSpec) -> int:
+    """The size of the sources' files, counted up to _SHORT_BYTES."""
     total = 0
     for source in spec.sources:
         if not source.path:

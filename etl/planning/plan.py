@@ -18,18 +18,21 @@ Action = Literal["unchanged", "resume", "new generation", "after upstream"]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The newest epoch in a target, read from its own log."""
+    """The newest epoch in a target, read from its own log.
 
-    version: int  # of the Delta table
+    Attributes:
+        version: Of the Delta table.
+        rolled_back_upto: The newest generation that was ever rolled back; its number, and those below it, are never used again.
+    """
+
+    version: int
     generation: int
     epoch: int
     to: Position
     fingerprint: str
     kind: Kind
     run: str
-    rolled_back_upto: int = (
-        -1
-    )  # the newest generation that was ever rolled back: its number, and those below it, are never used again
+    rolled_back_upto: int = -1
 
 
 @dataclass(frozen=True, slots=True)

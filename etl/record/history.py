@@ -1,4 +1,4 @@
-"""What happened: a file a run under `history/`, and the history that the tables' own logs tell."""
+"""The history of runs: a file a run under `history/`, and what each run committed, from the tables' own logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.engine.metadata.delta_log import read_log
 from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import place
-from etl.markup import card, element, quiet, table
+from etl.markup import card, element, line, quiet, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """What one run committed to one flow's target, from the target's log."""
+    """What one run committed to one flow's target, from the target's log.
+
+    Attributes:
+        committed_at_ms: When it made its last commit, in milliseconds since 1970.
+        rows_written: As Delta counted them; None where it did not.
+        mode: From `history/`; None where the run's file is not there any more.
+        backfill: The range, where the run was a backfill: its commits belong to an epoch that was there before.
+    """
 
     run: str
     flow: str
@@ -33,13 +40,11 @@ class HistoryEntry:
     last_epoch: int
     first_version: int
     last_version: int
-    committed_at_ms: int  # of its last commit
-    rows_written: int | None  # as Delta counted them; None where it did not
+    committed_at_ms: int
+    rows_written: int | None
     fingerprint: str
-    mode: str | None  # from history/, where the run's file is still there
-    backfill: str | None = (
-        None  # the range, where the run was one: its commits belong to an epoch that was there before
-    )
+    mode: str | None
+    backfill: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +55,17 @@ class History:
     entries: tuple[HistoryEntry, ...]
 
     def __repr__(self) -> str:
-        lines = [f"  {_at(item)}  {item.mode or '?'}  {item.flow}: {_epochs(item)}" for item in self.entries]
+        lines = [f"  {_at(entry)}  {entry.mode or '?'}  {entry.flow}: {_epochs(entry)}" for entry in self.entries]
         return "\n".join([f"History of {self.pipeline}", *(lines or ["  nothing was committed yet"])])
 
     def _repr_html_(self) -> str:
         head = ("committed (UTC)", "flow", "mode", "generation and epochs", "rows", "run")
         rows = [
-            (_at(item), element("b", item.flow), item.mode, _epochs(item), item.rows_written, quiet(item.run))
-            for item in self.entries
+            (_at(entry), element("b", entry.flow), entry.mode, _epochs(entry), entry.rows_written, quiet(entry.run))
+            for entry in self.entries
         ]
-        shown = table(head, rows) if rows else element("div", "nothing was committed yet")
-        return card(("History of", element("b", self.pipeline)), shown)
+        runs = table(head, rows) if rows else line("nothing was committed yet")
+        return card(("History of", element("b", self.pipeline)), runs)
 
 
 def _at(entry: HistoryEntry) -> str:
@@ -75,7 +80,7 @@ def _epochs(entry: HistoryEntry) -> str:
 
 
 def record(storage: str, result: RunResult | BackfillResult | ReplayResult) -> None:
-    """Keep a run's result; the tables do not depend on it."""
+    """Write a run's result into `history/`; nothing depends on the file."""
     file = _file(storage, result.pipeline, result.run_id)
     write_json(file, asdict(result))
     sweep_drafts(file.parent)  # of runs that were killed while they wrote theirs
@@ -84,7 +89,7 @@ def record(storage: str, result: RunResult | BackfillResult | ReplayResult) -> N
 def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEntry, ...]:
     """Every run's commits, newest first, proved from the tables' own logs alone."""
     must_be_readable(spec)
-    found: list[HistoryEntry] = []
+    entries: list[HistoryEntry] = []
     for flow in spec.flows:
         if flows and flow.name not in flows:
             continue
@@ -93,10 +98,10 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
             if commit.stamp is not None:
                 groups.setdefault((commit.stamp.run, commit.stamp.generation), []).append(commit)
         for (run, generation), commits in groups.items():
-            rows = [commit.metrics.get("numOutputRows") for commit in commits]
-            known = [int(item) for item in rows if item is not None]
+            metrics = [commit.metrics.get("numOutputRows") for commit in commits]
+            rows = [int(count) for count in metrics if count is not None]
             result = read_json(_file(spec.storage, spec.name, run))
-            found.append(
+            entries.append(
                 HistoryEntry(
                     run=run,
                     flow=flow.name,
@@ -106,13 +111,13 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
                     first_version=commits[0].version,
                     last_version=commits[-1].version,
                     committed_at_ms=commits[-1].timestamp_ms,
-                    rows_written=sum(known) if known else None,
+                    rows_written=sum(rows) if rows else None,
                     fingerprint=commits[-1].stamp.fingerprint,
                     mode=result["mode"] if result else _mode(commits[-1].stamp.backfill),
                     backfill=_range(commits[-1].stamp.backfill),
                 )
             )
-    return tuple(sorted(found, key=lambda item: item.committed_at_ms, reverse=True))
+    return tuple(sorted(entries, key=lambda entry: entry.committed_at_ms, reverse=True))
 
 
 def _mode(backfill: Mapping[str, Any] | None) -> str | None:

@@ -38,7 +38,7 @@ def recorded_if_ended(storage: str, so_far: Callable[[], RunResult | BackfillRes
 
 
 def record_all() -> None:
-    """Record what is under way, as this process is about to end; where that takes long, or fails, it ends without."""
+    """Record what is under way, as this process is about to end; it ends without where that takes longer than 3 s, or fails."""
     for storage, so_far in tuple(_UNFINISHED.values()):
         # A thread of its own: the one that a signal has interrupted may be amid the same work, and hold what it needs.
         recording = threading.Thread(target=_record, args=(storage, so_far), daemon=True)
@@ -47,7 +47,6 @@ def record_all() -> None:
 
 
 def _record(storage: str, so_far: Callable[[], RunResult | BackfillResult | ReplayResult]) -> None:
-    with contextlib.suppress(
-        OSError, EtlError
-    ):  # nobody could be told any more; the tables' own logs tell what matters
+    # Nobody would read of a failure any more, and the tables' own logs tell what matters.
+    with contextlib.suppress(OSError, EtlError):
         record(storage, so_far())

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.crash_points import Crash, Point, armed
 from etl.operations import arguments
 from etl.operations.run import run
-from etl.testing.modes import given_rows, good, one_flow, told
-from etl.testing.shared import bench
+from etl.testing.modes import difference_texts, given_rows, one_flow, require_success
+from etl.testing.shared import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from etl.config.spec import Mode, PipelineSpec
+    from etl.planning.request import RunRequest
     from etl.planning.results import RunResult
     from etl.testing.modes import Given
 
@@ -26,13 +27,13 @@ class _Dying:
         self._point = point
         self.crashes = 0
 
-    def __call__(self, spec: PipelineSpec, *, mode: Mode | None = None, trigger: str | None = None) -> RunResult:
+    def __call__(self, spec: PipelineSpec, request: RunRequest) -> RunResult:
         try:
             with armed(self._point):
-                return run(spec, mode=mode, trigger=trigger)
+                return run(spec, request)
         except Crash:
             self.crashes += 1
-            return run(spec, mode=mode, trigger=trigger)
+            return run(spec, request)
 
 
 def crash_everywhere(
@@ -55,16 +56,16 @@ def crash_everywhere(
     __tracebackhide__ = True  # pytest shows the caller's line and the rows
     arguments.words("modes", modes, arguments.MODES)
     arguments.words("points", points, tuple(Point))
-    spec, found = one_flow(pipeline, flow, params=params, env=env)
-    rows = given_rows(found, given)
+    spec, tested = one_flow(pipeline, flow, params=params, env=env)
+    rows = given_rows(tested, given)
     died: dict[Mode, tuple[Point, ...]] = {}
-    with bench(spec.spark) as place:
+    with sandbox(spec.spark) as shared:
         for mode in modes:
-            undisturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True))
+            undisturbed = require_success(tested, shared.tried(spec, tested, rows, mode, quarantine=True))
             for point in points:
                 dying = _Dying(point)
-                disturbed = good(found, place.tried(spec, found, rows, mode, quarantine=True, carry_out=dying))
-                differing = told(found, expected=undisturbed, actual=disturbed)
+                tried = shared.tried(spec, tested, rows, mode, quarantine=True, carry_out=dying)
+                differing = difference_texts(tested, expected=undisturbed, actual=require_success(tested, tried))
                 if differing:
                     head = f"flow '{flow}': a {mode} that died at '{point}' and was run again (actual) is not equal to an undisturbed one (expected)"
                     raise AssertionError("\n".join([head, *differing]))

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.load import load
-from etl.config.masking import sensitive
 from etl.config.schema.rows import Written, plain
 from etl.config.spec import GivenSpec
 from etl.errors import ConfigurationError, RunError
 from etl.operations import arguments
-from etl.operations.harness.difference import Difference, compare
+from etl.operations.harness.difference import ComparedTable, compare
 from etl.operations.harness.difference_table import difference_text
 from etl.operations.harness.pipeline_tests import OURS
 from etl.operations.harness.sandbox import by_itself
-from etl.testing.shared import bench
+from etl.testing.shared import sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,22 +50,22 @@ def assert_equal_modes(
         arrivals = (arrivals,)
     for count in arrivals:
         arguments.whole("arrivals", count, least=1)
-    spec, found = one_flow(pipeline, flow, params=params, env=env)
-    rows = given_rows(found, given)
-    changes = {item.dataset for item in found.inputs if item.read == "changes"}
+    spec, tested = one_flow(pipeline, flow, params=params, env=env)
+    rows = given_rows(tested, given)
+    changes = {item.dataset for item in tested.inputs if item.read == "changes"}
     splits = [
-        (f"{count} arrivals", [_dealt(item, count) if item.dataset in changes else item for item in rows])
+        (f"{count} arrivals", [_split(item, count) if item.dataset in changes else item for item in rows])
         for count in arrivals
     ]
     if any(len(item.arrivals) > 1 for item in rows):
         splits.insert(0, ("the arrivals as given", rows))
-    with bench(spec.spark) as place:
-        batch = good(found, place.tried(spec, found, rows, "batch", quarantine=True))
-        for words, split in splits:
-            stream = good(found, place.tried(spec, found, split, "stream", quarantine=True))
-            differing = told(found, expected=batch, actual=stream)
+    with sandbox(spec.spark) as shared:
+        batch = require_success(tested, shared.tried(spec, tested, rows, "batch", quarantine=True))
+        for description, split in splits:
+            stream = require_success(tested, shared.tried(spec, tested, split, "stream", quarantine=True))
+            differing = difference_texts(tested, expected=batch, actual=stream)
             if differing:
-                head = f"flow '{flow}': a stream in {words} (actual) is not equal to one batch (expected)"
+                head = f"flow '{flow}': a stream in {description} (actual) is not equal to one batch (expected)"
                 raise AssertionError("\n".join([head, *differing]))
 
 
@@ -79,75 +78,69 @@ def one_flow(
     arguments.params(params)
     arguments.text("flow", flow)
     spec = by_itself(load(pipeline, environment=env, params=dict(params or {})))
-    found = spec.flow(flow)
-    if found is None:
-        known = [item.name for item in spec.flows]
-        hint = did_you_mean(flow, known) or f"there are: {', '.join(known)}"
+    named = spec.flow(flow)
+    if named is None:
+        names = [other.name for other in spec.flows]
+        hint = did_you_mean(flow, names) or f"there are: {', '.join(names)}"
         raise ConfigurationError(
             [Diagnostic("E270", f"there is no flow '{flow}' in pipeline '{spec.name}'", hint=hint)]
         )
-    return spec, found
+    return spec, named
 
 
 def given_rows(flow: FlowSpec, given: Given) -> list[GivenSpec]:
     """The rows by input, in arrivals; ConfigurationError where the flow has no such input."""
-    known = {item.name: item.dataset for item in flow.inputs} | {item.dataset: item.dataset for item in flow.inputs}
-    found = []
+    datasets = {item.name: item.dataset for item in flow.inputs} | {item.dataset: item.dataset for item in flow.inputs}
+    inputs = []
     if not isinstance(given, Mapping):
         hint = "given={'orders': [{'id': 1}]}"
         raise ConfigurationError([Diagnostic("E150", "given is no mapping of inputs to rows", hint=hint)])
     for name, rows in given.items():
-        if name not in known:
-            hint = did_you_mean(name, known) or f"its inputs are: {', '.join(item.name for item in flow.inputs)}"
+        if name not in datasets:
+            hint = did_you_mean(name, datasets) or f"its inputs are: {', '.join(item.name for item in flow.inputs)}"
             raise ConfigurationError([Diagnostic("E270", f"flow '{flow.name}' has no input '{name}'", hint=hint)])
         nested = bool(rows) and all(isinstance(item, list | tuple) for item in rows)
         arrivals: Any = rows if nested else [rows]
-        found.append(GivenSpec(known[name], tuple(tuple(plain(dict(row)) for row in arrival) for arrival in arrivals)))
-    return found
+        inputs.append(
+            GivenSpec(datasets[name], tuple(tuple(plain(dict(row)) for row in arrival) for arrival in arrivals))
+        )
+    return inputs
 
 
-def _dealt(given: GivenSpec, count: int) -> GivenSpec:
+def _split(given: GivenSpec, count: int) -> GivenSpec:
     """The rows in another order, over `count` arrivals, of which some may be empty."""
-    dice = random.Random(count)  # noqa: S311  # the same split each time, and no secret
+    rng = random.Random(count)  # noqa: S311  # the same split each time, and no secret
     rows = [row for arrival in given.arrivals for row in arrival]
-    dice.shuffle(rows)
+    rng.shuffle(rows)
     portions: list[list[Written]] = [[] for _ in range(count)]
     for row in rows:
-        dice.choice(portions).append(row)
+        rng.choice(portions).append(row)
     return GivenSpec(given.dataset, tuple(map(tuple, portions)))
 
 
-def good(flow: FlowSpec, tried: Tried) -> Tried:
-    """What was tried, where it did not fail; RunError where it did."""
-    if tried.failure is not None:
-        found = tried.failure
-        raise RunError(f"flow '{flow.name}' failed: {found.message}", where=found.where, hint=found.hint)
+def require_success(flow: FlowSpec, tried: Tried) -> Tried:
+    """What the flow has made; raises RunError where it failed."""
+    failure = tried.failure
+    if failure is not None:
+        raise RunError(f"flow '{flow.name}' failed: {failure.message}", where=failure.where, hint=failure.hint)
     return tried
 
 
-def told(flow: FlowSpec, *, expected: Tried, actual: Tried) -> list[str]:
+def difference_texts(flow: FlowSpec, *, expected: Tried, actual: Tried) -> list[str]:
     """How target and quarantine differ, for a person; empty where they do not."""
     texts = (
-        _told(flow, "target", expected.target, actual.target),
-        _told(flow, "quarantine", expected.quarantine, actual.quarantine),
+        _difference(flow, "target", expected.target, actual.target),
+        _difference(flow, "quarantine", expected.quarantine, actual.quarantine),
     )
     return [text for text in texts if text]
 
 
-def _told(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | None) -> str:
+def _difference(flow: FlowSpec, of: str, batch: TableRows | None, stream: TableRows | None) -> str:
     if batch is None or stream is None:
         return "" if batch is stream else f"{of}: only one of the modes has made it"
     names = [column.name for column in batch.columns if column.name not in OURS]
     others = [column.name for column in stream.columns if column.name not in OURS]
     if names != others:
         return f"{of}: its columns are {', '.join(names)} after a batch, and {', '.join(others)} after a stream"
-    found: Difference | None = compare(
-        batch.rows,
-        stream.rows,
-        of=of,
-        columns=names,
-        keys=flow.primary_key or flow.sink.keys,
-        masked=[name for name in names if name.lower() in sensitive(flow)],
-        equality=flow.equality,
-    )
-    return difference_text(found) if found is not None else ""
+    difference = compare(batch.rows, stream.rows, ComparedTable.of_flow(flow, of, names))
+    return difference_text(difference) if difference is not None else ""

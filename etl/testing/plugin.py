@@ -54,10 +54,10 @@ def pytest_unconfigure() -> None:
 def spark() -> SparkSession:
     """A session for little data, with Delta; a project's own fixture of this name takes its place."""
     from etl.config.spec import SparkSpec  # noqa: PLC0415  # see above
-    from etl.testing.shared import bench  # noqa: PLC0415
+    from etl.testing.shared import sandbox  # noqa: PLC0415
 
-    with bench(SparkSpec()) as place:
-        return place.session().spark
+    with sandbox(SparkSpec()) as shared:
+        return shared.session().spark
 
 
 class PipelineFile(pytest.File):
@@ -87,12 +87,12 @@ class PipelineItem(pytest.Item):
     def runtest(self) -> None:
         """Raise NotAsExpected where rows differ, or the flow fails."""
         from etl.operations.harness.pipeline_tests import run_test  # noqa: PLC0415  # see above
-        from etl.testing.shared import bench  # noqa: PLC0415
+        from etl.testing.shared import sandbox  # noqa: PLC0415
 
-        with bench(self._spec.spark) as place:
-            found = run_test(place, self._spec, self._test, self._mode)
-        if found.status != "passed":
-            raise NotAsExpected(found)
+        with sandbox(self._spec.spark) as shared:
+            result = run_test(shared, self._spec, self._test, self._mode)
+        if result.status != "passed":
+            raise NotAsExpected(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The difference, or the message that `etl run` would show; a traceback only for a fault of ours."""
@@ -118,7 +118,7 @@ class NotAsExpected(AssertionError):
         """Where, what, and how it differs."""
         from etl.operations.harness.difference_table import difference_text  # noqa: PLC0415  # see above
 
-        found = self._result
-        head = f"{found.at.file}:{found.at.line}: {found.pipeline}.{found.flow}: {found.name} [{found.mode}]"
-        tables = (difference_text(item, colour=colour) for item in found.differences)
-        return "\n".join(filter(None, (head, found.message, *tables)))
+        result = self._result
+        head = f"{result.at.file}:{result.at.line}: {result.pipeline}.{result.flow}: {result.name} [{result.mode}]"
+        tables = (difference_text(item, colour=colour) for item in result.differences)
+        return "\n".join(filter(None, (head, result.message, *tables)))

@@ -1,4 +1,4 @@
-"""The one bench of a pytest process: opened by the first test that needs it, closed when pytest ends."""
+"""The one sandbox of a pytest process: opened by the first test that needs it, closed when pytest ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from etl.operations.harness.sandbox import Bench
+from etl.operations.harness.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from etl.config.spec import SparkSpec
 
 _LOCK = threading.Lock()
-_OPEN: list[Bench] = []
-_USES: list[Bench] = []  # the bench, once for each body that works on it
+_OPEN: list[Sandbox] = []
+_USES: list[Sandbox] = []  # the sandbox, once for each body that works in it
 
 
 @contextmanager
-def bench(spec: SparkSpec) -> Iterator[Bench]:
-    """The process's bench; the first caller's environment says how its session is made.
+def sandbox(spec: SparkSpec) -> Iterator[Sandbox]:
+    """The process's sandbox; the first caller's environment says how its session is made.
 
     A session of the user's is borrowed for the body only: before the next one it may be stopped, or another one be active.
     """
     with _LOCK:
         if not _OPEN:
-            _OPEN.append(Bench(spec))
-        found = _OPEN[0]
-        _USES.append(found)
+            _OPEN.append(Sandbox(spec))
+        shared = _OPEN[0]
+        _USES.append(shared)
     try:
-        yield found
+        yield shared
     finally:
         with _LOCK:
-            _USES.remove(found)
-            if found not in _USES:
-                found.give_back()
+            _USES.remove(shared)
+            if shared not in _USES:
+                shared.give_back()
 
 
 def close() -> None:

@@ -23,6 +23,7 @@ from etl.engine.session.shared import Sessions
 from etl.errors import FlowFailed
 from etl.operations.audit import audit
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.crash.death_cases import PIPELINES, Landed, before
 from tests.support.crash_cases import FLOWS
 from tests.support.leftovers import left_behind
@@ -91,19 +92,20 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
         landed.arrive()
         for specs in (died, undisturbed):
             for spec in specs.values():
-                assert run(spec, mode="stream", sessions=sessions).status == "succeeded"
+                assert run(spec, RunRequest(mode="stream"), sessions=sessions).status == "succeeded"
         for number, (mode, point, flow) in enumerate(cases, 1):
             landed.arrive()
             name = "chain" if flow in FLOWS else "windows"
             refresh = point is Point.NOTHING_STREAMED
             for specs in (died, undisturbed):
                 if before(flow):
-                    run(specs[name], mode=mode, include=before(flow), sessions=sessions)
+                    run(specs[name], RunRequest(mode=mode, select=before(flow)), sessions=sessions)
+            request = RunRequest(mode=mode, select=[flow], full_refresh=refresh)
             began = time.monotonic()
             with failing(point), armed(point, deed=kill_jvm) as met:
-                result = run(died[name], mode=mode, include=[flow], full_refresh=refresh, sessions=sessions)
+                result = run(died[name], request, sessions=sessions)
             spent = time.monotonic() - began
-            wanted = run(undisturbed[name], mode=mode, include=[flow], full_refresh=refresh, sessions=sessions)
+            wanted = run(undisturbed[name], request, sessions=sessions)
             if mode == "batch":
                 landed.reread(flow)
             here = [] if met.crashed else ["never came there"]
@@ -114,9 +116,9 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
             wrong += [f"{number} {mode} {flow} at {point}: {what}" for what in here]
             say("\n".join([f"{number}/{len(cases)} {mode} {flow} at {point}: {spent:.1f} s", *map(str, here)]))
         for spec in died.values():
-            assert run(spec, mode="stream", sessions=sessions).status in ("succeeded", "unchanged")
+            assert run(spec, RunRequest(mode="stream"), sessions=sessions).status in ("succeeded", "unchanged")
         for spec in undisturbed.values():
-            run(spec, mode="stream", sessions=sessions)
+            run(spec, RunRequest(mode="stream"), sessions=sessions)
         wrong += landed.differences()
     finally:
         sessions.close()

@@ -14,6 +14,7 @@ from etl.engine.crash_points import Point
 from etl.engine.run import epoch
 from etl.errors import FlowFailed
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.crash.death_cases import PIPELINES, Landed
 from tests.support.crash_cases import FLOWS as ALL
 
@@ -47,7 +48,7 @@ def test_counts_that_died_with_their_attempt_are_those_of_a_run_that_nobody_dist
                 with monkeypatch.context() as patch:
                     if root.name == "deaths":
                         patch.setattr(epoch, "reach", die)
-                    result = run(load(str(root / f"pipelines/{name}.yml")), mode=mode, include=FLOWS[name])
+                    result = run(load(str(root / f"pipelines/{name}.yml")), RunRequest(mode=mode, select=FLOWS[name]))
                 assert result.status == "succeeded", result.flows
                 found[root.name] = {flow.flow: (flow.counts, flow.epochs, flow.warnings) for flow in result.flows}
             assert found["deaths"] == found["undisturbed"], (mode, name)

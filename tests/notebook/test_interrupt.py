@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 import etl
 from etl.operations.run import run
 from etl.planning.events import EpochCommitted, Event
+from etl.planning.request import RunRequest
 from tests.support.engine_cases import land, model, write_project
 from tests.support.independent import rows
 from tests.support.leftovers import left_behind
@@ -36,7 +37,7 @@ def test_an_interrupt_ends_the_run_and_the_next_one_goes_on(
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run(pipeline.spec, mode="stream", include=["clean"], emit=interrupt)
+        run(pipeline.spec, RunRequest(mode="stream", select=["clean"]), emit=interrupt)
     assert 1 <= max(committed) < len(orders) - 1
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("flow")]
     assert left_behind(tmp_path / ".etl" / "local") == [], "the request to stop goes with the stream that obeyed it"

@@ -25,6 +25,7 @@ from etl.errors import ConfigurationError
 from etl.operations.harness.pipeline_tests import run_tests, selected
 from etl.operations.init import init
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.support.independent import rows
 
 
@@ -210,7 +211,7 @@ def test_over_nasty_files_the_first_run_reads_every_value_as_it_was_written(tmp_
         (tmp_path / file).write_text(text, encoding="utf-8", newline="")
         name = re.split(r"[ .]", file)[0]
         init(tmp_path, name=name, origin=str(tmp_path / file))
-        result = run(load(name, project=tmp_path))
+        result = run(load(name, project=tmp_path), RunRequest())
         assert result.status == "succeeded", (file, result.flows)
         assert result.flows[0].counts.quarantined == 0, file
         found = rows(result.flows[0].target)
@@ -225,14 +226,14 @@ def test_a_new_project_runs_at_once_and_its_own_tests_pass(tmp_path: Path) -> No
     (tmp_path / "people.csv").write_text('Full Name,born,"pay; $"\nAnna,1990-01-02,1234.50\n', encoding="utf-8")
     init(tmp_path, name="own", origin=str(tmp_path / "people.csv"))
     shop, own = load("shop", project=tmp_path), load("own", project=tmp_path)
-    result = run(shop)
+    result = run(shop, RunRequest())
     assert [(flow.status, flow.counts.written, flow.counts.quarantined) for flow in result.flows] == [
         ("succeeded", 4, 1),
         ("succeeded", 4, 0),
     ]
     tests = [*shop.tests, *own.tests]
     assert len(tests) == 3
-    done = run_tests(selected([shop, own], ()), told=lambda _: None)
+    done = run_tests(selected([shop, own], ()), tell=lambda _: None)
     assert [item.status for item in done] == ["passed"] * 6
 
 

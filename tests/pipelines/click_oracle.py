@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.support.independent import connection, differences, register
+from tests.support.oracle import TableOracle
 
 _EVENT = ("event_id", "happened_at", "user_id", "session_id", "item_id", "kind", "dwell_s", "agent")
 _TABLES = {
@@ -98,18 +98,20 @@ _FLOWS = (
     "co_viewed",
     "recommendations",
 )
-_PLACES = {
+_PATHS = {
     **{name: f"tables/clickstream/{name}" for name in _FLOWS},
     "events_quarantine": "quarantine/clickstream/events_clean",
     "visits_quarantine": "quarantine/clickstream/visits",
 }
 
 
-class Oracle:
+class Oracle(TableOracle):
     """DuckDB over what landed, with the tables it must come to."""
 
+    queries, paths, floats = _TABLES, _PATHS, _FLOATS
+
     def __init__(self, landing: Path) -> None:
-        self.duck = connection()
+        super().__init__()
         good: list[dict[str, Any]] = []
         garbled: list[str] = []
         for file in sorted((landing / "events").glob("*.json")):
@@ -131,19 +133,4 @@ class Oracle:
             f"""CREATE TABLE prices AS SELECT item_id, category, title, price::DECIMAL(8, 2) AS price, changed_at::TIMESTAMPTZ AS changed_at
             FROM read_csv('{landing}/prices/*.csv', all_varchar = true)"""
         )
-        for name, query in _TABLES.items():
-            self.duck.execute(f"CREATE TABLE {name} AS {query}")
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        """The rows of a query, each by column."""
-        return self.duck.sql(query).to_arrow_table().to_pylist()
-
-    def differences(self, storage: Path) -> dict[str, list[str]]:
-        """For each table and quarantine under `storage` that is not what it must be: how it differs."""
-        found = {}
-        for name, place in _PLACES.items():
-            register(self.duck, "actual", storage / place)
-            wrong = differences(self.duck, "actual", name, _FLOATS.get(name, ()))
-            if wrong:
-                found[name] = wrong
-        return found
+        self.make_tables()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.support.independent import connection, differences, register
+from tests.support.oracle import TableOracle
 
 _SENSORS = ("temperature", "vibration", "pressure", "rpm", "current_draw")
 _TABLES = {
@@ -66,7 +66,7 @@ _FLOATS = {
     "alerts": ("value", "bound"),
     "alerts_open": ("value", "bound"),
 }
-_PLACES = {
+_PATHS = {
     "readings_clean": "tables/machine_health/readings_clean",
     "readings_quarantine": "quarantine/machine_health/readings_clean",
     "machine_status": "tables/machine_health/machine_status",
@@ -79,11 +79,13 @@ _PLACES = {
 }
 
 
-class Oracle:
+class Oracle(TableOracle):
     """DuckDB over what landed, with the tables it must come to."""
 
+    queries, paths, floats = _TABLES, _PATHS, _FLOATS
+
     def __init__(self, landing: Path) -> None:
-        self.duck = connection()
+        super().__init__()
         good, garbled = _lines(landing / "readings")
         names = ("machine_id", "read_at", *_SENSORS)
         found = pa.table({name: [item[name] for item in good] for name in names})
@@ -97,22 +99,7 @@ class Oracle:
             f"""CREATE TABLE service_log AS SELECT machine_id, started_at::TIMESTAMPTZ AS started_at, ended_at::TIMESTAMPTZ AS ended_at, kind
             FROM read_csv('{landing}/service/*.csv', all_varchar = true)"""
         )
-        for name, query in _TABLES.items():
-            self.duck.execute(f"CREATE TABLE {name} AS {query}")
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        """The rows of a query, each by column."""
-        return self.duck.sql(query).to_arrow_table().to_pylist()
-
-    def differences(self, storage: Path) -> dict[str, list[str]]:
-        """For each table and quarantine under `storage` that is not what it must be: how it differs."""
-        found = {}
-        for name, place in _PLACES.items():
-            register(self.duck, "actual", storage / place)
-            wrong = differences(self.duck, "actual", name, _FLOATS.get(name, ()))
-            if wrong:
-                found[name] = wrong
-        return found
+        self.make_tables()
 
 
 def _lines(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.support.independent import connection, differences, register
+from tests.support.oracle import TableOracle
 
 _FOLDER = Path(__file__).parents[2] / "pipelines" / "nyc_flights"
 FIRST, LAST = dt.date(2013, 1, 1), dt.date(2013, 12, 31)
@@ -59,7 +59,7 @@ _FLOATS = {
     "busiest_routes": ("mean_air_time",),
     "carrier_punctuality": ("on_time_share", "mean_departure_delay", "mean_arrival_delay"),
 }
-_PLACES = {
+_PATHS = {
     "flights_clean": "tables/nyc_flights/flights_clean",
     "flights_quarantine": "quarantine/nyc_flights/flights_clean",
     "weather_clean": "tables/nyc_flights/weather_clean",
@@ -82,15 +82,17 @@ def landing() -> ModuleType:
     return module
 
 
-class Oracle:
+class Oracle(TableOracle):
     """DuckDB over the package's data from FIRST to `last`, with the tables it must come to."""
 
+    queries, paths, floats = _TABLES, _PATHS, _FLOATS
+
     def __init__(self, scratch: Path, last: dt.date = LAST) -> None:
+        super().__init__()
         program = landing()
         data = program.data_folder()
         with zipfile.ZipFile(data / "flights.csv.zip") as archive:
             archive.extract("flights.csv", scratch)
-        self.duck = connection()
         for name, file in (("flights", scratch / "flights.csv"), ("weather", data / "weather.csv")):
             self.duck.execute(
                 f"CREATE TABLE {name} AS SELECT * FROM read_csv('{file}', nullstr='NA', sample_size=-1) WHERE make_date(year, month, day) <= DATE '{last}'"
@@ -107,18 +109,7 @@ class Oracle:
             self.duck.execute(
                 f"CREATE TABLE {name.removesuffix('.csv')} AS SELECT * FROM read_csv('{data / name}', nullstr='NA', sample_size=-1)"
             )
-        for name, query in _TABLES.items():
-            self.duck.execute(f"CREATE TABLE {name} AS {query}")
-
-    def differences(self, storage: Path) -> dict[str, list[str]]:
-        """For each table and quarantine under `storage` that is not what it must be: how it differs."""
-        found = {}
-        for name, place in _PLACES.items():
-            register(self.duck, "actual", storage / place)
-            wrong = differences(self.duck, "actual", name, _FLOATS.get(name, ()))
-            if wrong:
-                found[name] = wrong
-        return found
+        self.make_tables()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """What `etl run --json` must say of one batch: rows in, out, dropped, quarantined, merged."""

@@ -18,7 +18,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.cli.run import document
+from etl.cli.documents import run_document
 from tests.pipelines.nyc_oracle import FIRST, Oracle, landing, reported
 from tests.support.independent import stamps
 
@@ -64,7 +64,7 @@ class Scene:
         pipeline = etl.load(self.root / "pipelines" / "nyc_flights", params={"files_per_epoch": str(rate)})
         result = pipeline.run(mode=mode)
         assert result.status in ("succeeded", "unchanged"), [flow.failure for flow in result.flows]
-        return document(result)
+        return run_document(result)
 
     def holds(self) -> bool:
         return etl.load(self.root / "pipelines" / "nyc_flights").audit().holds

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from etl.config.load import load
 from etl.engine.session.shared import Sessions
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.conftest import LITTLE_DATA
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def count(root: Path, runs: int, say: Callable[[str], None] = lambda _: None) ->
         for number in range(runs):
             way, mode = number % len(WAYS), MODES[number // len(WAYS) % 2]
             shutil.rmtree(root / ".etl", ignore_errors=True)
-            result = run(spec, mode=mode, sessions=ways[way])
+            result = run(spec, RunRequest(mode=mode), sessions=ways[way])
             wanted = WANTED | (STREAMED if mode == "stream" else WHOLE)
             for flow in result.flows:
                 found = (flow.counts.read, flow.counts.written, flow.counts.merged, flow.counts.late)

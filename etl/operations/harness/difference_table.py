@@ -20,15 +20,15 @@ _WIDEST = 40
 _RED, _GREEN, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
-def difference_text(found: Difference, *, colour: bool = False, most: int = MOST_ROWS) -> str:
+def difference_text(difference: Difference, *, colour: bool = False, most: int = MOST_ROWS) -> str:
     """At most `most` differing rows as a table; differing cells are red and green on a terminal, else between » and «."""
-    columns, left_out = _columns(found)
+    columns, left_out = _columns(difference)
     lines = [[("", ""), *((name, "head") for name in columns)]]
-    for pair in found.pairs[:most]:
-        lines += _lines(pair, columns, found.masked)
-    text = [_counts(found), *_table(lines, colour=colour)]
-    if len(found.pairs) > most or found.beyond:
-        text.append(f"… and {max(0, len(found.pairs) - most) + found.beyond} more rows that differ")
+    for pair in difference.pairs[:most]:
+        lines += _lines(pair, columns, difference.masked)
+    text = [_counts(difference), *_table(lines, colour=colour)]
+    if len(difference.pairs) > most or difference.beyond:
+        text.append(f"… and {max(0, len(difference.pairs) - most) + difference.beyond} more rows that differ")
     if left_out:
         text.append(f"not shown, since equal in all of these rows: {', '.join(left_out)}")
     return "\n".join(text)
@@ -51,34 +51,34 @@ def value_text(value: Any) -> str:
         except UnicodeDecodeError:
             return f"0x{value.hex()}"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{value_text(key)}: {value_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{value_text(key)}: {value_text(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(value_text, value)) + "]"
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def _counts(found: Difference) -> str:
-    parts = [f"{found.equal} as expected"]
+def _counts(difference: Difference) -> str:
+    parts = [f"{difference.equal} as expected"]
     parts += [
         f"{count} {word}"
         for count, word in (
-            (found.different, "different"),
-            (found.missing, "missing"),
-            (found.unexpected, "unexpected"),
+            (difference.different, "different"),
+            (difference.missing, "missing"),
+            (difference.unexpected, "unexpected"),
         )
         if count
     ]
-    by = f" (rows are matched by {', '.join(found.keys)})" if found.keys else ""
-    return f"{found.of}: {', '.join(parts)}{by}"
+    by = f" (rows are matched by {', '.join(difference.keys)})" if difference.keys else ""
+    return f"{difference.of}: {', '.join(parts)}{by}"
 
 
-def _columns(found: Difference) -> tuple[list[str], list[str]]:
+def _columns(difference: Difference) -> tuple[list[str], list[str]]:
     """The columns to show, and those that are left out of a wide table because they are equal wherever rows have partners."""
-    if len(found.columns) <= _MOST_COLUMNS or found.different < len(found.pairs):
-        return list(found.columns), []
-    telling = {name for pair in found.pairs for name in pair.differing} | set(found.keys)
-    shown = [name for name in found.columns if name in telling]
-    return shown, [name for name in found.columns if name not in telling]
+    if len(difference.columns) <= _MOST_COLUMNS or difference.different < len(difference.pairs):
+        return list(difference.columns), []
+    telling = {name for pair in difference.pairs for name in pair.differing} | set(difference.keys)
+    shown = [name for name in difference.columns if name in telling]
+    return shown, [name for name in difference.columns if name not in telling]
 
 
 def _lines(pair: Pair, columns: Sequence[str], masked: frozenset[str]) -> list[list[tuple[str, str]]]:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from etl.config.build.tests import checked, reading
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, did_you_mean
 from etl.config.load import load
-from etl.config.masking import sensitive
 from etl.errors import ConfigurationError, EnvironmentProblem
-from etl.operations.harness.difference import Difference, compare
-from etl.operations.harness.sandbox import Bench, by_itself
+from etl.operations.harness.difference import ComparedTable, Difference, compare
+from etl.operations.harness.sandbox import Sandbox, by_itself
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +31,7 @@ OURS = ("_etl_generation", "_etl_epoch", "_etl_file", "_etl_file_time")
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What came of one test in one mode. `error`: it could not be carried out, since the pipeline or the test is wrong."""
+    """What came of one test in one mode. Status `error`: it could not be carried out, since the pipeline or the test is wrong."""
 
     __test__ = False  # pytest takes every Test… for a class of tests
 
@@ -50,53 +49,53 @@ class TestResult:
 def selected(specs: Iterable[PipelineSpec], words: Sequence[str]) -> list[tuple[PipelineSpec, TestSpec]]:
     """The tests of these pipelines whose flow or name is among `words`, or all; ConfigurationError for a word that is neither."""
     every = [(spec, test) for spec in specs for test in spec.tests]
-    known = list(dict.fromkeys(word for _, test in every for word in (test.flow, test.name)))
-    unknown = [
+    names = list(dict.fromkeys(name for _, test in every for name in (test.flow, test.name)))
+    mistakes = [
         Diagnostic(
             "E250",
             f"--select {word}: there is no test of that name, nor of a flow of that name",
-            hint=did_you_mean(word, known) or f"there are: {', '.join(test.name for _, test in every) or 'none'}",
+            hint=did_you_mean(word, names) or f"there are: {', '.join(test.name for _, test in every) or 'none'}",
         )
         for word in words
-        if word not in known
+        if word not in names
     ]
-    if unknown:
-        raise ConfigurationError(unknown)
+    if mistakes:
+        raise ConfigurationError(mistakes)
     return [(spec, test) for spec, test in every if not words or {test.flow, test.name} & set(words)]
 
 
 def run_tests(
-    tests: Sequence[tuple[PipelineSpec, TestSpec]], *, told: Callable[[TestResult], None] = lambda _: None
+    tests: Sequence[tuple[PipelineSpec, TestSpec]], *, tell: Callable[[TestResult], None] = lambda _: None
 ) -> tuple[TestResult, ...]:
-    """Every test in both modes, in the order given; `told` hears of each when it is done.
+    """The results of every test in both modes, in the order given; `tell` is given each as soon as those before it are done.
 
     Raises EnvironmentProblem where no session can be had.
     """
     if not tests:
         return ()
-    bench = Bench(tests[0][0].spark)
+    sandbox = Sandbox(tests[0][0].spark)
     trials = [(spec, test, mode) for spec, test in tests for mode in _MODES]
     try:
-        bench.session()
+        sandbox.session()
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="test") as pool:
-            waiting = [pool.submit(run_test, bench, *trial) for trial in trials]
-            found = []
+            waiting = [pool.submit(run_test, sandbox, *trial) for trial in trials]
+            results = []
             try:
-                for one in waiting:
-                    found.append(one.result())
-                    told(found[-1])
+                for future in waiting:
+                    results.append(future.result())
+                    tell(results[-1])
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return tuple(found)
+        return tuple(results)
     finally:
-        bench.close()
+        sandbox.close()
 
 
 _MODES: tuple[Mode, Mode] = ("batch", "stream")
 
 
-def run_test(bench: Bench, spec: PipelineSpec, test: TestSpec, mode: Mode) -> TestResult:
+def run_test(sandbox: Sandbox, spec: PipelineSpec, test: TestSpec, mode: Mode) -> TestResult:
     """One test in one mode; what is wrong with it is in the result. Raises EnvironmentProblem."""
     began = time.monotonic()
 
@@ -110,10 +109,10 @@ def run_test(bench: Bench, spec: PipelineSpec, test: TestSpec, mode: Mode) -> Te
         flow = spec.flow(test.flow)
         if flow is None:  # a checked spec has none such
             raise KeyError(test.flow)
-        tried = bench.tried(spec, flow, test.given, mode, quarantine=test.quarantine is not None)
+        tried = sandbox.tried(spec, flow, test.given, mode, quarantine=test.quarantine is not None)
         if tried.failure is not None:
-            return result(_status(tried.failure), message=_told(tried.failure))
-        found = [
+            return result(_status(tried.failure), message=_text(tried.failure))
+        differences = [
             difference
             for rows, table, of in (
                 (test.expect, tried.target, "target"),
@@ -121,7 +120,7 @@ def run_test(bench: Bench, spec: PipelineSpec, test: TestSpec, mode: Mode) -> Te
             )
             if rows is not None and (difference := _difference(flow, rows, table, of)) is not None
         ]
-        return result("failed" if found else "passed", found)
+        return result("failed" if differences else "passed", differences)
     except ConfigurationError as cause:
         return result("error", message=str(cause))
 
@@ -141,7 +140,7 @@ def _status(failure: Failure) -> TestStatus:
     return "error" if failure.kind == "configuration" else "failed"
 
 
-def _told(failure: Failure) -> str:
+def _text(failure: Failure) -> str:
     head = f"{failure.where} {failure.message}" if failure.where else failure.message
     return f"{head}\n  {failure.hint}" if failure.hint else head
 
@@ -156,13 +155,4 @@ def _difference(flow: FlowSpec, rows: Sequence[Written], table: TableRows | None
         raise ConfigurationError(wrong)
     named = {name for row in expected for name in row}
     compared = [column.name for column in columns if column.name in named or not expected]
-    hidden = sensitive(flow)
-    return compare(
-        expected,
-        actual,
-        of=of,
-        columns=compared,
-        keys=flow.primary_key or flow.sink.keys,
-        masked=[name for name in compared if name.lower() in hidden],
-        equality=flow.equality,
-    )
+    return compare(expected, actual, ComparedTable.of_flow(flow, of, compared))

@@ -1,4 +1,4 @@
-"""The bench on which rows are tried out: given to one flow, which then runs as it always does, in storage that is thrown away.
+"""A sandbox in which one flow is tried over given rows: it runs as it always does, in storage that is thrown away.
 
 Nothing is imitated: the flow's inputs become sources of JSON files, everything else of it stays, and `run` carries it out. The
 columns of another flow's target are known by running that flow, too, over nothing.
@@ -27,6 +27,7 @@ from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import ConfigurationError
 from etl.operations.run import run
 from etl.planning.graph import Graph
+from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a flow has made of the rows: its tables, or why it failed. A table that was not asked for is None."""
+    """What a flow has made of the rows: its tables, or why it failed.
+
+    Attributes:
+        target: None: the flow failed.
+        quarantine: None: it was not asked for, or the flow has set nothing aside.
+    """
 
     target: TableRows | None = None
     quarantine: TableRows | None = None
@@ -59,11 +65,17 @@ def by_itself(spec: PipelineSpec) -> PipelineSpec:
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """An input as it is tried: the source that stands for it, and the text of each arrival's file."""
+    """An input as it is tried.
+
+    Attributes:
+        source: What stands for the input.
+        arrivals: The text of each arrival's file.
+        file: The user's own file, in the place of arrivals.
+    """
 
     source: SourceSpec
     arrivals: tuple[str, ...]
-    file: str | None = None  # the user's own, in their stead
+    file: str | None = None
 
 
 LITTLE = {
@@ -77,7 +89,7 @@ LITTLE = {
 """For a few rows compiling and re-planning a query costs more than it gives. The user's own settings are laid over these."""
 
 
-class Bench:
+class Sandbox:
     """One session and one folder for any number of trials, from any number of threads; `close` ends both."""
 
     def __init__(self, spec: SparkSpec) -> None:
@@ -112,7 +124,7 @@ class Bench:
         mode: Mode,
         *,
         quarantine: bool,
-        carry_out: Callable[..., RunResult] = run,
+        carry_out: Callable[[PipelineSpec, RunRequest], RunResult] = run,
     ) -> Tried:
         """Run a flow of `by_itself(spec)` over the given rows: a batch over all of them, or a stream that sees one arrival after the other.
 
@@ -120,16 +132,16 @@ class Bench:
         Raises ConfigurationError where rows do not fit the columns of their input.
         """
         self.session()
-        place = self._place()
-        inputs = self._inputs(spec, flow, given, place)
-        derived = self._derived(spec, [flow], [item.source for item in inputs], place)
-        rounds = max(1, *(len(item.arrivals) for item in inputs))
-        for number in range(rounds):
+        folder = self._new_folder()
+        inputs = self._inputs(spec, flow, given, folder)
+        derived = self._derived(spec, [flow], [item.source for item in inputs], folder)
+        arrivals = max(1, *(len(item.arrivals) for item in inputs))
+        for number in range(arrivals):
             self._land(inputs, number)
-            if mode == "batch" and number < rounds - 1:
+            if mode == "batch" and number < arrivals - 1:
                 continue
-            done = carry_out(derived, mode=mode, trigger="available_now" if mode == "stream" else None)
-            failure = done.flows[0].failure
+            result = carry_out(derived, RunRequest(mode=mode))
+            failure = result.flows[0].failure
             if failure is not None:
                 return Tried(failure=failure)
         paths = FlowPaths.of(derived, derived.flows[0])
@@ -146,69 +158,59 @@ class Bench:
                 self._reader = TableReader(self._sessions.get())
             return self._reader
 
-    def _place(self) -> Path:
+    def _new_folder(self) -> Path:
         with self._lock:
             self._count += 1
-            place = self._scratch / str(self._count)
-        place.mkdir()
-        return place
+            folder = self._scratch / str(self._count)
+        folder.mkdir()
+        return folder
 
     def _derived(
-        self, spec: PipelineSpec, flows: Iterable[FlowSpec], sources: Iterable[SourceSpec], place: Path
+        self, spec: PipelineSpec, flows: Iterable[FlowSpec], sources: Iterable[SourceSpec], folder: Path
     ) -> PipelineSpec:
-        """The pipeline with these flows and sources only, writing into `place`; a failure is not tried again."""
+        """The pipeline with these flows and sources only, writing into `folder`; a failure is not tried again."""
         return replace(
             spec,
-            storage=str(place / "storage"),
+            storage=str(folder / "storage"),
             sources=tuple(sources),
             flows=tuple(replace(flow, retry=RetrySpec(max_retries=0), trigger="available_now") for flow in flows),
             trial=True,
         )
 
-    def _inputs(self, spec: PipelineSpec, flow: FlowSpec, given: Sequence[GivenSpec], place: Path) -> list[_Input]:
-        by_name = {item.dataset: item for item in given}
-        found: list[Diagnostic] = []
+    def _inputs(self, spec: PipelineSpec, flow: FlowSpec, given: Sequence[GivenSpec], folder: Path) -> list[_Input]:
+        """The flow's inputs; raises ConfigurationError with all mistakes where rows do not fit their columns."""
+        by_name = {rows.dataset: rows for rows in given}
+        mistakes: list[Diagnostic] = []
         inputs = []
-        for item in flow.inputs:
-            rows = by_name.get(item.dataset) or GivenSpec(item.dataset, at=item.at)
-            inputs.append(self._input(spec, flow, item, rows, place, found))
-        if found:
-            raise ConfigurationError(found)
+        for declared in flow.inputs:
+            rows = by_name.get(declared.dataset) or GivenSpec(declared.dataset, at=declared.at)
+            columns = self._columns(spec, flow, declared, rows)
+            source = self._source(spec, declared, columns, folder)
+            if rows.file is not None:
+                source = self._of_file(source, spec.source(declared.dataset), rows.file)
+                inputs.append(_Input(source, (), rows.file))
+                continue
+            texts, wrong = _texts(flow, declared, rows, columns)
+            inputs.append(_Input(source, texts))
+            mistakes += wrong
+        if mistakes:
+            raise ConfigurationError(mistakes)
         return inputs
 
-    def _input(
-        self,
-        spec: PipelineSpec,
-        flow: FlowSpec,
-        item: InputSpec,
-        given: GivenSpec,
-        place: Path,
-        found: list[Diagnostic],
-    ) -> _Input:
-        declared = spec.source(item.dataset)
-        columns = self._columns(spec, flow, item, given)
-        kept = declared.on_malformed if declared is not None else "fail"
-        source = SourceSpec(
-            name=item.dataset,
+    def _source(
+        self, spec: PipelineSpec, flow_input: InputSpec, columns: tuple[Column, ...], folder: Path
+    ) -> SourceSpec:
+        """The source that stands for an input: JSON files of those columns."""
+        declared = spec.source(flow_input.dataset)
+        return SourceSpec(
+            name=flow_input.dataset,
             format="json",
-            path=str(place / "given" / item.dataset),
+            path=str(folder / "given" / flow_input.dataset),
             schema=schema(columns),
-            on_malformed=kept,
+            on_malformed=declared.on_malformed if declared is not None else "fail",
             in_files=declared is not None and has_files(declared),
-            at=declared.at if declared is not None else item.at,
+            at=declared.at if declared is not None else flow_input.at,
         )
-        if given.file is not None:
-            return _Input(self._of_file(source, declared, given.file), (), given.file)
-        texts = []
-        for arrival in given.arrivals:
-            values, wrong = checked(arrival, columns, reading(flow.timezone), f"a row of '{item.name}'")
-            found += wrong or unwritable(values, columns, item.name, given.at)
-            if not found:
-                lines = (
-                    {column.name: as_json(row.get(column.name), column.shape) for column in columns} for row in values
-                )
-                texts.append("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-        return _Input(source, tuple(texts))
 
     def _of_file(self, source: SourceSpec, declared: SourceSpec | None, file: str) -> SourceSpec:
         """A file in the format of the source it stands for is read as that source's are, malformed rows among them."""
@@ -219,30 +221,32 @@ class Bench:
 
     def _land(self, inputs: Iterable[_Input], number: int) -> None:
         """Bring the files of one arrival; an arrival without rows brings none."""
-        for item in inputs:
-            folder = Path(item.source.path)
-            folder.mkdir(parents=True, exist_ok=True)
-            if item.file is not None and number == 0:
-                shutil.copy(item.file, folder)
-            if number < len(item.arrivals) and item.arrivals[number]:
-                (folder / f"{number}.json").write_text(item.arrivals[number], encoding="utf-8")
+        for arriving in inputs:
+            landing = Path(arriving.source.path)
+            landing.mkdir(parents=True, exist_ok=True)
+            if arriving.file is not None and number == 0:
+                shutil.copy(arriving.file, landing)
+            if number < len(arriving.arrivals) and arriving.arrivals[number]:
+                (landing / f"{number}.json").write_text(arriving.arrivals[number], encoding="utf-8")
 
-    def _columns(self, spec: PipelineSpec, flow: FlowSpec, item: InputSpec, given: GivenSpec) -> tuple[Column, ...]:
+    def _columns(
+        self, spec: PipelineSpec, flow: FlowSpec, flow_input: InputSpec, given: GivenSpec
+    ) -> tuple[Column, ...]:
         """The columns of an input: those its source says, those its table has, or those of the given rows."""
-        declared = spec.source(item.dataset)
+        declared = spec.source(flow_input.dataset)
         if declared is not None and declared.schema:
             return ddl.parse(declared.schema)
-        known = self._stored(declared) if declared is not None else self._of_flow(spec, flow, item.dataset)
-        if known is None and given.file is not None and given.file.endswith(".parquet"):
-            known = self._tables().columns("parquet", given.file)
-        if known is None:
+        columns = self._stored(declared) if declared is not None else self._of_flow(spec, flow, flow_input.dataset)
+        if columns is None and given.file is not None and given.file.endswith(".parquet"):
+            columns = self._tables().columns("parquet", given.file)
+        if columns is None:
             rows: list[Written] = [row for arrival in given.arrivals for row in arrival]
-            known = guessed(rows)
-        if not known:
-            message = f"the columns of '{item.name}' are not known: its table is not there yet"
-            hint = f"give at least one whole row of '{item.name}'"
+            columns = guessed(rows)
+        if not columns:
+            message = f"the columns of '{flow_input.name}' are not known: its table is not there yet"
+            hint = f"give at least one whole row of '{flow_input.name}'"
             raise ConfigurationError([Diagnostic("E273", message, given.at, hint)])
-        return known
+        return columns
 
     def _stored(self, source: SourceSpec) -> tuple[Column, ...] | None:
         """The columns of a table outside; None where it is not there, or only a catalog knows where."""
@@ -251,39 +255,35 @@ class Bench:
         return None
 
     def _of_flow(self, spec: PipelineSpec, reader: FlowSpec, name: str) -> tuple[Column, ...] | None:
-        """The columns of a flow's target, found by running it and all before it over nothing; None where a source's are not known."""
+        """The columns of a flow's target, from a run of it and all before it over nothing; None where a source's are not known."""
         key = (spec.file, spec.environment, spec.params, spec.flows)
         with self._looking:
-            known = self._targets.setdefault(key, {})
-            if name not in known:
+            targets = self._targets.setdefault(key, {})
+            if name not in targets:
                 tested = {test.flow for test in spec.tests} | {reader.name}
-                wanted = {item.dataset for flow in spec.flows if flow.name in tested for item in flow.inputs}
-                known |= self._run_over_nothing(spec, wanted)
-            return known.get(name)
+                read = {item.dataset for flow in spec.flows if flow.name in tested for item in flow.inputs}
+                targets |= self._run_over_nothing(spec, read)
+            return targets.get(name)
 
-    def _run_over_nothing(self, spec: PipelineSpec, wanted: set[str]) -> dict[str, tuple[Column, ...]]:
+    def _run_over_nothing(self, spec: PipelineSpec, datasets: set[str]) -> dict[str, tuple[Column, ...]]:
+        """Flow → the columns of its target, of those among `datasets` that can be run; ConfigurationError where one fails."""
         graph = Graph.of(spec)
-        flows = {name for name in wanted if spec.flow(name)}
-        flows |= {parent for name in flows for parent in graph.upstream(name)}
-        place = self._place()
-        sources: list[SourceSpec] = []
-        for name in {item.dataset for flow in spec.flows if flow.name in flows for item in flow.inputs}:
-            source = spec.source(name)
-            if source is not None and (columns := ddl.parse(source.schema) if source.schema else self._stored(source)):
-                empty = place / "given" / name
-                empty.mkdir(parents=True)
-                sources.append(SourceSpec(name, "json", str(empty), schema(columns), at=source.at))
-        there = {source.name for source in sources}
+        names = {name for name in datasets if spec.flow(name)}
+        names |= {parent for name in names for parent in graph.upstream(name)}
+        flows = [flow for name in graph.order if name in names and (flow := spec.flow(name)) is not None]
+        folder = self._new_folder()
+        sources = self._empty_sources(spec, flows, folder)
+        readable = {source.name for source in sources}
         possible: list[FlowSpec] = []
-        for flow in (spec.flow(name) for name in graph.order if name in flows):
-            if flow is not None and all(item.dataset in there for item in flow.inputs):
+        for flow in flows:
+            if all(item.dataset in readable for item in flow.inputs):
                 possible.append(flow)
-                there.add(flow.name)
+                readable.add(flow.name)
         if not possible:
             return {}
-        derived = self._derived(spec, possible, sources, place)
-        for result in run(derived, mode="batch").flows:
-            if result.failure is not None and result.flow in wanted:
+        derived = self._derived(spec, possible, sources, folder)
+        for result in run(derived, RunRequest(mode="batch")).flows:
+            if result.failure is not None and result.flow in datasets:
                 message = f"the columns of '{result.flow}' are not known: over empty inputs it fails: {result.failure.message}"
                 at = next(flow.at for flow in possible if flow.name == result.flow)
                 raise ConfigurationError([Diagnostic("E273", message, at, result.failure.hint)])
@@ -291,5 +291,31 @@ class Bench:
         return {
             name: self._tables().columns("delta", path)
             for name, path in paths.items()
-            if name in wanted and Path(path, "_delta_log").is_dir()
+            if name in datasets and Path(path, "_delta_log").is_dir()
         }
+
+    def _empty_sources(self, spec: PipelineSpec, flows: Iterable[FlowSpec], folder: Path) -> list[SourceSpec]:
+        """The sources of these flows without a row; those whose columns are not known are left out."""
+        sources: list[SourceSpec] = []
+        for name in {item.dataset for flow in flows for item in flow.inputs}:
+            source = spec.source(name)
+            if source is not None and (columns := ddl.parse(source.schema) if source.schema else self._stored(source)):
+                empty = folder / "given" / name
+                empty.mkdir(parents=True)
+                sources.append(SourceSpec(name, "json", str(empty), schema(columns), at=source.at))
+        return sources
+
+
+def _texts(
+    flow: FlowSpec, flow_input: InputSpec, given: GivenSpec, columns: tuple[Column, ...]
+) -> tuple[tuple[str, ...], list[Diagnostic]]:
+    """The given rows as JSON lines, a text for each arrival, and what is wrong with them."""
+    texts: list[str] = []
+    mistakes: list[Diagnostic] = []
+    for arrival in given.arrivals:
+        rows, wrong = checked(arrival, columns, reading(flow.timezone), f"a row of '{flow_input.name}'")
+        mistakes += wrong or unwritable(rows, columns, flow_input.name, given.at)
+        if not mistakes:
+            lines = ({column.name: as_json(row.get(column.name), column.shape) for column in columns} for row in rows)
+            texts.append("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return tuple(texts), mistakes

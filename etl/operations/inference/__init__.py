@@ -1,1 +1,1 @@
-"""What sources are made of, told from a sample of their files."""
+"""What sources are made of, inferred from a sample of their files."""

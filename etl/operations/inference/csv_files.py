@@ -1,6 +1,6 @@
-"""How a CSV file is written, found out from its beginning: separator, quotes, header, nulls, and the type of each column.
+"""How a CSV file is written, inferred from its beginning: separator, quotes, header, nulls, and the type of each column.
 
-What is guessed is what Spark's reader must be told, so the rules are Spark's: its default escape is a backslash, it takes columns
+What is inferred is what Spark's reader must be told, so the rules are Spark's: its default escape is a backslash, it takes columns
 by place, it knows one text for null, and leaves empty lines out.
 """
 
@@ -62,10 +62,10 @@ class CsvSample:
     def shape(self, *, header: bool | None) -> CsvShape:
         """The shape by which files belong together; `header` where the user says it."""
         width = self.width(header=header)
-        said = _has_header(self.rows, width) if header is None else header
-        first = [cell for cell, _ in self.rows[0]] if said and self.rows else []
-        names = tuple(first) if said else tuple(f"column_{index + 1}" for index in range(width))
-        return CsvShape(self.sep, self.backslash, said, names)
+        has_header = _has_header(self.rows, width) if header is None else header
+        first = [cell for cell, _ in self.rows[0]] if has_header and self.rows else []
+        names = tuple(first) if has_header else tuple(f"column_{index + 1}" for index in range(width))
+        return CsvShape(self.sep, self.backslash, has_header, names)
 
     def width(self, *, header: bool | None) -> int:
         """How many columns there are: as the header says, or as most rows do."""
@@ -90,19 +90,19 @@ def split(text: str, sep: str, *, backslash: bool) -> tuple[list[list[_Cell]], i
     row: list[_Cell] = []
     at = broken = 0
     while at < len(text) or row:
-        found = cell.match(text, at)
-        if found is None:  # nothing but a carriage return in an odd place can do that
+        match = cell.match(text, at)
+        if match is None:  # nothing but a carriage return in an odd place can do that
             at += 1
             continue
-        quoted = found[1] is not None
-        value = found[1] if quoted else found[2]
+        quoted = match[1] is not None
+        value = match[1] if quoted else match[2]
         if quoted:
             value = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL) if backslash else value.replace('""', '"')
         elif value.startswith('"'):
             broken += 1
         row.append((value, quoted))
-        at = found.end()
-        if found[3] != sep:
+        at = match.end()
+        if match[3] != sep:
             rows.append(row)
             row = []
     return rows, broken
@@ -118,9 +118,9 @@ def _separator(text: str) -> str:
             continue
         width = len(rows[0])
         if width > 1:
-            found = (sum(len(row) == width for row in rows) / len(rows), width)
-            if found > score:
-                best, score = sep, found
+            of_sep = (sum(len(row) == width for row in rows) / len(rows), width)
+            if of_sep > score:
+                best, score = sep, of_sep
     return best
 
 
@@ -145,7 +145,7 @@ def _has_header(rows: list[list[_Cell]], width: int) -> bool:
 def columns(samples: list[CsvSample], shape: CsvShape) -> tuple[list[Values], int, int]:
     """What each column's values look like, how many rows were looked at, and how many had another number of cells."""
     width = len(shape.names)
-    found = [Values() for _ in range(width)]
+    by_column = [Values() for _ in range(width)]
     rows = ragged = 0
     for sample in samples:
         for row in sample.rows[1:] if shape.header else sample.rows:
@@ -153,43 +153,45 @@ def columns(samples: list[CsvSample], shape: CsvShape) -> tuple[list[Values], in
             if len(row) != width:
                 ragged += 1
                 continue
-            for values, (cell, quoted) in zip(found, row, strict=True):
+            for values, (cell, quoted) in zip(by_column, row, strict=True):
                 values.add(cell, quoted=quoted)
-    return found, rows, ragged
+    return by_column, rows, ragged
 
 
-def options(samples: list[CsvSample], shape: CsvShape, found: list[Values]) -> tuple[dict[str, str | bool], list[str]]:
-    """What Spark's reader must be told, and the notes for a person; a column that cannot have its nulls becomes text."""
-    said: dict[str, str | bool] = {"header": shape.header}
+def options(
+    samples: list[CsvSample], shape: CsvShape, columns: list[Values]
+) -> tuple[dict[str, str | bool], list[str]]:
+    """The options of Spark's reader, and the notes for a person; a column that cannot have its nulls becomes text."""
+    chosen: dict[str, str | bool] = {"header": shape.header}
     notes: list[str] = []
     if shape.sep != ",":
-        said["sep"] = shape.sep
+        chosen["sep"] = shape.sep
     if any(sample.doubled for sample in samples):
-        said["escape"] = '"'
+        chosen["escape"] = '"'
     if any(sample.multi_line for sample in samples):
-        said["multiLine"] = True
+        chosen["multiLine"] = True
         notes.append("values with line breaks in them: multiLine, so each file is read by one process")
     if any(sample.comment for sample in samples):
-        said["comment"] = "#"
-    typed = [values for values in found if values.type() != "STRING"]
+        chosen["comment"] = "#"
+    typed = [values for values in columns if values.type() != "STRING"]
     if any(values.padded for values in typed):
-        said["ignoreLeadingWhiteSpace"] = True
-        said["ignoreTrailingWhiteSpace"] = True
+        chosen["ignoreLeadingWhiteSpace"] = True
+        chosen["ignoreTrailingWhiteSpace"] = True
         notes.append("spaces around values are left out")
     tokens: Counter[str] = Counter()
     for values in typed:
         tokens.update(values.tokens)
     if tokens:
         null = tokens.most_common(1)[0][0]
-        said["nullValue"] = null
+        chosen["nullValue"] = null
         notes.append(f"'{null}' is read as null, in every column")
         if any(values.quoted_empty for values in typed):
-            said["emptyValue"] = null
-        for name, values in zip(shape.names, found, strict=True):
+            chosen["emptyValue"] = null
+        for name, values in zip(shape.names, columns, strict=True):
             others = sorted(values.tokens.keys() - {null})
             if values in typed and others:
                 values.forms.add("text")
                 notes.append(
                     f"'{name}' stays text: it has {', '.join(others)} beside '{null}', and Spark knows one null"
                 )
-    return said, notes
+    return chosen, notes

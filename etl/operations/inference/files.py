@@ -26,13 +26,18 @@ _TOTAL, _LEAST = 4_000_000, 64_000  # bytes looked at: in all, and at least of o
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The files under one path: all of one format."""
+class SourceFiles:
+    """The files under one path: all of one format.
 
-    root: str  # absolute: a file, a folder or a glob
+    Attributes:
+        root: Absolute: a file, a folder or a glob.
+        beside: Visible files of the same folder that are of no known format.
+    """
+
+    root: str
     format: str
     files: tuple[str, ...]
-    beside: frozenset[str]  # visible files of the same folder that are of no known format
+    beside: frozenset[str]
 
     @property
     def sampled(self) -> tuple[str, ...]:
@@ -43,49 +48,56 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """A file's first bytes as text."""
+    """A file's first bytes as text.
+
+    Attributes:
+        whole: Whether that is all of the file.
+        encoding: Empty: UTF-8.
+    """
 
     text: str
     whole: bool
-    encoding: str = ""  # where it is not UTF-8
+    encoding: str = ""
 
 
 def refuse(what: str, hint: str = "") -> NoReturn:
-    """Nothing can be learned from what `--from` names."""
+    """Raise ConfigurationError, since nothing can be learned from what `--from` names."""
     raise ConfigurationError([Diagnostic("E131", what, hint=hint)])
 
 
-def look(path: str) -> Found:
+def find_files(path: str) -> SourceFiles:
     """The files that `path` means; ConfigurationError where there are none, or of several formats."""
     root = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # a glob is no Path
     name = _shown(root)
     if Path(root, "_delta_log").is_dir():
-        return Found(root, "delta", (), frozenset())
+        return SourceFiles(root, "delta", (), frozenset())
     if Path(root).exists():
         files = [root] if Path(root).is_file() else sorted(_walk(root))
     else:
         files = sorted(
-            item for item in glob.glob(root) if Path(item).is_file() and not Path(item).name.startswith((".", "_"))
+            file for file in glob.glob(root) if Path(file).is_file() and not Path(file).name.startswith((".", "_"))
         )
         if not files:
             refuse(f"there is nothing at {name}", "give a file, a folder or a glob of csv, json or parquet files")
     kinds = {file: format_of(file) for file in files}
-    known = sorted({kind for kind in kinds.values() if kind})
-    if not known:
-        below = sorted(item.name for item in Path(root).glob("*/") if item.is_dir()) if Path(root).is_dir() else []
+    formats = sorted({kind for kind in kinds.values() if kind})
+    if not formats:
+        below = (
+            sorted(folder.name for folder in Path(root).glob("*/") if folder.is_dir()) if Path(root).is_dir() else []
+        )
         hint = (
             f"look into a folder below it: {', '.join(below[:5])}"
             if below and not files
             else f"known are {', '.join(FORMATS)}, also with .gz or .bz2"
         )
         refuse(f"there is no csv, json or parquet file at {name}", hint)
-    if len(known) > 1:
+    if len(formats) > 1:
         refuse(
-            f"{name} holds files of several formats: {', '.join(known)}",
-            f"name one of them with a glob, such as '{path.rstrip('/')}/*.{known[0]}'",
+            f"{name} holds files of several formats: {', '.join(formats)}",
+            f"name one of them with a glob, such as '{path.rstrip('/')}/*.{formats[0]}'",
         )
     chosen = tuple(file for file in files if kinds[file])
-    return Found(root, known[0], chosen, frozenset(file for file in files if not kinds[file]))
+    return SourceFiles(root, formats[0], chosen, frozenset(file for file in files if not kinds[file]))
 
 
 def format_of(file: str) -> str | None:
@@ -126,34 +138,34 @@ def _first_bytes(file: str, limit: int) -> bytes:
         return stream.read(limit)
 
 
-def partitions(found: Found) -> dict[str, list[str]]:
+def partitions(files: SourceFiles) -> dict[str, list[str]]:
     """The columns that stand in the names of folders, `day=2024-01-01`, with the values that they have."""
     columns: dict[str, list[str]] = {}
-    for file in found.files:
-        for part in Path(file).parent.relative_to(found.root).parts if Path(found.root).is_dir() else ():
+    for file in files.files:
+        for part in Path(file).parent.relative_to(files.root).parts if Path(files.root).is_dir() else ():
             name, sign, value = part.partition("=")
             if sign:
                 columns.setdefault(name, []).append("" if value == "__HIVE_DEFAULT_PARTITION__" else value)
     return columns
 
 
-def path_for(group: tuple[str, ...], found: Found) -> str:
+def path_for(group: tuple[str, ...], files: SourceFiles) -> str:
     """A path that means exactly these files of those found: the folder, the file, or a glob."""
-    everything = {*found.files, *found.beside}
-    if set(group) == everything or (set(group) == set(found.files) and not Path(found.root).is_dir()):
-        return found.root
+    everything = {*files.files, *files.beside}
+    if set(group) == everything or (set(group) == set(files.files) and not Path(files.root).is_dir()):
+        return files.root
     if len(group) == 1:
         return group[0]
     prefix, suffix = common(group), common([file[::-1] for file in group])[::-1]
-    folder = found.root if Path(found.root).is_dir() else str(Path(prefix).parent)
+    folder = files.root if Path(files.root).is_dir() else str(Path(prefix).parent)
     endings = {Path(file).suffix for file in group}
     tries = [f"{folder}/*{endings.pop()}"] if len(endings) == 1 else []
     for pattern in (*tries, f"{prefix}*{suffix}"):
-        if {item for item in glob.glob(pattern) if item in everything} == set(group):
+        if {file for file in glob.glob(pattern) if file in everything} == set(group):
             return pattern
     others = sorted({Path(file).name for file in everything} - {Path(file).name for file in group})
     return refuse(
-        f"the files at {_shown(found.root)} have different columns: {Path(group[0]).name} and {others[0]}, for two",
+        f"the files at {_shown(files.root)} have different columns: {Path(group[0]).name} and {others[0]}, for two",
         "move each kind into a folder of its own, or name one kind with a glob",
     )
 

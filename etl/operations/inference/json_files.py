@@ -1,4 +1,4 @@
-"""The schema of JSON documents, found out from a sample: structs, arrays, and the narrowest type of each value."""
+"""The schema of JSON documents, inferred from a sample: structs, arrays, and the narrowest type of each value."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ _MOST_FIELDS = 200  # above that an object is rather a map
 
 @dataclass(slots=True)
 class Node:
-    """Everything that was seen in one place of the documents."""
+    """Everything that was seen in one place of the documents, and how often.
+
+    Attributes:
+        scalars: Texts, numbers and booleans.
+        others: Numbers and booleans.
+        fields: Name → what was seen under it in objects.
+        items: What was seen in arrays.
+        example: The first value that can be written as text.
+    """
 
     values: Values = field(default_factory=Values)
     scalars: int = 0
     texts: int = 0
-    others: int = 0  # numbers and booleans
+    others: int = 0
     fields: dict[str, Node] = field(default_factory=dict)
     objects: int = 0
     items: Node | None = None
@@ -33,13 +41,13 @@ class Node:
             self.nulls += 1
         elif isinstance(value, dict):
             self.objects += 1
-            for key, item in value.items():
-                self.fields.setdefault(key, Node()).add(item)
+            for key, inner in value.items():
+                self.fields.setdefault(key, Node()).add(inner)
         elif isinstance(value, list):
             self.arrays += 1
             self.items = self.items or Node()
-            for item in value:
-                self.items.add(item)
+            for element in value:
+                self.items.add(element)
         else:
             self._scalar(value)
 
@@ -71,8 +79,8 @@ class Node:
             return f"ARRAY<{self.items.type() if self.items else 'STRING'}>"
         if self.objects:
             return self._struct()
-        found = self.values.type()
-        return "DOUBLE" if found.startswith("DECIMAL") and not found.endswith(",0)") else found
+        kind = self.values.type()
+        return "DOUBLE" if kind.startswith("DECIMAL") and not kind.endswith(",0)") else kind
 
     def _struct(self) -> str:
         if not self.fields or len(self.fields) > _MOST_FIELDS or not nameable(self):
@@ -111,10 +119,10 @@ def sample(text: str, *, whole: bool, most: int) -> JsonSample | None:
     if whole and lines and not isinstance(parsed[0], dict):
         document = _parse(text)
         documents = document if isinstance(document, list) else [document]
-        objects = [item for item in documents if isinstance(item, dict)]
+        objects = [value for value in documents if isinstance(value, dict)]
         if objects:
             return _of(objects[:most], malformed=len(documents) - len(objects), multi_line=True)
-    good = [item for item in parsed if isinstance(item, dict)]
+    good = [value for value in parsed if isinstance(value, dict)]
     return _of(good, malformed=len(parsed) - len(good), multi_line=False) if good or not lines else None
 
 
@@ -130,17 +138,17 @@ def _parse(text: str) -> Any:
 
 def _of(documents: list[dict[str, Any]], *, malformed: int, multi_line: bool) -> JsonSample:
     root = Node()
-    for item in documents:
-        root.add(item)
+    for document in documents:
+        root.add(document)
     return JsonSample(root, len(documents) + malformed, malformed, multi_line)
 
 
 def merged(samples: list[JsonSample]) -> Node:
     """What all samples showed together."""
-    found = Node()
-    for item in samples:
-        _merge(found, item.root)
-    return found
+    root = Node()
+    for part in samples:
+        _merge(root, part.root)
+    return root
 
 
 def _merge(into: Node, other: Node) -> None:

@@ -1,4 +1,4 @@
-"""Types guessed from values: the narrowest of Spark's that every value seen fits, and that Spark's readers parse without being told how."""
+"""Types inferred from values: the narrowest of Spark's that every value seen fits, and that Spark's readers parse without being told how."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def form(text: str) -> str:
         return "boolean"
     if _DATE.fullmatch(text):
         return "date" if _is_date(text) else "text"
-    found = _TIMESTAMP.fullmatch(text)
-    if found is not None and _is_date(found[1]) and _is_time(found[2] + (found["zone"] or "")):
-        return "fine" if (found["fraction"] or "")[_MICROSECONDS:].strip("0") else "timestamp"
+    instant = _TIMESTAMP.fullmatch(text)
+    if instant is not None and _is_date(instant[1]) and _is_time(instant[2] + (instant["zone"] or "")):
+        return "fine" if (instant["fraction"] or "")[_MICROSECONDS:].strip("0") else "timestamp"
     return "text"
 
 
@@ -52,18 +52,25 @@ def _is_date(text: str) -> bool:
 
 def _is_time(text: str) -> bool:
     try:
-        found = dt.time.fromisoformat(text)
+        time = dt.time.fromisoformat(text)
     except ValueError:
         return False
-    return found.utcoffset() is None or abs(found.utcoffset() or dt.timedelta()) <= dt.timedelta(hours=18)
+    return time.utcoffset() is None or abs(time.utcoffset() or dt.timedelta()) <= dt.timedelta(hours=18)
 
 
 @dataclass(slots=True)
 class Values:
-    """What the values of one column looked like."""
+    """What the values of one column looked like.
+
+    Attributes:
+        forms: Those that were seen, as `form` calls them.
+        tokens: Texts that may stand for null, and how often each was seen.
+        empty: How many texts were empty.
+        example: The first value that is no null.
+    """
 
     forms: set[str] = field(default_factory=set)
-    tokens: Counter[str] = field(default_factory=Counter)  # texts that may stand for null
+    tokens: Counter[str] = field(default_factory=Counter)
     empty: int = 0
     quoted_empty: bool = False
     padded: bool = False
@@ -73,7 +80,7 @@ class Values:
     exponent: bool = False
     zeros: bool = False
     decimal_comma: bool = False
-    example: str | None = None  # the first value that is no null
+    example: str | None = None
     other_date: bool = False
 
     def add(self, text: str, *, quoted: bool = False) -> None:

@@ -24,20 +24,30 @@ Standing = Literal["current", "interrupted", "superseded"]
 
 @dataclass(frozen=True, slots=True)
 class GenerationState:
-    """One life of a target: who opened it, and how far it came."""
+    """One life of a target: who opened it, and how far it came.
+
+    Attributes:
+        standing: `interrupted`: newer than what the target holds, so the next run finishes or replaces it.
+        opened_by: A run's id.
+        offered: The newest epoch that Spark planned; None for a full flow, which has no checkpoint of Spark's.
+        finished: The newest epoch that Spark knows as done.
+        committed: The newest epoch in the target's own log.
+        position: Input → how far it was read, after the last commit.
+        folder: None: the target's log names the generation, but its folder is gone.
+    """
 
     number: int
-    standing: Standing  # interrupted: newer than what the target holds, so the next run finishes or replaces it
+    standing: Standing
     kind: str | None
     fingerprint: str | None
-    opened_by: str | None  # a run
+    opened_by: str | None
     opened_at: str | None
-    offered: int | None  # the newest epoch that Spark planned; None for a full flow, which has no checkpoint of Spark's
-    finished: int | None  # the newest that Spark knows as done
-    committed: int | None  # the newest in the target's own log
-    position: dict[str, Any] | None  # per input, after the last commit
+    offered: int | None
+    finished: int | None
+    committed: int | None
+    position: dict[str, Any] | None
     bytes: int
-    folder: str | None  # None: the target's log names it, but its folder is gone
+    folder: str | None
 
 
 @dataclass(frozen=True, slots=True)

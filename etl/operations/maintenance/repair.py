@@ -23,16 +23,20 @@ if TYPE_CHECKING:
     from etl.engine.storage.places import Place
     from etl.planning.plan import Committed
 
-_ROUNDS = 5  # one fault can hide another; a checkpoint has no more than these that can be mended
+_MOST_FAULTS = 5  # one fault can hide another; a checkpoint has no more than these that can be mended
 
 
 @dataclass(frozen=True, slots=True)
 class FlowRepair:
-    """What was found of one flow: each fault is mended or left, and never both."""
+    """The faults of one flow: each is mended or left, and never both.
+
+    Attributes:
+        left: Each with what becomes of it.
+    """
 
     flow: str
     mended: tuple[str, ...]
-    left: tuple[str, ...]  # each with what becomes of it
+    left: tuple[str, ...]
 
 
 def repair(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[FlowRepair, ...]:
@@ -51,16 +55,16 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
             committed, fault = committed_and_fault(paths, spec.name, flow.name)
             if fault is not None:
                 left.append(f"{fault.what}; {fault.hint or 'the next run rebuilds the target'}")
-            found = ""
-            for _ in range(_ROUNDS):
+            damage = ""
+            for _ in range(_MOST_FAULTS):
                 opened = newest_opened(paths, committed=committed)
-                found = opened.damage if opened is not None else ""
-                done = _mend(paths, opened.number, committed) if opened is not None and found else ""
+                damage = opened.damage if opened is not None else ""
+                done = _mend(paths, opened.number, committed) if opened is not None and damage else ""
                 if not done:
                     break
-                mended.append(f"{found}; {done}")
-            if found:
-                left.append(f"{found}; the next run opens a new generation where all inputs can be read again")
+                mended.append(f"{damage}; {done}")
+            if damage:
+                left.append(f"{damage}; the next run opens a new generation where all inputs can be read again")
             if opened is None and committed is not None:
                 left.append(
                     f"the checkpoint of generation {committed.generation} is missing; the next run opens a new one"
@@ -113,6 +117,6 @@ def _set_aside(folder: Place, file: Place) -> None:
     """Move a damaged file, and the sum that Hadoop keeps beside it, out of Spark's sight."""
     aside = folder / "etl" / "set-aside"
     aside.mkdir(parents=True, exist_ok=True)
-    for item in (file, file.with_name(f".{file.name}.crc")):
-        if item.exists():
-            item.replace(str(aside / f"{file.parent.name}-{item.name}-{uuid.uuid4().hex[:8]}"))
+    for part in (file, file.with_name(f".{file.name}.crc")):
+        if part.exists():
+            part.replace(str(aside / f"{file.parent.name}-{part.name}-{uuid.uuid4().hex[:8]}"))

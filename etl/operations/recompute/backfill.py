@@ -6,36 +6,45 @@ import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.secrets import redacted
-from etl.engine.session.shared import Sessions
-from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.locks import flow_lock
 from etl.errors import ConfigurationError, EtlError, FlowFailed
-from etl.operations.plan import located
-from etl.operations.recompute.baseline import flow_of, job_at, readable, standing, strategy_of
+from etl.operations.recompute.baseline import FlowRecomputation, Wording, located_flow
 from etl.planning.backfill import BackfillResult, windows
-from etl.planning.fingerprint import fingerprint
 from etl.planning.results import Counts
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from etl.config.spec import FlowSpec, PipelineSpec, Strategy
+    from etl.config.spec import FlowSpec, PipelineSpec
     from etl.engine.job import Job
     from etl.engine.recompute.backfill import Part
-    from etl.planning.plan import Committed
+    from etl.engine.session.shared import Sessions
+    from etl.planning.backfill import Window
+    from etl.planning.position import Pin
 
-_DONE = "backfilled"
+_WORDING = Wording(
+    done="backfilled",
+    code="E282",
+    cannot="flow '{flow}' cannot be backfilled",
+    instead="run it in batch mode: that is its backfill",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What is asked for: `start` ≤ `column` < `end` as written, in windows of `size` (None: one)."""
+    """The rows to compute anew: those with `start` ≤ `column` < `end`.
+
+    Attributes:
+        column: A column of the target.
+        start: The lower bound, as it is written on the command line.
+        end: The upper bound, which is not part of the range.
+        size: The length of a window, which is one commit; None: the whole range is one.
+    """
 
     column: str
     start: str
@@ -44,142 +53,154 @@ class Range:
 
 
 def backfill(
-    spec: PipelineSpec, flow: str, asked: Range, *, tell: Callable[[str], None] = lambda _: None
+    spec: PipelineSpec, flow: str, bounds: Range, *, tell: Callable[[str], None] = lambda _: None
 ) -> BackfillResult:
     """Compute the rows of a flow's target in a range anew, from its inputs as far as the target has read them, and replace them.
 
     Each window is one commit under the flow's lock, which is free between them. One that died is gone on with; after its end the
     same call begins anew. Raises what keeps it from being done; the windows that were committed by then stay.
     """
-    found = flow_of(spec, flow, "E280")
-    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl backfill {spec.name}", short=False)
-    try:
-        return _Work(
-            located(spec, {item.dataset for item in found.inputs}, sessions), found, asked, sessions, tell
-        ).run()
-    finally:
-        sessions.close()
+    with located_flow(spec, flow, code="E280", app_name=f"etl backfill {spec.name}") as (located, chosen, sessions):
+        return _Backfill(located, chosen, sessions, tell, bounds).run()
 
 
-class _Work:
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """A backfill's windows, and how far an attempt before this one has come with them.
+
+    Attributes:
+        id: Of the backfill, the same in each attempt.
+        column: As the target writes it.
+        every: The windows, in the order of the range.
+        done: The numbers of those that are committed.
+        pins: Snapshot input → what every window reads of it.
+    """
+
+    id: str
+    column: str
+    every: tuple[Window, ...]
+    done: frozenset[int]
+    pins: Mapping[str, Pin]
+
+
+class _Backfill(FlowRecomputation):
     """One call of `backfill`."""
 
     def __init__(
-        self, spec: PipelineSpec, flow: FlowSpec, asked: Range, sessions: Sessions, tell: Callable[[str], None]
+        self, spec: PipelineSpec, flow: FlowSpec, sessions: Sessions, tell: Callable[[str], None], bounds: Range
     ) -> None:
-        self._spec, self._flow, self._asked = spec, flow, asked
-        self._sessions, self._tell = sessions, tell
-        self._paths = FlowPaths.of(spec, flow)
-        self._fingerprint = fingerprint(spec, flow).digest
-        self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        self._at = str(flow.at)
+        super().__init__(spec, flow, sessions, tell, _WORDING)
+        self._range = bounds
+        self._session: Any  # a SparkSession, from when there is something to compute
+        self._result: BackfillResult
 
     def run(self) -> BackfillResult:
+        """The result, which is recorded however it ends; raises what keeps a window from being done."""
         from etl.engine.recompute import backfill as engine  # noqa: PLC0415  # pyspark only for what can be done
 
-        committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
-        strategy = self._strategy(committed)
-        warnings = readable(self._flow, committed, drifts, done=_DONE)
-        self._session = self._sessions.get().flow_session(
-            self._flow.timezone, secret_options=self._spec.secret_options, under=(self._paths.lock, self._run_id)
-        )
+        baseline = self.require_baseline()
+        strategy = self.require_strategy(baseline.committed)
+        warnings = self.require_readable_inputs(baseline)
+        self._session = self.open_session()
         column, kind = self._column(strategy)
-        cut = windows(column, kind, self._asked.start, self._asked.end, self._asked.size, timezone=self._flow.timezone)
-        job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)
-        begun = engine.begun(self._paths.target, committed.generation, column, cut)
-        pins = engine.pinned_again(job, begun[1]) if begun is not None and len(begun[2]) < len(cut) else None
-        if begun is not None and pins is not None:
-            backfill_id, done = begun[0], begun[2]
-            self._tell(f"{self._flow.name}: backfill {backfill_id} goes on: {len(done)} of {len(cut)} windows are done")
-        else:
-            backfill_id, done, pins = uuid.uuid4().hex[:12], frozenset(), engine.pinned_now(job)
+        bounds, timezone = self._range, self.flow.timezone
+        every = windows(column, kind, bounds.start, bounds.end, bounds.size, timezone=timezone)
+        job = self.job_at(baseline.committed, strategy)
+        begun = self._begin(job, column, every)
         started, began = datetime.now(UTC), time.monotonic()
-        result = BackfillResult(
-            run_id=self._run_id,
-            pipeline=self._spec.name,
-            flow=self._flow.name,
-            id=backfill_id,
-            column=column,
-            start=cut[0].start,
-            end=cut[-1].end,
-            windows=len(cut),
-            done_before=len(done),
+        self._result = self._nothing_done(begun, job, started, warnings)
+
+        def so_far() -> BackfillResult:
+            return redacted(replace(self._result, duration_s=round(time.monotonic() - began, 3)))
+
+        with recorded_if_ended(self.spec.storage, lambda: replace(so_far(), error=ENDED)):
+            try:
+                for window in begun.every:
+                    if window.number not in begun.done:
+                        entry = engine.entry_of(begun.id, column, window, begun.every, begun.pins)
+                        self._commit(job, engine.Part(column, window, begun.pins, entry))
+                self._result = replace(self._result, status="succeeded")
+            except EtlError as cause:
+                self._result = replace(self._result, error=cause.what)
+                raise
+            finally:
+                self._result = so_far()
+                record(self.spec.storage, self._result)
+        return self._result
+
+    def _begin(self, job: Job, column: str, every: tuple[Window, ...]) -> _Windows:
+        """The windows as an attempt that died has left them, where its snapshots can still be read; else none of them done."""
+        from etl.engine.recompute import backfill as engine  # noqa: PLC0415  # see run
+
+        earlier = engine.begun(self.paths.target, job.generation.number, column, every)
+        if earlier is not None:
+            backfill_id, positions, done = earlier
+            pins = engine.pinned_again(job, positions) if len(done) < len(every) else None
+            if pins is not None:
+                self.tell(
+                    f"{self.flow.name}: backfill {backfill_id} goes on: {len(done)} of {len(every)} windows are done"
+                )
+                return _Windows(backfill_id, column, every, done, pins)
+        return _Windows(uuid.uuid4().hex[:12], column, every, frozenset(), engine.pinned_now(job))
+
+    def _nothing_done(self, begun: _Windows, job: Job, started: datetime, warnings: tuple[str, ...]) -> BackfillResult:
+        return BackfillResult(
+            run_id=self.run_id,
+            pipeline=self.spec.name,
+            flow=self.flow.name,
+            id=begun.id,
+            column=begun.column,
+            start=begun.every[0].start,
+            end=begun.every[-1].end,
+            windows=len(begun.every),
+            done_before=len(begun.done),
             done=0,
             status="failed",
             counts=Counts(),
-            generation=committed.generation,
-            target=self._paths.target,
+            generation=job.generation.number,
+            target=self.paths.target,
             started_at=started.isoformat(timespec="seconds"),
             duration_s=0.0,
             warnings=warnings,
         )
 
-        def so_far() -> BackfillResult:
-            return redacted(replace(result, duration_s=round(time.monotonic() - began, 3)))
+    def _commit(self, job: Job, part: Part) -> None:
+        """Compute one window anew, and count it."""
+        window, counts = part.window, self._recompute(job, part)
+        self._result = replace(self._result, counts=self._result.counts + counts, done=self._result.done + 1)
+        self.tell(
+            f"{self.flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
+        )
 
-        with recorded_if_ended(self._spec.storage, lambda: replace(so_far(), error=ENDED)):
-            try:
-                for window in cut:
-                    if window.number in done:
-                        continue
-                    entry = engine.entry_of(backfill_id, column, window, cut, pins)
-                    counts = self._window(job, engine.Part(column, window, pins, entry))
-                    result = replace(result, counts=result.counts + counts, done=result.done + 1)
-                    self._tell(
-                        f"{self._flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
-                    )
-                result = replace(result, status="succeeded")
-            except EtlError as cause:
-                result = replace(result, error=cause.what)
-                raise
-            finally:
-                result = so_far()
-                record(self._spec.storage, result)
-        return result
-
-    def _window(self, job: Job, part: Part) -> Counts:
+    def _recompute(self, job: Job, part: Part) -> Counts:
         """One window, under the flow's lock, at the position that the target has by then."""
-        from etl.engine.faults.translation import translated  # noqa: PLC0415  # see run
         from etl.engine.recompute.backfill import must_be_settled, recomputation  # noqa: PLC0415  # see run
         from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
 
-        wait = self._waits
-        with (
-            translated(self._flow),
-            flow_lock(self._paths, flow=job.flow.name, run_id=self._run_id, in_turns=wait) as lock,
-        ):
-            lock.tell_jvm(self._sessions.get().jvm_pid())
-            committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
+        with self.locked():
+            baseline = self.require_baseline()
+            committed = baseline.committed
             if committed.generation != job.generation.number:
                 message = f"flow '{job.flow.name}' was rebuilt meanwhile, as generation {committed.generation}: all its rows are new"
-                raise FlowFailed(message, where=self._at, hint="backfill again only where that is still needed")
+                hint = "backfill again only where that is still needed"
+                raise FlowFailed(message, where=str(self.flow.at), hint=hint)
             must_be_settled(job, committed, part.entry)
-            readable(self._flow, committed, drifts, done=_DONE)
+            self.require_readable_inputs(baseline)
             return recompute_part(job, self._session, committed, recomputation(job, committed, part))
 
-    def _waits(self, holder: str) -> None:
-        self._tell(f"{self._flow.name}: waits for {holder}")
-
-    def _strategy(self, committed: Committed) -> Strategy:
-        cannot = f"flow '{self._flow.name}' cannot be backfilled"
-        return strategy_of(
-            self._flow, committed, code="E282", cannot=cannot, instead="run it in batch mode: that is its backfill"
-        )
-
     def _column(self, strategy: str) -> tuple[str, str]:
-        """The column as the target writes it, and its type."""
-        fields = self._session.read.format("delta").load(self._paths.target).schema.fields
+        """The range's column as the target writes it, and its Spark type; raises ConfigurationError where it bounds no range."""
+        fields = self._session.read.format("delta").load(self.paths.target).schema.fields
         names = [field.name for field in fields]
         for field in fields:
-            if field.name.lower() == self._asked.column.lower():
+            if field.name.lower() == self._range.column.lower():
                 if strategy == "scd2" and field.name in ("valid_to", "is_current"):
                     message = (
-                        f"'{field.name}' follows from other rows, so it bounds no backfill of flow '{self._flow.name}'"
+                        f"'{field.name}' follows from other rows, so it bounds no backfill of flow '{self.flow.name}'"
                     )
-                    raise ConfigurationError(
-                        [Diagnostic("E280", message, self._flow.at, "name valid_from, or a column of the transform's")]
-                    )
+                    hint = "name valid_from, or a column of the transform's"
+                    raise ConfigurationError([Diagnostic("E280", message, self.flow.at, hint)])
                 return field.name, field.dataType.simpleString()
-        message = f"the target of flow '{self._flow.name}' has no column '{self._asked.column}'"
-        hint = did_you_mean(self._asked.column, names) or f"its columns are: {', '.join(names)}"
-        raise ConfigurationError([Diagnostic("E280", message, self._flow.at, hint)])
+        message = f"the target of flow '{self.flow.name}' has no column '{self._range.column}'"
+        hint = did_you_mean(self._range.column, names) or f"its columns are: {', '.join(names)}"
+        raise ConfigurationError([Diagnostic("E280", message, self.flow.at, hint)])

@@ -12,14 +12,9 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.secrets import redacted
 from etl.engine.inspection.flow_state import inputs_of
 from etl.engine.inspection.side_tables import sets_aside, unfinished
-from etl.engine.session.shared import Sessions
-from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.locks import flow_lock
 from etl.engine.tables.quarantine_rows import is_empty
 from etl.errors import ConfigurationError, EtlError
-from etl.operations.plan import located
-from etl.operations.recompute.baseline import flow_of, job_at, readable, standing, strategy_of
-from etl.planning.fingerprint import fingerprint
+from etl.operations.recompute.baseline import FlowRecomputation, Wording, located_flow
 from etl.planning.replay import ReplayResult
 from etl.planning.results import Counts
 from etl.record.history import record
@@ -29,9 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.config.spec import FlowSpec, PipelineSpec, Strategy
+    from etl.engine.metadata.provenance import Provenance
+    from etl.engine.session.shared import Sessions
     from etl.planning.plan import Committed
 
-_DONE = "replayed"
+_WORDING = Wording(
+    done="replayed",
+    code="E283",
+    cannot="the quarantined rows of flow '{flow}' cannot be tried again by themselves",
+    instead="run it in batch mode: that judges every row anew",
+)
 
 
 def replay(spec: PipelineSpec, flow: str, *, tell: Callable[[str], None] = lambda _: None) -> ReplayResult:
@@ -39,35 +41,44 @@ def replay(spec: PipelineSpec, flow: str, *, tell: Callable[[str], None] = lambd
 
     One commit of the target, under the flow's lock; one that died is ended by the next call. Raises what keeps it from being done.
     """
-    found = flow_of(spec, flow, "E283")
-    sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl quarantine {spec.name}", short=False)
-    try:
-        return _Work(located(spec, {item.dataset for item in found.inputs}, sessions), found, sessions, tell).run()
-    finally:
-        sessions.close()
+    with located_flow(spec, flow, code="E283", app_name=f"etl quarantine {spec.name}") as (located, chosen, sessions):
+        return _Replay(located, chosen, sessions, tell).run()
 
 
-class _Work:
+class _Replay(FlowRecomputation):
     """One call of `replay`."""
 
     def __init__(self, spec: PipelineSpec, flow: FlowSpec, sessions: Sessions, tell: Callable[[str], None]) -> None:
-        self._spec, self._flow, self._sessions, self._tell = spec, flow, sessions, tell
-        self._paths = FlowPaths.of(spec, flow)
-        self._fingerprint = fingerprint(spec, flow).digest
-        self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        super().__init__(spec, flow, sessions, tell, _WORDING)
         self._began = time.monotonic()
         self._result: ReplayResult
 
     def run(self) -> ReplayResult:
-        from etl.engine.faults.translation import translated  # noqa: PLC0415  # pyspark only for what can be done
+        """The result, which is recorded where anything was tried; raises what keeps it from being done."""
+        baseline = self.require_baseline()
+        strategy = self.require_strategy(baseline.committed)
+        self._result = self._nothing_tried(baseline.committed, self.require_readable_inputs(baseline))
+        note = self._nothing_to_try(baseline.committed)
+        if note:
+            return self._ended(status="unchanged", note=note)
+        try:
+            with recorded_if_ended(self.spec.storage, lambda: self._ended(error=ENDED)), self.locked():
+                tried = self._try_again(strategy)
+        except EtlError as cause:
+            record(self.spec.storage, self._ended(error=cause.what))
+            raise
+        if not tried:
+            note = "what it has set aside did not parse, and has no columns to be judged by"
+            return self._ended(status="unchanged", note=note)
+        result = self._ended(status="succeeded")
+        record(self.spec.storage, result)
+        return result
 
-        committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
-        strategy = self._strategy(committed)
-        warnings = readable(self._flow, committed, drifts, done=_DONE)
-        self._result = ReplayResult(
-            run_id=self._run_id,
-            pipeline=self._spec.name,
-            flow=self._flow.name,
+    def _nothing_tried(self, committed: Committed, warnings: tuple[str, ...]) -> ReplayResult:
+        return ReplayResult(
+            run_id=self.run_id,
+            pipeline=self.spec.name,
+            flow=self.flow.name,
             id=uuid.uuid4().hex[:12],
             status="failed",
             columns=(),
@@ -75,83 +86,51 @@ class _Work:
             malformed=0,
             counts=Counts(),
             generation=committed.generation,
-            target=self._paths.target,
-            quarantine=self._paths.quarantine,
+            target=self.paths.target,
+            quarantine=self.paths.quarantine,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             duration_s=0.0,
             warnings=warnings,
         )
-        note = self._nothing_to_try(committed)
-        if note:
-            return self._ended(status="unchanged", note=note)
-        try:
-            with (
-                recorded_if_ended(self._spec.storage, lambda: self._ended(error=ENDED)),
-                translated(self._flow),
-                flow_lock(self._paths, flow=self._flow.name, run_id=self._run_id, in_turns=self._waits) as lock,
-            ):
-                lock.tell_jvm(self._sessions.get().jvm_pid())
-                tried = self._try_again(strategy)
-        except EtlError as cause:
-            record(self._spec.storage, self._ended(error=cause.what))
-            raise
-        if not tried:
-            return self._ended(
-                status="unchanged", note="what it has set aside did not parse, and has no columns to be judged by"
-            )
-        result = self._ended(status="succeeded")
-        record(self._spec.storage, result)
-        return result
 
-    def _ended(self, **found: object) -> ReplayResult:
+    def _ended(self, **fields: object) -> ReplayResult:
+        """The result by now, with these fields."""
         spent = round(time.monotonic() - self._began, 3)
-        return redacted(replace(self._result, duration_s=spent, **found))  # type: ignore[arg-type]  # its own fields
-
-    def _waits(self, holder: str) -> None:
-        self._tell(f"{self._flow.name}: waits for {holder}")
+        return redacted(replace(self._result, duration_s=spent, **fields))  # type: ignore[arg-type]  # its own fields
 
     def _nothing_to_try(self, committed: Committed) -> str:
-        """Why there is nothing, where the logs say so; ConfigurationError where the same definition must end in the same verdicts."""
-        if not sets_aside(self._flow, (item.source for item in inputs_of(self._spec, self._flow))):
+        """Why there is nothing to try, where the logs say so; else empty.
+
+        Raises ConfigurationError where the same definition must end in the same verdicts.
+        """
+        if not sets_aside(self.flow, (item.source for item in inputs_of(self.spec, self.flow))):
             return "the flow sets nothing aside"
-        died = unfinished(self._paths, committed) is not None
-        if not died and is_empty(self._paths.quarantine):
+        died = unfinished(self.paths, committed) is not None
+        if not died and is_empty(self.paths.quarantine):
             return "its quarantine is empty"
-        if not died and all(item.read == "changes" for item in self._flow.inputs):
-            message = f"flow '{self._flow.name}' reads no snapshot, so the same definition would set the same rows aside again"
+        if not died and all(item.read == "changes" for item in self.flow.inputs):
+            message = (
+                f"flow '{self.flow.name}' reads no snapshot, so the same definition would set the same rows aside again"
+            )
             hint = "mend the definition and run the flow: with a new definition every row is read and judged anew"
-            raise ConfigurationError([Diagnostic("E283", message, self._flow.at, hint)])
+            raise ConfigurationError([Diagnostic("E283", message, self.flow.at, hint)])
         return ""
 
-    def _strategy(self, committed: Committed) -> Strategy:
-        cannot = f"the quarantined rows of flow '{self._flow.name}' cannot be tried again by themselves"
-        return strategy_of(
-            self._flow,
-            committed,
-            code="E283",
-            cannot=cannot,
-            instead="run it in batch mode: that judges every row anew",
-        )
-
     def _try_again(self, strategy: Strategy) -> bool:
-        """The replay itself, under the flow's lock, at the position that the target has by then; whether there was a row to try."""
-        from etl.engine.recompute import replay as engine  # noqa: PLC0415  # see run
+        """Replay under the flow's lock, at the position that the target has by then; whether there was a row to try."""
+        from etl.engine.recompute import replay as engine  # noqa: PLC0415  # pyspark only for what can be done
         from etl.engine.recompute.backfill import must_be_settled, pinned_now, span_at  # noqa: PLC0415
         from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
 
-        committed, drifts = standing(self._spec, self._flow, self._fingerprint, done=_DONE)
-        readable(self._flow, committed, drifts, done=_DONE)
-        session = self._sessions.get().flow_session(
-            self._flow.timezone, secret_options=self._spec.secret_options, under=(self._paths.lock, self._run_id)
-        )
-        job = job_at(self._spec, self._flow, committed, strategy, fingerprint=self._fingerprint, run_id=self._run_id)
-        died = unfinished(self._paths, committed, locked=True)
-        if died is not None and "replay" in (died.backfill or {}):
-            self._result = replace(self._result, id=str((died.backfill or {})["id"]))
-            self._tell(f"{self._flow.name}: replay {self._result.id} was interrupted, and is ended now")
-        versions = engine.versions_to_try(self._paths.quarantine, died)
-        malformed = engine.set_aside(session, self._paths.quarantine, versions[0], malformed=True).count()
-        tried = engine.set_aside(session, self._paths.quarantine, versions[-1]).count()
+        baseline = self.require_baseline()
+        self.require_readable_inputs(baseline)
+        committed = baseline.committed
+        session = self.open_session()
+        job = self.job_at(committed, strategy)
+        died = self._interrupted(committed)
+        versions = engine.versions_to_try(self.paths.quarantine, died)
+        malformed = engine.set_aside(session, self.paths.quarantine, versions[0], malformed=True).count()
+        tried = engine.set_aside(session, self.paths.quarantine, versions[-1]).count()
         self._result = replace(self._result, tried=tried, malformed=malformed, generation=committed.generation)
         if tried == 0 and len(versions) == 1:
             return False
@@ -163,3 +142,11 @@ class _Work:
         counts = recompute_part(job, session, committed, replay_part)
         self._result = replace(self._result, columns=columns, counts=counts)
         return True
+
+    def _interrupted(self, committed: Committed) -> Provenance | None:
+        """The stamp of a part that died before it reached the target; a replay that did is ended by this one, under its id."""
+        died = unfinished(self.paths, committed, locked=True)
+        if died is not None and "replay" in (died.backfill or {}):
+            self._result = replace(self._result, id=str((died.backfill or {})["id"]))
+            self.tell(f"{self.flow.name}: replay {self._result.id} was interrupted, and is ended now")
+        return died

@@ -1,218 +1,245 @@
-"""What a verification feeds its flows with: the sources' files and tables, held fast once, then brought whole or in random portions.
-
-Nothing of the user's is written: files are linked or copied into a folder of the trial's own, under the names they have; tables are copied.
-"""
+"""All inputs of a verification: which of them arrive in portions, which are held fixed, and which cannot be verified."""
 
 from __future__ import annotations
 
-import math
-import os
-import random
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from etl.config.spec import RateLimitSpec, SourceSpec
-from etl.engine.sources.globs import MAGIC, literal_folder
-from etl.engine.sources.source import open_source
-from etl.operations.verification.lines import can_cut, first_rows, pieces, stretches
+from etl.config.build.starts import starts
+from etl.config.checks import file_columns
+from etl.config.diagnostics import Diagnostic
+from etl.config.grammar.formats import FORMATS
+from etl.config.schema import ddl
+from etl.config.spec import PythonTransform, SourceSpec, SqlTransform
+from etl.engine.storage.layout import FlowPaths
+from etl.errors import ConfigurationError
+from etl.operations.verification.generated import ROWS, GeneratedValues, generated, never_null, without_fail
+from etl.operations.verification.literals import compared
+from etl.operations.verification.source_copies import TableCopy, copy_of_files, sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
+    from etl.config.spec import FlowSpec, InputSpec, PipelineSpec
+    from etl.engine.session.shared import Sessions
     from etl.engine.tables.portions import DealtTables
+    from etl.operations.verification.source_copies import SourceCopy
+    from etl.operations.verification.split_plan import SplitPlan
 
-_FEW_FILES, _PIECES = 6, 6
-_LOTS = 64
-_EPOCH = 1_600_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Deal:
-    """How one trial's rows arrive: everything in it follows from the seed and the source's name."""
-
-    seed: int
-    arrivals: int
-
-    def dice(self, name: str) -> random.Random:
-        """Random numbers of a source's own, so that leaving other sources out changes nothing for it."""
-        return random.Random(f"{self.seed}/{name}")  # noqa: S311  # trials are replayed, and no secrets
-
-
-class Stock(Protocol):
-    """One source as it stood when the verification began."""
-
-    def source(self, place: Path, name: str, deal: Deal | None) -> SourceSpec:
-        """The source as a trial in `place` reads it, under `name`."""
-
-    def whole(self, place: Path, name: str) -> None:
-        """Bring all of it as it is."""
-
-    def mixed(self, place: Path, name: str, seed: int) -> bool:
-        """Bring all of it in other pieces and another order; False where it is all as it was."""
-
-    def arrival(self, place: Path, name: str, deal: Deal, number: int) -> None:
-        """Bring the rows of one of the trial's arrivals."""
+_FIXED = "__fixed"
 
 
 @dataclass(frozen=True, slots=True)
-class FileStock:
-    """The files of a source: where each lies, and the name it has below the source's folder."""
+class VerificationInputs:
+    """The inputs as they stood when the verification began, and the pipeline that reads them.
 
-    given: SourceSpec
-    root: Path  # all trials' files lie here, at the same places, so that a transform that looks at them sees the same
-    files: tuple[tuple[Path, str], ...]
-    tail: str = ""  # what the path says below the folder: a glob, or the one file's name
-    cuts: bool = True
-    in_order: bool = False  # arrivals follow each other as the files did: a state flow reads them, and would leave out what comes late
+    Attributes:
+        copies: Source → its rows, as they were then.
+        notes: What was taken of which source, for a person.
+    """
 
-    def source(self, place: Path, name: str, deal: Deal | None) -> SourceSpec:  # noqa: ARG002  # see root
-        folder = self.root / name
-        folder.mkdir(parents=True, exist_ok=True)
-        limit = self.given.rate_limit
-        if deal is not None:
-            count = max(len(self.files), _PIECES if self._cuts_few() else 0)
-            limit = RateLimitSpec(files=max(1, math.ceil(count / deal.arrivals / deal.dice(name).randint(1, 2))))
-        path = str(folder) + (f"/{self.tail}" if self.tail else "")
-        return replace(self.given, name=name, path=path, rate_limit=limit, start_ms=None)
+    spec: PipelineSpec
+    scratch: Path
+    copies: dict[str, SourceCopy]
+    notes: tuple[str, ...]
 
-    def whole(self, place: Path, name: str) -> None:  # noqa: ARG002  # see root
-        for file, relative in self.files:
-            _bring(file, self.root / name / relative)
+    @classmethod
+    def of(
+        cls, spec: PipelineSpec, sessions: Sessions, scratch: Path, *, rows: int | None, generated: bool, seed: int
+    ) -> VerificationInputs:
+        """The inputs of a pipeline of which only the flows to verify are left.
 
-    def mixed(self, place: Path, name: str, seed: int) -> bool:  # noqa: ARG002  # see root
-        parts = self._parts(Deal(seed, 1).dice(name), 3)
-        for relative, content in parts:
-            _bring(content, self.root / name / relative)
-        return any(isinstance(content, bytes) for _, content in parts)
+        Raises ConfigurationError with every source that cannot be verified, and EnvironmentProblem where one is not there.
+        """
+        read = {item.dataset for flow in spec.flows for item in flow.inputs}
+        sources = [source for source in spec.sources if source.name in read]
+        mistakes = [mistake for source in sources if (mistake := _obstacle(source, generated=generated)) is not None]
+        if mistakes:
+            raise ConfigurationError(mistakes)
+        from etl.engine.sources.catalog import located  # noqa: PLC0415  # pyspark only for a verification that can be done
+        from etl.engine.tables.portions import DealtTables  # noqa: PLC0415
 
-    def arrival(self, place: Path, name: str, deal: Deal, number: int) -> None:  # noqa: ARG002  # see root
-        dice = deal.dice(name)
-        each = math.ceil(_PIECES / max(1, len(self.files))) if self._cuts_few() else 1
-        parts = self._parts(dice, each) if each > 1 else list(self.files_by_name())
-        # A path that names a file, or a pattern, must find one from the beginning.
-        first = dice.randrange(len(parts)) if self.tail and parts else -1
-        drawn = [dice.randrange(deal.arrivals) for _ in parts]
-        if self.in_order:
-            first, drawn = (0 if first >= 0 else -1), sorted(drawn)
-        for index, (relative, content) in enumerate(parts):
-            if (0 if index == first else drawn[index]) == number:
-                # A stream takes files in the order of their times; whole ones have their own, which a transform may look at.
-                pieced = self.in_order and self.cuts
-                _bring(content, self.root / name / relative, modified=_EPOCH + index if pieced else None)
+        if any(source.table for source in sources):
+            spec = located(spec, read, sessions.get().flow_session(spec.run.timezone))
+        tables = DealtTables(sessions.get())
+        if generated:
+            spec = replace(spec, flows=tuple(map(without_fail, spec.flows)))
+        copier = _Copier(spec, scratch, tables, rows, seed)
+        copies = {
+            source.name: copier.generated(source) if generated else copier.copied(source)
+            for source in spec.sources
+            if source.name in read
+        }
+        return cls(spec, scratch, copies, tuple(copier.notes))
 
-    def files_by_name(self) -> list[tuple[str, Path | bytes]]:
-        """The files under the names that they have below the folder; where their order counts, as they came."""
-        files = sorted(self.files, key=_came) if self.in_order else self.files
-        return [(relative, file) for file, relative in files]
+    def empty(self) -> None:
+        """Take away the files of the trial before."""
+        shutil.rmtree(self.scratch / "landing", ignore_errors=True)
 
-    def _cuts_few(self) -> bool:
-        return self.cuts and not self.tail and 0 < len(self.files) < _FEW_FILES
+    def whole(self, folder: Path) -> list[SourceSpec]:
+        """Bring everything at once, as it is; the sources by which a trial in `folder` reads it."""
+        for name, copy in self.copies.items():
+            copy.whole(folder, name)
+        return [copy.source(folder, name, None) for name, copy in self.copies.items()]
 
-    def _parts(self, dice: random.Random, count: int) -> list[tuple[str, Path | bytes]]:
-        """The files, each cut into `count` with its rows in another order where that is safe."""
-        found: list[tuple[str, Path | bytes]] = []
-        for relative, file in self.files_by_name():
-            if not isinstance(file, Path) or not self.cuts or self.tail or not can_cut(self.given, file):
-                found.append((relative, file))
-                continue
-            name = Path(relative)
-            found += [
-                (str(name.with_name(f"{name.stem}-{number}{name.suffix}")), content)
-                for number, content in enumerate(
-                    (stretches if self.in_order else pieces)(self.given, file, count, dice)
-                )
+    def mixed(self, folder: Path, seed: int) -> list[SourceSpec]:
+        """Bring everything at once, in another order; the sources by which a trial in `folder` reads it."""
+        for name, copy in self.copies.items():
+            copy.mixed(folder, name, seed)
+        return [copy.source(folder, name, None) for name, copy in self.copies.items()]
+
+    def trial(self, folder: Path, split: SplitPlan, reference: Path) -> tuple[PipelineSpec, list[SourceSpec]]:
+        """The pipeline and its sources for a trial, nothing of them there yet but what is held fixed.
+
+        Modes are equal at equal snapshots, so a flow that keeps what it has read of a table that moves gets that table as the
+        batch over everything has seen it.
+        """
+        moving = self._moving()
+        sources = [copy.source(folder, name, split if name in moving else None) for name, copy in self.copies.items()]
+        for name in self.copies.keys() - moving:
+            self.copies[name].whole(folder, name)
+        flows: list[FlowSpec] = []
+        fixed: dict[str, SourceSpec] = {}
+        for flow in self.spec.flows:
+            kept = [
+                item.dataset
+                for item in flow.inputs
+                if _keeps(item) and (self.spec.flow(item.dataset) or item.dataset in moving)
             ]
-        return found
+            for name in kept:
+                if name not in fixed:
+                    fixed[name] = self._fixed(name, folder, reference)
+            flows.append(_over(flow, {name: fixed[name].name for name in kept}))
+        return replace(self.spec, flows=tuple(flows)), [*sources, *fixed.values()]
+
+    def bring(self, folder: Path, split: SplitPlan, number: int) -> None:
+        """Bring one of the trial's portions of every input that arrives in portions."""
+        for name in self._moving() & self.copies.keys():
+            self.copies[name].bring(folder, name, split, number)
+
+    def _moving(self) -> set[str]:
+        return {item.dataset for flow in self.spec.flows for item in flow.inputs if not _keeps(item)}
+
+    def _fixed(self, name: str, folder: Path, reference: Path) -> SourceSpec:
+        """A dataset held fixed: a flow's target as the reference made it, or a source's rows as a whole."""
+        upstream = self.spec.flow(name)
+        if upstream is not None:
+            target = FlowPaths.of(replace(self.spec, storage=str(reference / "storage")), upstream).target
+            return SourceSpec(name + _FIXED, "delta", target, at=upstream.at)
+        self.copies[name].whole(folder, name + _FIXED)
+        return self.copies[name].source(folder, name + _FIXED, None)
 
 
-@dataclass(frozen=True, slots=True)
-class TableStock:
-    """A Delta table's rows, read once."""
+class _Copier:
+    """Copies sources as they are now, and notes what was taken of them."""
 
-    given: SourceSpec
-    kept: str
-    tables: DealtTables = field(repr=False)
-    by: str | None = None  # rows arrive in the order of this column, a state flow's watermark
+    def __init__(self, spec: PipelineSpec, scratch: Path, tables: DealtTables, rows: int | None, seed: int) -> None:
+        self._spec, self._scratch, self._tables, self._rows, self._seed = spec, scratch, tables, rows, seed
+        self._arriving = {item.dataset for flow in spec.flows for item in flow.inputs if item.read == "changes"}
+        self._cuts = not _looks_at_files(spec.flows)
+        self._in_order = in_order(spec)
+        self.notes: list[str] = []
 
-    def source(self, place: Path, name: str, deal: Deal | None) -> SourceSpec:  # noqa: ARG002  # a table has no files to count
-        return replace(self.given, name=name, format="delta", table=None, of=None, path=str(place / "given" / name))
+    def copied(self, source: SourceSpec) -> SourceCopy:
+        """The source's own rows, or the first of them where they arrive and a sample is asked for."""
+        most = self._rows if source.name in self._arriving else None
+        if FORMATS[source.format].schema == "own":
+            version = self._tables.version(source)
+            kept = str(self._scratch / "kept" / source.name)
+            count = self._tables.keep(source, version, kept, most)
+            if most is not None:
+                self.notes.append(f"{source.name}: {count} rows of version {version}")
+            return TableCopy(source, kept, self._tables, self._in_order.get(source.name) or None)
+        files = copy_of_files(source, self._scratch, cuts=self._cuts)
+        files = replace(files, in_order=source.name in self._in_order)
+        if most is not None:
+            files, note = sampled(files, most, self._scratch, self._tables.count)
+            self.notes.append(note)
+        return files
 
-    def whole(self, place: Path, name: str) -> None:
-        self.tables.whole(self.kept, str(place / "given" / name))
+    def generated(self, source: SourceSpec) -> SourceCopy:
+        """Rows made up from the source's schema."""
+        columns = ddl.parse(source.schema) if source.schema else self._tables.columns(source)
+        rows = self._rows or ROWS
+        self.notes.append(f"{source.name}: {rows} generated rows")
+        flows = self._spec.flows
+        values = GeneratedValues(self._seed, never_null(flows), compared(flows))
+        return generated(source, columns, self._scratch, rows=rows, values=values)
 
-    def mixed(self, place: Path, name: str, seed: int) -> bool:
-        everything = (range(_LOTS), _LOTS)
-        self.tables.append(self.kept, str(place / "given" / name), portion=everything, seed=seed)
+
+def in_order(spec: PipelineSpec) -> dict[str, str]:
+    """The sources that state flows read, themselves or through other flows, and the watermark's column where it is the source's own."""
+    columns: dict[str, str] = {}
+
+    def follow(flow: FlowSpec) -> None:
+        for flow_input in flow.inputs:
+            upstream = spec.flow(flow_input.dataset)
+            if flow_input.read != "changes":
+                continue
+            if upstream is not None:
+                follow(upstream)
+            elif flow.state is not None:
+                columns[flow_input.dataset] = flow.state.of(flow_input.name).column
+            else:
+                columns.setdefault(flow_input.dataset, "")
+
+    for flow in spec.flows:
+        if flow.state is not None:
+            follow(flow)
+    return columns
+
+
+def _obstacle(source: SourceSpec, *, generated: bool) -> Diagnostic | None:
+    """Why a source's rows cannot be brought in another order; None where they can."""
+    source_format = FORMATS.get(source.format)
+    replays = source_format is not None and source_format.replays
+    is_table = replays and source_format is not None and source_format.schema == "own"
+    if generated and (source.schema or is_table):
+        return None
+    hint = "say --generated, to make rows up from its schema" if source.schema and not generated else ""
+    hint = hint or "leave out the flows that read it: --select the others"
+    message = f"source '{source.name}' cannot be verified: a {source.format} source does not give its rows again, in another order"
+    if generated:
+        message = f"rows of source '{source.name}' cannot be generated: its schema is not known"
+    elif is_table and starts(source.start_ms, source.start_version):
+        message = f"source '{source.name}' cannot be verified: a table with a start_at has rows that do not count, and does not tell them from the others"
+        hint = "say --generated, to make rows up from its columns"
+    elif replays:
+        return None
+    return Diagnostic("E274", message, source.at, hint)
+
+
+def _keeps(flow_input: InputSpec) -> bool:
+    """Whether a flow keeps what it has read of an input that has changed since."""
+    return flow_input.read == "snapshot" and flow_input.on_change != "recompute"
+
+
+def _over(flow: FlowSpec, names: dict[str, str]) -> FlowSpec:
+    """The flow reading other datasets under the names that its transform knows."""
+    if not names:
+        return flow
+
+    def other(inputs: Iterable[InputSpec]) -> tuple[InputSpec, ...]:
+        return tuple(
+            replace(flow_input, dataset=names[flow_input.dataset], known_as=flow_input.name)
+            if flow_input.dataset in names
+            else flow_input
+            for flow_input in inputs
+        )
+
+    views = tuple(replace(view, inputs=other(view.inputs), reads=other(view.reads)) for view in flow.views)
+    return replace(flow, inputs=other(flow.inputs), reads=other(flow.reads), views=views)
+
+
+def _looks_at_files(flows: Iterable[FlowSpec]) -> bool:
+    """Whether a transform may see which file a row comes from: then files keep their names, and are never cut."""
+    flows = tuple(flows)
+    if any(file_columns.metadata_inputs(flow) for flow in flows):
         return True
-
-    def arrival(self, place: Path, name: str, deal: Deal, number: int) -> None:
-        dice = deal.dice(name)
-        drawn = [dice.randrange(deal.arrivals) for _ in range(_LOTS)]
-        if self.by is not None:
-            drawn.sort()
-        lots = [lot for lot, when in enumerate(drawn) if when == number]
-        if lots or number == 0:  # the table is there from the beginning
-            portion = (lots or [-1], _LOTS)
-            seed = dice.randrange(2**31)
-            self.tables.append(self.kept, str(place / "given" / name), portion=portion, seed=seed, by=self.by)
-
-
-def of_files(source: SourceSpec, scratch: Path, *, cuts: bool) -> FileStock:
-    """The files that a source has now; those from before its `start_at` are none of them."""
-    path = source.path
-    globbed = MAGIC.search(path) is not None and not Path(path).exists()
-    single = Path(path).is_file()
-    base = literal_folder(path) if globbed else str(Path(path).parent) if single else path
-    tail = path[len(base) :].lstrip("/") if globbed or single else ""
-    found = sorted(open_source(source).latest().files)
-    names = tuple((Path(file), str(Path(file).relative_to(base))) for file in found)
-    return FileStock(source, scratch / "landing", names, tail, cuts)
-
-
-def sampled(stock: FileStock, most: int, scratch: Path, count: Callable[[str, str], int]) -> tuple[FileStock, str]:
-    """The first files of a stock, of about `most` rows, and what was taken in words; `count` counts the rows of a file."""
-    taken: list[tuple[Path, str]] = []
-    rows = 0
-    for file, relative in stock.files:
-        if rows >= most:
-            break
-        if can_cut(stock.given, file):
-            content, found = first_rows(stock.given, file, most - rows)
-            place = scratch / "sample" / stock.given.name / relative
-            _bring(content, place)
-            shutil.copystat(file, place)
-            taken.append((place, relative))
-        else:
-            found = count(stock.given.format, str(file))
-            taken.append((file, relative))
-        rows += found
-    note = f"{stock.given.name}: the first {rows} rows, from {len(taken)} of {len(stock.files)} files"
-    return replace(stock, files=tuple(taken)), note
-
-
-def _came(file: tuple[Path, str]) -> tuple[int, str]:
-    return file[0].stat().st_mtime_ns, file[1]
-
-
-def _bring(content: Path | bytes, place: Path, *, modified: int | None = None) -> None:
-    """Put a file at its place, whole at once: hidden until it is there. `modified`: its time, in seconds since 1970."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if modified is not None:
-        draft = place.with_name(f".{place.name}")
-        draft.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
-        os.utime(draft, (modified, modified))
-        draft.replace(place)
-        return
-    if isinstance(content, bytes):
-        draft = place.with_name(f".{place.name}")
-        draft.write_bytes(content)
-        draft.replace(place)
-        return
-    try:
-        os.link(content, place)
-    except OSError:  # another file system, or one without links
-        draft = place.with_name(f".{place.name}")
-        shutil.copy2(content, draft)
-        draft.replace(place)
+    transforms = [part.transform for flow in flows for part in (*flow.views, flow)]
+    texts = [transform.text for transform in transforms if isinstance(transform, SqlTransform)]
+    python = [transform for transform in transforms if isinstance(transform, PythonTransform)]
+    texts += [Path(transform.file).read_text(encoding="utf-8") for transform in python]
+    return any("_metadata" in text for text in texts)

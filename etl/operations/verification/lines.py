@@ -26,27 +26,27 @@ def can_cut(source: SourceSpec, file: Path) -> bool:
     )
 
 
-def pieces(source: SourceSpec, file: Path, count: int, dice: random.Random) -> list[bytes]:
-    """The file's rows in another order, dealt over at most `count` files; each has the header, where there is one."""
+def pieces(source: SourceSpec, file: Path, count: int, rng: random.Random) -> list[bytes]:
+    """The file's rows in another order, in at most `count` files; each has the header, where there is one."""
     header, rows = _parts(source, file)
     if len(rows) <= 1:
         return [file.read_bytes()]
-    dice.shuffle(rows)
-    dealt: list[list[bytes]] = [[] for _ in range(count)]
+    rng.shuffle(rows)
+    portions: list[list[bytes]] = [[] for _ in range(count)]
     for row in rows:
-        dice.choice(dealt).append(row)
-    return [header + b"".join(item) for item in dealt if item]
+        rng.choice(portions).append(row)
+    return [header + b"".join(portion) for portion in portions if portion]
 
 
-def stretches(source: SourceSpec, file: Path, count: int, dice: random.Random) -> list[bytes]:
+def stretches(source: SourceSpec, file: Path, count: int, rng: random.Random) -> list[bytes]:
     """The file's rows cut into at most `count` files that follow each other, the rows of each in another order."""
     header, rows = _parts(source, file)
     if len(rows) <= 1:
         return [file.read_bytes()]
-    ends = sorted(dice.sample(range(1, len(rows)), min(count, len(rows)) - 1))
+    ends = sorted(rng.sample(range(1, len(rows)), min(count, len(rows)) - 1))
     parts = [rows[start:end] for start, end in zip([0, *ends], [*ends, len(rows)], strict=True)]
     for part in parts:
-        dice.shuffle(part)
+        rng.shuffle(part)
     return [header + b"".join(part) for part in parts]
 
 
@@ -57,7 +57,7 @@ def first_rows(source: SourceSpec, file: Path, most: int) -> tuple[bytes, int]:
 
 
 def _parts(source: SourceSpec, file: Path) -> tuple[bytes, list[bytes]]:
-    """The header, and each row with the end of its line. A csv's header is its first line that is not blank."""
+    """The header, or nothing, and each row with the end of its line. A csv's header is its first line that is not blank."""
     lines = [line for line in file.read_bytes().splitlines(keepends=True) if source.format == "text" or line.strip()]
     if lines and not lines[-1].endswith((b"\n", b"\r")):
         lines[-1] += b"\n"

@@ -17,19 +17,19 @@ Literal = str | Decimal
 
 
 def compared(flows: Sequence[FlowSpec]) -> Mapping[str, tuple[Literal, ...]]:
-    """Of each column, in small letters, the literals that a flow's SQL, expectations or sink compares it with."""
-    found: dict[str, dict[Literal, None]] = {}
+    """Column, in lower case → the literals that a flow's SQL, expectations or sink compares it with."""
+    literals: dict[str, dict[Literal, None]] = {}
     for text in _texts(flows):
         tree = understood(text)
         for name, value in _comparisons(tree) if tree is not None else ():
-            found.setdefault(name.lower(), {})[value] = None
-    return {name: tuple(values) for name, values in found.items()}
+            literals.setdefault(name.lower(), {})[value] = None
+    return {name: tuple(values) for name, values in literals.items()}
 
 
 def _texts(flows: Sequence[FlowSpec]) -> Iterator[str]:
     for flow in flows:
         yield from (part.transform.text for part in (*flow.views, flow) if isinstance(part.transform, SqlTransform))
-        rules = [item.expr for item in flow.expectations]
+        rules = [rule.expr for rule in flow.expectations]
         rules += [flow.sink.delete_when] if flow.sink.delete_when else []
         yield from (f"SELECT 1 FROM _etl_row WHERE ({text}\n)" for text in rules)
 

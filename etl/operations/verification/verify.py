@@ -1,7 +1,7 @@
 """`etl verify`: one batch against random splits, orders and switches of mode, and against itself; all in storage that is thrown away.
 
-A batch over everything is the truth. A second batch, over the same rows in another order and other partitions, tells a transform
-that differs from itself; then every trial brings the rows in random arrivals, each flow in a random mode, and must end in the same tables.
+A batch over everything is the reference. A second batch, over the same rows in another order and other partitions, tells a transform
+that differs from itself; then every trial brings the rows in random portions, each flow in a random mode, and must end in the same tables.
 """
 
 from __future__ import annotations
@@ -9,42 +9,31 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from etl.config.masking import sensitive
-from etl.config.secrets import redact
-from etl.config.spec import PipelineSpec, RetrySpec
+from etl.config.spec import RetrySpec
 from etl.engine.inspection import verification_record
-from etl.engine.metadata.delta_log import last_committed
 from etl.engine.session.shared import Sessions
-from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.scratch import remove, scratch_folder
-from etl.markup import card, element, folded, preformatted, quiet, status, table
-from etl.operations.harness.difference import Difference, compare
-from etl.operations.harness.difference_table import difference_text
-from etl.operations.harness.pipeline_tests import OURS
 from etl.operations.harness.sandbox import LITTLE
 from etl.operations.run import is_little, run
-from etl.operations.verification.feed import Feed
-from etl.operations.verification.inputs import Deal
+from etl.operations.verification.comparison import Comparison, Trial
+from etl.operations.verification.inputs import VerificationInputs
+from etl.operations.verification.split_plan import SplitPlan
+from etl.operations.verification.verdicts import VerifyResult
 from etl.planning.fingerprint import fingerprint
 from etl.planning.graph import Graph
-from etl.planning.kinds import KIND_TRAITS
+from etl.planning.request import RunRequest
 from etl.planning.selectors import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from etl.config.spec import FlowSpec, Mode, SourceSpec
-    from etl.engine.tables.difference import TableComparer
-    from etl.planning.results import Failure, FlowResult
-
-Ended: TypeAlias = Literal[
-    "equal", "differs", "failed", "not judged"
-]  # the last: none differs, but of one nothing can be said
-Verdict: TypeAlias = Literal["equal", "differs", "differs from itself", "failed", "not judged"]
+    from etl.config.spec import FlowSpec, Mode, PipelineSpec, SourceSpec
+    from etl.operations.verification.verdicts import Ended, FlowVerdict, Verdict
+    from etl.planning.results import FlowResult
 
 _OTHER_PARTITIONS = (
     ("spark.sql.shuffle.partitions", "5"),
@@ -55,249 +44,202 @@ _OTHER_PARTITIONS = (
 """What a batch is run with to be compared with itself: more partitions, cut at other places."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a verification is asked to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """What is asked of a verification.
 
+    Attributes:
+        select: Selectors of the flows to verify, together with all that they read; empty: all flows.
+        exclude: Selectors of the flows to leave out.
+        splits: How many random trials there are.
+        seed: The first trial's; the next ones count on from it.
+        rows: How many of each input whose rows arrive, or of each that is generated; None: all.
+        generated: Whether rows are made up from the sources' schemas.
+    """
+
+    select: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     splits: int = 3
     seed: int = 0
-    rows: int | None = None  # of each input whose rows arrive, or of each that is generated; None: all
+    rows: int | None = None
     generated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FlowVerdict:
-    """What came of one flow. Of the first trial that differs the seed, how the rows came, and the rows that differ."""
-
-    flow: str
-    kind: str
-    strategy: str
-    verdict: Verdict
-    trials: int = 0  # in which it was compared with the truth, the batch against itself not counted
-    rows: int = 0  # of the truth
-    seed: int | None = None
-    story: str = ""
-    differences: tuple[Difference, ...] = ()
-    message: str = ""
-    hint: str = ""
-    error_kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """What a verification has found."""
-
-    pipeline: str
-    status: Ended
-    seed: int
-    splits: int
-    flows: tuple[FlowVerdict, ...]
-    notes: tuple[str, ...] = ()  # what was taken of which input
-    duration_s: float = 0.0
-
-    def _repr_html_(self) -> str:
-        head = ("flow", "kind", "sink", "verdict", "trials", "rows", "seed", "")
-        rows = [
-            (
-                element("b", item.flow),
-                item.kind,
-                item.strategy,
-                status("succeeded" if item.verdict == "equal" else "failed"),
-                item.trials,
-                item.rows,
-                item.seed,
-                item.verdict if not item.message else f"{item.verdict}: {item.message}",
-            )
-            for item in self.flows
-        ]
-        apart = [
-            folded(item.flow, preformatted("\n".join([*map(difference_text, item.differences), item.hint])))
-            for item in self.flows
-            if item.differences
-        ]
-        title = ("Verification of", element("b", self.pipeline), quiet(f"{self.splits} trials from seed {self.seed}"))
-        return redact(card(title, table(head, rows), *apart, quiet("; ".join(self.notes))))
-
-
-@dataclass(slots=True)
-class _Flow:
-    """What is known of one flow while the trials go on."""
-
-    spec: FlowSpec
-    kind: str = ""
-    strategy: str = ""
-    rows: int = 0
-    late: int = 0  # rows that the one batch left out: those without a time
-    trials: int = 0
-    found: FlowVerdict | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What a run that is held against the truth was, and what it means where they differ."""
-
-    verdict: Verdict
-    seed: int | None
-    stories: dict[str, str]  # flow → how its rows came
-
-
-@dataclass(slots=True)
-class _Bench:
-    spec: PipelineSpec
-    asked: Asked
-    scratch: Path
-    sessions: Sessions
-    settings: tuple[tuple[str, str], ...]  # of every flow's session
-    comparer: TableComparer
-    feed: Feed
-    flows: dict[str, _Flow] = field(default_factory=dict)
-
-
-def verify(
-    spec: PipelineSpec,
-    asked: Asked,
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    told: Callable[[str], None] = lambda _: None,
-) -> VerifyResult:
+def verify(spec: PipelineSpec, request: VerifyRequest, *, tell: Callable[[str], None] = lambda _: None) -> VerifyResult:
     """Whether the selected flows, and all that they read, come out the same however their rows arrive.
 
-    The pipeline's own tables are neither read nor written; of a flow that says `trusted: true` what was found is kept in
-    `history/`. `told` hears what is being done.
+    The pipeline's own tables are neither read nor written; of a flow that says `trusted: true` the verdict is kept in `history/`.
+    `tell` is given a line at each batch and trial.
     Raises ConfigurationError for what cannot be verified, and EnvironmentProblem where no session can be had or an input is not there.
     """
     began = time.monotonic()
     graph = Graph.of(spec)
-    chosen = select(graph, spec, include, exclude)
-    wanted = {*chosen, *(parent for name in chosen for parent in graph.upstream(name))}
-    order = [name for name in graph.order if name in wanted]
+    chosen = select(graph, spec, request.select, request.exclude)
+    needed = {*chosen, *(parent for name in chosen for parent in graph.upstream(name))}
+    order = [name for name in graph.order if name in needed]
     scratch = scratch_folder("twilight-verify-")
-    little = is_little(spec) or asked.generated or asked.rows is not None
+    little = is_little(spec) or request.generated or request.rows is not None
     settings = tuple(LITTLE.items()) if little else ()
     sessions = Sessions(
         spec.spark, storage=spec.storage, app_name=f"etl verify {spec.name}", short=little, settings=settings
     )
     try:
-        bench = _opened(spec, asked, order, scratch, sessions, settings)
-        _verify(bench, told)
-        flows = tuple(_verdict(bench.flows[name], asked.splits) for name in order)
-        ended = _ended({item.verdict for item in flows})
-        _remember(spec, flows)
+        verification = _Verification.opened(spec, request, order, scratch, sessions, settings)
+        verification.carry_out(tell)
+        verdicts = verification.comparison.verdicts(request.splits)
+        status = _status({flow.verdict for flow in verdicts})
+        _keep_of_trusted(spec, verdicts)
         spent = round(time.monotonic() - began, 3)
-        return VerifyResult(spec.name, ended, asked.seed, asked.splits, flows, bench.feed.notes, spent)
+        notes = verification.inputs.notes
+        return VerifyResult(spec.name, status, request.seed, request.splits, verdicts, notes, spent)
     finally:
         sessions.close()
         remove(scratch)
 
 
-def _ended(found: set[Verdict]) -> Ended:
-    if "failed" in found:
+def _status(verdicts: set[Verdict]) -> Ended:
+    if "failed" in verdicts:
         return "failed"
-    if found <= {"equal", "not judged"}:
-        return "equal" if found == {"equal"} else "not judged"
+    if verdicts <= {"equal", "not judged"}:
+        return "equal" if verdicts == {"equal"} else "not judged"
     return "differs"
 
 
-def _remember(spec: PipelineSpec, found: Sequence[FlowVerdict]) -> None:
+def _keep_of_trusted(spec: PipelineSpec, verdicts: Sequence[FlowVerdict]) -> None:
     """Keep what came of the flows whose authors are trusted; no rows, or no trial, proves nothing of them."""
-    for item in found:
-        flow = next(flow for flow in spec.flows if flow.name == item.flow)
-        if flow.trusted and ((item.verdict == "equal" and item.rows and item.trials) or item.differences):
-            verification_record.save(spec, flow, fingerprint(spec, flow).digest, equal=item.verdict == "equal")
+    for verdict in verdicts:
+        flow = next(flow for flow in spec.flows if flow.name == verdict.flow)
+        equal = verdict.verdict == "equal"
+        if flow.trusted and ((equal and verdict.rows and verdict.trials) or verdict.differences):
+            verification_record.save(spec, flow, fingerprint(spec, flow).digest, equal=equal)
 
 
-def _opened(
-    spec: PipelineSpec,
-    asked: Asked,
-    order: Sequence[str],
-    scratch: Path,
-    sessions: Sessions,
-    settings: tuple[tuple[str, str], ...],
-) -> _Bench:
-    flows = tuple(flow for flow in spec.flows if flow.name in order)
-    spec = replace(spec, flows=tuple(replace(flow, sink=replace(flow.sink, table=None)) for flow in flows))
-    feed = Feed.of(spec, sessions, scratch, rows=asked.rows, generated=asked.generated, seed=asked.seed)
-    from etl.engine.tables.difference import TableComparer  # noqa: PLC0415  # pyspark only where there is a session
+@dataclass(frozen=True, slots=True)
+class _Verification:
+    """One call of `verify`, once its inputs are copied.
 
-    comparer = TableComparer(sessions.get())
-    by_name = {flow.name: _Flow(flow) for flow in spec.flows}
-    return _Bench(
-        feed.spec, asked, scratch, sessions, settings, comparer, feed, {name: by_name[name] for name in order}
-    )
+    Attributes:
+        spec: The pipeline of the flows to verify, in storage that is thrown away.
+        flows: The flows to verify, in topological order.
+        reference: The folder of the one batch over everything.
+        settings: Of every flow's session.
+    """
 
+    spec: PipelineSpec
+    request: VerifyRequest
+    flows: tuple[str, ...]
+    scratch: Path
+    reference: Path
+    sessions: Sessions
+    settings: tuple[tuple[str, str], ...]
+    inputs: VerificationInputs
+    comparison: Comparison
 
-def _verify(bench: _Bench, told: Callable[[str], None]) -> None:
-    truth = bench.scratch / "truth"
-    told("one batch over all of the input")
-    bench.feed.empty()
-    sources = bench.feed.whole(truth)
-    results = _run(bench, _derived(bench.spec, sources, truth), "batch", bench.sessions)
-    for name, result in results.items():
-        state = bench.flows[name]
-        if result.failure is not None or result.status == "skipped":
-            state.found = _failed(state, result.failure, None)
-            continue
-        committed = last_committed(result.target)
-        state.kind = committed.kind if committed is not None else ""
-        state.strategy = state.spec.sink.strategy or (
-            KIND_TRAITS[committed.kind].default_strategy if committed is not None else ""
+    @classmethod
+    def opened(
+        cls,
+        spec: PipelineSpec,
+        request: VerifyRequest,
+        order: Sequence[str],
+        scratch: Path,
+        sessions: Sessions,
+        settings: tuple[tuple[str, str], ...],
+    ) -> _Verification:
+        """A verification of the flows in `order`, whose inputs are copied into `scratch`."""
+        flows = {
+            flow.name: replace(flow, sink=replace(flow.sink, table=None)) for flow in spec.flows if flow.name in order
+        }
+        spec = replace(spec, flows=tuple(flows.values()))
+        inputs = VerificationInputs.of(
+            spec, sessions, scratch, rows=request.rows, generated=request.generated, seed=request.seed
         )
-        state.rows, state.late = result.counts.written, result.counts.late
-    if all(state.found for state in bench.flows.values()):
-        return
-    told("the batch again: other partitions, the rows in another order")
-    place = bench.scratch / "again"
-    bench.feed.empty()
-    sources = bench.feed.mixed(place, bench.asked.seed)
-    settings = (*bench.settings, *_OTHER_PARTITIONS)
-    other = Sessions(
-        bench.spec.spark,
-        storage=bench.spec.storage,
-        app_name=f"etl verify {bench.spec.name}",
-        short=True,
-        settings=settings,
-    )
-    try:
-        results = _run(bench, _derived(bench.spec, sources, place), "batch", other)
-    finally:
-        other.close()
-    stories = dict.fromkeys(bench.flows, "a batch over the same rows, in another order and other partitions")
-    _judge(bench, results, truth, place, _Trial("differs from itself", None, stories))
-    shutil.rmtree(place, ignore_errors=True)
-    for number in range(bench.asked.splits):
-        seed = bench.asked.seed + number
-        told(f"trial {number + 1} of {bench.asked.splits} (seed {seed})")
-        place = bench.scratch / f"trial{seed}"
-        results, stories = _trial(bench, truth, place, seed)
-        _judge(bench, results, truth, place, _Trial("differs", seed, stories))
-        shutil.rmtree(place, ignore_errors=True)
+        from etl.engine.tables.difference import TableComparer  # noqa: PLC0415  # pyspark only where there is a session
 
+        reference = scratch / "reference"
+        in_order: dict[str, FlowSpec] = {name: flows[name] for name in order}
+        comparison = Comparison(inputs.spec, in_order, reference, TableComparer(sessions.get()))
+        return cls(inputs.spec, request, tuple(in_order), scratch, reference, sessions, settings, inputs, comparison)
 
-def _trial(bench: _Bench, truth: Path, place: Path, seed: int) -> tuple[dict[str, FlowResult], dict[str, str]]:
-    """The rows in random arrivals, after each of which every flow runs in a random mode; how each ended, and its story."""
-    dice = random.Random(seed)  # noqa: S311  # trials are replayed, and no secrets
-    deal = Deal(seed, dice.randint(2, 4))
-    bench.feed.empty()
-    spec, sources = bench.feed.trial(place, deal, truth)
-    ended: dict[str, FlowResult] = {}
-    rounds = []
-    for number in range(deal.arrivals):
-        bench.feed.arrival(place, deal, number)
-        derived = _derived(spec, sources, place)
-        modes = _modes(bench, deal, number)
-        derived = replace(derived, flows=tuple(replace(flow, mode=modes[flow.name]) for flow in derived.flows))
-        rounds.append(modes)
-        for name, result in _run(bench, derived, None, bench.sessions).items():
-            before = ended.get(name)
-            if before is None or before.failure is None:
-                ended[name] = result if before is None or result.mode == "batch" else _after(before, result)
-        if all(item.failure is not None or item.status == "skipped" for item in ended.values()):
-            break
-    return ended, {
-        name: f"{len(rounds)} arrivals, after each a run: {', '.join(modes[name] for modes in rounds)}"
-        for name in bench.flows
-    }
+    def carry_out(self, tell: Callable[[str], None]) -> None:
+        """Run the reference, the batch again and every trial, each of them judged as it ends."""
+        tell("one batch over all of the input")
+        if not self.comparison.refer_to(self._run_reference()):
+            return
+        tell("the batch again: other partitions, the rows in another order")
+        folder = self.scratch / "again"
+        descriptions = dict.fromkeys(self.flows, "a batch over the same rows, in another order and other partitions")
+        self.comparison.judge(self._run_again(folder), folder, Trial("differs from itself", None, descriptions))
+        shutil.rmtree(folder, ignore_errors=True)
+        for number in range(self.request.splits):
+            seed = self.request.seed + number
+            tell(f"trial {number + 1} of {self.request.splits} (seed {seed})")
+            folder = self.scratch / f"trial{seed}"
+            results, descriptions = self._run_trial(folder, seed)
+            self.comparison.judge(results, folder, Trial("differs", seed, descriptions))
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _run_reference(self) -> dict[str, FlowResult]:
+        self.inputs.empty()
+        sources = self.inputs.whole(self.reference)
+        return self._run(_derived(self.spec, sources, self.reference), "batch", self.sessions)
+
+    def _run_again(self, folder: Path) -> dict[str, FlowResult]:
+        """A batch over the same rows, with other partitions and in another order."""
+        self.inputs.empty()
+        sources = self.inputs.mixed(folder, self.request.seed)
+        sessions = Sessions(
+            self.spec.spark,
+            storage=self.spec.storage,
+            app_name=f"etl verify {self.spec.name}",
+            short=True,
+            settings=(*self.settings, *_OTHER_PARTITIONS),
+        )
+        try:
+            return self._run(_derived(self.spec, sources, folder), "batch", sessions)
+        finally:
+            sessions.close()
+
+    def _run_trial(self, folder: Path, seed: int) -> tuple[dict[str, FlowResult], dict[str, str]]:
+        """The rows in random portions, after each of which every flow runs in a random mode.
+
+        How each flow ended, and a description of how its rows came.
+        """
+        split = SplitPlan(seed, random.Random(seed).randint(2, 4))  # noqa: S311  # trials are replayed, and no secrets
+        self.inputs.empty()
+        spec, sources = self.inputs.trial(folder, split, self.reference)
+        results: dict[str, FlowResult] = {}
+        modes_of_runs: list[dict[str, Mode]] = []
+        for number in range(split.portions):
+            self.inputs.bring(folder, split, number)
+            modes = self._modes(split, number)
+            derived = _derived(spec, sources, folder)
+            derived = replace(derived, flows=tuple(replace(flow, mode=modes[flow.name]) for flow in derived.flows))
+            modes_of_runs.append(modes)
+            for name, result in self._run(derived, None, self.sessions).items():
+                before = results.get(name)
+                if before is None or before.failure is None:
+                    results[name] = result if before is None or result.mode == "batch" else _after(before, result)
+            if all(result.failure is not None or result.status == "skipped" for result in results.values()):
+                break
+        return results, {
+            name: f"{len(modes_of_runs)} arrivals, after each a run: {', '.join(modes[name] for modes in modes_of_runs)}"
+            for name in self.flows
+        }
+
+    def _modes(self, split: SplitPlan, number: int) -> dict[str, Mode]:
+        """The mode of each flow after one portion: often one for all. The last is a stream, since a batch makes everything anew."""
+        common = split.random_of(f"mode {number}")
+        mode: Mode = common.choice(("batch", "stream", "stream"))
+        alike = common.random() < 0.5  # noqa: PLR2004  # as often as not
+        modes: dict[str, Mode] = {}
+        for name in self.flows:
+            own: Mode = split.random_of(f"mode {number} of {name}").choice(("batch", "stream"))
+            modes[name] = "stream" if number == split.portions - 1 else mode if alike else own
+        return modes
+
+    def _run(self, spec: PipelineSpec, mode: Mode | None, sessions: Sessions) -> dict[str, FlowResult]:
+        results = run(spec, RunRequest(mode=mode), sessions=sessions).flows
+        return {result.flow: result for result in results if result.flow in self.flows}
 
 
 def _after(before: FlowResult, result: FlowResult) -> FlowResult:
@@ -305,146 +247,7 @@ def _after(before: FlowResult, result: FlowResult) -> FlowResult:
     return replace(result, counts=replace(result.counts, late=before.counts.late + result.counts.late))
 
 
-def _modes(bench: _Bench, deal: Deal, number: int) -> dict[str, Mode]:
-    """The mode of each flow after one arrival: often one for all. The last is a stream, since a batch makes everything anew."""
-    common = deal.dice(f"mode {number}")
-    one: Mode = common.choice(("batch", "stream", "stream"))
-    alike = common.random() < 0.5  # noqa: PLR2004  # as often as not
-    found: dict[str, Mode] = {}
-    for name in bench.flows:
-        own: Mode = deal.dice(f"mode {number} of {name}").choice(("batch", "stream"))
-        found[name] = "stream" if number == deal.arrivals - 1 else one if alike else own
-    return found
-
-
-def _run(bench: _Bench, spec: PipelineSpec, mode: Mode | None, sessions: Sessions) -> dict[str, FlowResult]:
-    return {item.flow: item for item in run(spec, mode=mode, sessions=sessions).flows if item.flow in bench.flows}
-
-
-def _derived(spec: PipelineSpec, sources: Sequence[SourceSpec], place: Path) -> PipelineSpec:
-    """The pipeline over a trial's sources, writing into `place`; a failure is not tried again."""
+def _derived(spec: PipelineSpec, sources: Sequence[SourceSpec], folder: Path) -> PipelineSpec:
+    """The pipeline over a trial's sources, writing into `folder`; a failure is not tried again."""
     flows = tuple(replace(flow, retry=RetrySpec(max_retries=0), trigger="available_now") for flow in spec.flows)
-    return replace(spec, storage=str(place / "storage"), sources=tuple(sources), flows=flows, trial=True)
-
-
-def _judge(
-    bench: _Bench,
-    results: dict[str, FlowResult],
-    truth: Path,
-    place: Path,
-    trial: _Trial,
-) -> None:
-    """Hold every flow of a trial against the truth. A flow above which something differs is not blamed for it."""
-    graph = Graph.of(bench.spec)
-    wrong: set[str] = set()
-    late = {
-        name
-        for name, state in bench.flows.items()
-        if (result := results.get(name)) is not None and result.failure is None and result.counts.late > state.late
-    }
-    for name, state in bench.flows.items():
-        if late & {name, *graph.upstream(name)}:
-            continue  # rows came later than a watermark, and a stream leaves those out: nothing can be said
-        above = sorted(graph.upstream(name) & wrong)
-        if state.found is not None:
-            wrong.add(name)
-            continue
-        result = results.get(name)
-        if above:
-            wrong.add(name)
-            message = f"not judged: {', '.join(above)} above it differs already"
-            state.found = FlowVerdict(
-                name, state.kind, state.strategy, "not judged", state.trials, state.rows, message=message
-            )
-        elif result is None or result.failure is not None or result.status == "skipped":
-            wrong.add(name)
-            state.found = _failed(state, result.failure if result is not None else None, trial)
-        else:
-            differences, message = _differences(bench, state.spec, truth, place)
-            state.trials += trial.seed is not None
-            if differences or message:
-                wrong.add(name)
-                state.found = FlowVerdict(
-                    name,
-                    state.kind,
-                    state.strategy,
-                    trial.verdict,
-                    state.trials,
-                    state.rows,
-                    trial.seed,
-                    trial.stories[name],
-                    differences,
-                    message,
-                    _hint(state, trial.verdict),
-                )
-
-
-def _hint(state: _Flow, verdict: Verdict) -> str:
-    if verdict == "differs from itself":
-        return (
-            "its transform is not deterministic, or depends on the order of rows: sort before collect_list, first or row_number,"
-            " break ties, or say under equality: which columns may differ"
-        )
-    if state.spec.trusted:
-        return "it says trusted: true, but a row depends on rows of other groups: group by what the transform needs, or use incremental: full"
-    return ""
-
-
-def _differences(bench: _Bench, flow: FlowSpec, truth: Path, place: Path) -> tuple[tuple[Difference, ...], str]:
-    """What differs in a flow's target and quarantine, and what more there is to say."""
-    found: list[Difference] = []
-    one = FlowPaths.of(replace(bench.spec, storage=str(truth / "storage")), flow)
-    other = FlowPaths.of(replace(bench.spec, storage=str(place / "storage")), flow)
-    hidden = sensitive(flow)
-    ignored = {*OURS, *(name.lower() for name in flow.equality.ignore)}
-    for of, left, right in (("target", one.target, other.target), ("quarantine", one.quarantine, other.quarantine)):
-        rest = bench.comparer.leftover(left, right, ignored)
-        names = [column.name for column in rest.columns]
-        if [(item.name, item.type) for item in rest.columns] != [(item.name, item.type) for item in rest.others]:
-            told = [", ".join(f"{item.name} {item.type}" for item in side) for side in (rest.columns, rest.others)]
-            return (), f"{of}: its columns are {told[0]} after one batch, and {told[1]} here"
-        difference = compare(
-            rest.left,
-            rest.right,
-            of=of,
-            columns=names,
-            keys=flow.primary_key or flow.sink.keys if of == "target" else (),
-            masked=[name for name in names if name.lower() in hidden],
-            equality=flow.equality,
-        )
-        if difference is not None:
-            found.append(
-                replace(difference, equal=difference.equal + rest.equal, beyond=difference.beyond + rest.beyond)
-            )
-    return tuple(found), ""
-
-
-def _failed(state: _Flow, failure: Failure | None, trial: _Trial | None) -> FlowVerdict:
-    name = state.spec.name
-    if failure is None:
-        message = "not judged: a flow above it has failed"
-        return FlowVerdict(name, state.kind, state.strategy, "not judged", state.trials, state.rows, message=message)
-    message = f"{failure.where} {failure.message}" if failure.where else failure.message
-    return FlowVerdict(
-        name,
-        state.kind,
-        state.strategy,
-        "failed",
-        state.trials,
-        state.rows,
-        trial.seed if trial is not None else None,
-        trial.stories[name] if trial is not None else "one batch over all of the input",
-        message=message,
-        hint=failure.hint,
-        error_kind=failure.kind,
-    )
-
-
-def _verdict(state: _Flow, splits: int) -> FlowVerdict:
-    if state.found is None and splits and not state.trials:
-        message = "not judged: in every trial rows came later than the watermark of a state flow, and those a stream leaves out"
-        hint = "raise the delay, or verify it with files whose names or times are in the order of their rows"
-        return FlowVerdict(
-            state.spec.name, state.kind, state.strategy, "not judged", 0, state.rows, message=message, hint=hint
-        )
-    return state.found or FlowVerdict(state.spec.name, state.kind, state.strategy, "equal", state.trials, state.rows)
+    return replace(spec, storage=str(folder / "storage"), sources=tuple(sources), flows=flows, trial=True)

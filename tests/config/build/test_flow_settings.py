@@ -12,9 +12,10 @@ import pytest
 from etl.config.load import load
 from etl.config.spec import PipelineSpec
 from etl.errors import ConfigurationError
+from etl.operations.interval_runs import intervals
 from etl.operations.plan import plan
-from etl.operations.rounds import intervals
 from etl.planning.fingerprint import fingerprint
+from etl.planning.request import RunRequest
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -104,11 +105,11 @@ def test_dates_are_dates_and_a_timestamp_is_in_the_flow_s_time_zone(loaded: Call
 def test_a_flow_s_own_run_overrides_the_environment_s_and_a_flag_overrides_both(
     loaded: Callable[..., PipelineSpec],
 ) -> None:
-    planned = plan(loaded())
+    planned = plan(loaded(), RunRequest())
     assert [(item.flow.name, item.mode) for item in planned.flows] == [("one", "batch"), ("two", "stream")]
-    assert [item.mode for item in plan(loaded(), mode="stream").flows] == ["stream", "stream"]
+    assert [item.mode for item in plan(loaded(), RunRequest(mode="stream")).flows] == ["stream", "stream"]
     assert intervals(planned, None) == {"two": 5.0}
-    assert intervals(plan(loaded(), mode="stream"), None) == {"one": 60.0, "two": 5.0}
+    assert intervals(plan(loaded(), RunRequest(mode="stream")), None) == {"one": 60.0, "two": 5.0}
     assert intervals(planned, "available_now") == {}
 
 
@@ -124,15 +125,15 @@ def test_a_time_zone_of_its_own_is_in_the_flow_s_fingerprint_and_in_no_other(
 
 def test_a_disabled_flow_is_left_out_and_selecting_it_says_so(loaded: Callable[..., PipelineSpec]) -> None:
     spec = loaded(params={"nightly": "false"})
-    assert [item.flow.name for item in plan(spec).flows] == ["one"]
+    assert [item.flow.name for item in plan(spec, RunRequest()).flows] == ["one"]
     with pytest.raises(ConfigurationError, match="flow 'two' is disabled"):
-        plan(spec, include=["two"])
+        plan(spec, RunRequest(select=["two"]))
     none = loaded(
         YAML.replace("    inputs: [s]\n    transform", "    inputs: [s]\n    enabled: false\n    transform"),
         params={"nightly": "false"},
     )
     with pytest.raises(ConfigurationError, match="every flow is disabled"):
-        plan(none)
+        plan(none, RunRequest())
 
 
 def test_an_enabled_flow_must_not_read_a_disabled_one(loaded: Callable[..., PipelineSpec]) -> None:

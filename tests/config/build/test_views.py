@@ -14,6 +14,7 @@ from etl.config.views import readers
 from etl.errors import ConfigurationError
 from etl.operations.plan import plan
 from etl.planning.fingerprint import fingerprint
+from etl.planning.request import RunRequest
 from etl.planning.sql import classify_flow
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -98,15 +99,15 @@ def test_a_view_has_nothing_to_run(project: Write) -> None:
     spec = loaded(project)
     for selector in ("known", "+known", "tag:inner"):
         with pytest.raises(ConfigurationError, match="nothing to run"):
-            plan(spec, include=[selector])
-    assert [item.flow.name for item in plan(spec, include=["named+"]).flows] == ["stored", "counted"]
-    assert [item.flow.name for item in plan(spec, include=["+counted"]).flows] == ["stored", "counted"]
+            plan(spec, RunRequest(select=[selector]))
+    assert [item.flow.name for item in plan(spec, RunRequest(select=["named+"])).flows] == ["stored", "counted"]
+    assert [item.flow.name for item in plan(spec, RunRequest(select=["+counted"])).flows] == ["stored", "counted"]
 
 
 def test_a_view_that_nobody_reads_is_said_to_be_so(project: Write) -> None:
     (project({"landing/orders/a.csv": "1,x\n", "landing/people/a.csv": "x,y\n"}))
     spec = loaded(project, YAML + "  alone: {inputs: [orders], sink: {strategy: view}}\n")
-    assert "view 'alone' is read by no flow, so nothing is ever made of it" in plan(spec).warnings
+    assert "view 'alone' is read by no flow, so nothing is ever made of it" in plan(spec, RunRequest()).warnings
 
 
 @pytest.mark.parametrize(

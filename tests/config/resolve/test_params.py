@@ -16,6 +16,7 @@ from etl.errors import ConfigurationError, EnvironmentProblem
 from etl.notebook.pipeline import Pipeline
 from etl.operations.plan import plan
 from etl.planning.fingerprint import fingerprint
+from etl.planning.request import RunRequest
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -169,7 +170,7 @@ def test_a_literal_that_looks_like_a_secret_is_a_warning_that_does_not_show_it(
         ' 11 |     options: {comment: "#", apiKey: ***\n'
         "    |                             ^^^^^^ keep it elsewhere: ${env:NAME}, or ${file:PATH}; then change it"
     )
-    assert len(plan(spec).warnings) >= 2
+    assert len(plan(spec, RunRequest()).warnings) >= 2
     shown = CliRunner().invoke(main, ["validate", "p"])
     assert shown.exit_code == 0
     assert "[W101]" in shown.stderr

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 
 import etl
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.support.independent import rows
 
 pytestmark = pytest.mark.spark
@@ -155,7 +156,7 @@ def test_a_secret_s_value_is_in_no_file_no_event_and_no_message_of_a_run(
     (tmp_path / "secret.txt").unlink()
     told: list[object] = []
     for mode in ("batch", "stream"):
-        result = run(pipeline.spec, mode=mode, emit=told.append)  # type: ignore[arg-type]  # one of the two
+        result = run(pipeline.spec, RunRequest(mode=mode), emit=told.append)  # type: ignore[arg-type]  # one of the two
         assert {flow.flow: flow.status for flow in result.flows} == {
             "good": "succeeded" if mode == "batch" else "unchanged",
             "by_python": "succeeded" if mode == "batch" else "unchanged",

@@ -13,6 +13,8 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.config.spec import Mode
+from etl.operations.run import run
+from etl.planning.request import RunRequest
 from etl.planning.results import FlowResult, RunResult
 from tests.support.engine_cases import actual, land, model, write_project
 from tests.support.independent import rows, stamps
@@ -256,9 +258,7 @@ def test_a_sink_path_that_fails_twice_is_tried_again_and_succeeds(tmp_path: Path
             if len(retried) == 2:
                 place.unlink()
 
-    from etl.operations.run import run
-
-    flow = only(run(pipeline.spec, mode="batch", emit=emit))
+    flow = only(run(pipeline.spec, RunRequest(mode="batch"), emit=emit))
     assert flow.failure is None
     assert (flow.attempts, retried) == (3, [1, 2])
     assert rows(place) == [(1, "x")]
@@ -290,8 +290,6 @@ def test_a_flow_behind_a_failed_one_is_skipped(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_processing_time_trigger_goes_in_rounds_until_it_is_stopped(tmp_path: Path) -> None:
-    from etl.operations.run import run
-
     pipeline = small(tmp_path)
     put(tmp_path, "a.csv", "1,x\n")
     stop = threading.Event()
@@ -305,7 +303,7 @@ def test_a_processing_time_trigger_goes_in_rounds_until_it_is_stopped(tmp_path: 
             else:
                 stop.set()
 
-    result = run(pipeline.spec, mode="stream", trigger="1 second", emit=emit, stop=stop)
+    result = run(pipeline.spec, RunRequest(mode="stream", trigger="1 second"), emit=emit, stop=stop)
     assert (only(result).epochs, only(result).counts.written, seen) == (2, 2, [0, 1])
     assert rows(target(tmp_path)) == [(1, "x"), (2, "y")]
 
@@ -313,8 +311,6 @@ def test_a_processing_time_trigger_goes_in_rounds_until_it_is_stopped(tmp_path: 
 def test_a_stop_takes_effect_between_epochs_and_the_next_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from etl.operations.run import run
-
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     everything: list[Any] = []
@@ -326,7 +322,7 @@ def test_a_stop_takes_effect_between_epochs_and_the_next_run_goes_on(
     stop = threading.Event()
     result = run(
         pipeline.spec,
-        mode="stream",
+        RunRequest(mode="stream"),
         emit=lambda event: stop.set() if type(event).__name__ == "EpochCommitted" else None,
         stop=stop,
     )

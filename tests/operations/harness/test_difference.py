@@ -6,31 +6,31 @@ import math
 from decimal import Decimal
 
 from etl.config.spec import EqualitySpec, Near
-from etl.operations.harness.difference import compare
+from etl.operations.harness.difference import ComparedTable, compare
 from etl.operations.harness.difference_table import difference_text, value_text
 
 
 def test_rows_are_equal_in_any_order_with_nan_null_maps_and_nearly_equal_floats() -> None:
     left = [{"a": None, "b": math.nan, "c": {"x": 1, "y": 2}}, {"a": 1, "b": 0.1 + 0.2, "c": None}]
     right = [{"a": 1, "b": 0.3, "c": None}, {"a": None, "b": math.nan, "c": {"y": 2, "x": 1}}]
-    assert compare(left, right, of="target", columns=["a", "b", "c"]) is None
+    assert compare(left, right, ComparedTable("target", ["a", "b", "c"])) is None
 
 
 def test_how_often_a_row_is_there_counts() -> None:
-    found = compare([{"a": 1}], [{"a": 1}, {"a": 1}], of="target", columns=["a"])
+    found = compare([{"a": 1}], [{"a": 1}, {"a": 1}], ComparedTable("target", ["a"]))
     assert found is not None
     assert (found.equal, found.missing, found.unexpected) == (1, 0, 1)
 
 
 def test_values_of_different_kinds_are_not_equal() -> None:
     for left, right in ((1, True), ("1", 1), (Decimal(1), Decimal(2)), (None, 0), (1.0, 1.0 + 1e-8)):
-        assert compare([{"a": left}], [{"a": right}], of="target", columns=["a"]) is not None
+        assert compare([{"a": left}], [{"a": right}], ComparedTable("target", ["a"])) is not None
 
 
 def test_rows_of_one_key_are_put_side_by_side_and_their_differing_cells_marked() -> None:
     expected = [{"id": 1, "who": "a", "n": 1}, {"id": 2, "who": "b", "n": 2}, {"id": 3, "who": "c", "n": 3}]
     actual = [{"id": 1, "who": "a", "n": 1}, {"id": 2, "who": "B", "n": None}, {"id": 4, "who": "c", "n": 3}]
-    found = compare(expected, actual, of="target", columns=["id", "who", "n"], keys=["id"])
+    found = compare(expected, actual, ComparedTable("target", ["id", "who", "n"], keys=["id"]))
     assert found is not None
     assert difference_text(found) == (
         "target: 1 as expected, 1 different, 1 missing, 1 unexpected (rows are matched by id)\n"
@@ -45,13 +45,13 @@ def test_rows_of_one_key_are_put_side_by_side_and_their_differing_cells_marked()
 def test_without_keys_the_likest_rows_are_put_side_by_side() -> None:
     expected = [{"a": 1, "b": 2, "c": 3}]
     actual = [{"a": 9, "b": 9, "c": 3}, {"a": 1, "b": 2, "c": 4}]
-    found = compare(expected, actual, of="target", columns=["a", "b", "c"])
+    found = compare(expected, actual, ComparedTable("target", ["a", "b", "c"]))
     assert found is not None
     assert [(pair.actual, pair.differing) for pair in found.pairs] == [(actual[1], ("c",)), (actual[0], ())]
 
 
 def test_on_a_terminal_cells_are_coloured_instead_of_marked() -> None:
-    found = compare([{"a": 1, "b": 1}], [{"a": 1, "b": 2}], of="target", columns=["a", "b"])
+    found = compare([{"a": 1, "b": 1}], [{"a": 1, "b": 2}], ComparedTable("target", ["a", "b"]))
     assert found is not None
     text = difference_text(found, colour=True)
     assert "\x1b[32m1\x1b[0m" in text
@@ -63,7 +63,7 @@ def test_of_a_wide_table_only_what_differs_is_shown_and_of_a_long_one_only_the_f
     names = [f"c{number}" for number in range(12)]
     expected = [{**dict.fromkeys(names, 1), "c0": number} for number in range(30)]
     actual = [{**row, "c7": 2} for row in expected]
-    found = compare(expected, actual, of="target", columns=names, keys=["c0"])
+    found = compare(expected, actual, ComparedTable("target", names, keys=["c0"]))
     assert found is not None
     text = difference_text(found, most=3)
     assert text.splitlines()[1].split() == ["c0", "c7"]
@@ -73,7 +73,7 @@ def test_of_a_wide_table_only_what_differs_is_shown_and_of_a_long_one_only_the_f
 
 def test_masked_columns_are_compared_and_not_shown() -> None:
     found = compare(
-        [{"a": 1, "pin": "s3cret"}], [{"a": 1, "pin": "other"}], of="target", columns=["a", "pin"], masked=["pin"]
+        [{"a": 1, "pin": "s3cret"}], [{"a": 1, "pin": "other"}], ComparedTable("target", ["a", "pin"], masked=["pin"])
     )
     assert found is not None
     assert "s3cret" not in difference_text(found)
@@ -93,13 +93,15 @@ def test_equality_says_which_columns_do_not_count_how_near_numbers_are_and_what_
         ignore=("AT",), near=(Near("a", rel=1e-2), Near("b", abs=0.01), Near("C", abs=1)), unordered=("d",)
     )
     names = ["id", "at", "a", "b", "c", "d"]
-    assert compare(left, right, of="target", columns=names, equality=said) is None
-    found = compare(left, right, of="target", columns=names, keys=["id"])
+    assert compare(left, right, ComparedTable("target", names, equality=said)) is None
+    found = compare(left, right, ComparedTable("target", names, keys=["id"]))
     assert found is not None
     assert found.pairs[0].differing == ("at", "a", "b", "c", "d")
     closer = EqualitySpec(near=(Near("b", abs=0.001), Near("c", rel=0.001)), unordered=("d",))
     found = compare(
-        left, [{**right[0], "d": [1, 1, 2]}], of="target", columns=["id", "b", "c", "d"], keys=["id"], equality=closer
+        left,
+        [{**right[0], "d": [1, 1, 2]}],
+        ComparedTable("target", ["id", "b", "c", "d"], keys=["id"], equality=closer),
     )
     assert found is not None
     assert found.pairs[0].differing == ("b", "c", "d")
@@ -108,7 +110,7 @@ def test_equality_says_which_columns_do_not_count_how_near_numbers_are_and_what_
 def test_of_very_many_differing_rows_the_first_of_each_side_are_put_side_by_side() -> None:
     rows = [{"id": number, "n": 0} for number in range(50)]
     others = [{"id": number, "n": 1} for number in reversed(range(50))]
-    found = compare(rows, others, of="target", columns=["id", "n"], keys=["id"], most=10)
+    found = compare(rows, others, ComparedTable("target", ["id", "n"], keys=["id"]), most=10)
     assert found is not None
     assert (found.different, found.missing, found.beyond) == (10, 0, 40)
     assert "… and 47 more rows that differ" in difference_text(found, most=3)
@@ -116,6 +118,6 @@ def test_of_very_many_differing_rows_the_first_of_each_side_are_put_side_by_side
 
 def test_a_row_that_is_there_twice_is_put_beside_two_rows() -> None:
     twice = {"id": 1, "of": "a", "n": 2}
-    found = compare([{"id": 1, "of": "a", "n": 1}] * 2, [twice, twice], of="target", columns=["id", "of", "n"])
+    found = compare([{"id": 1, "of": "a", "n": 1}] * 2, [twice, twice], ComparedTable("target", ["id", "of", "n"]))
     assert found is not None
     assert (found.different, found.missing, found.unexpected) == (2, 0, 0)

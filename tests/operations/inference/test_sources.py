@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from etl.errors import ConfigurationError
-from etl.operations.inference.sources import SourceGuess, guess
+from etl.operations.inference.sources import InferredSource, infer_sources
 from etl.operations.inference.types import form
 
 
-def learn(tmp_path: Path, text: str, name: str = "rows.csv", *, header: bool | None = None) -> SourceGuess:
+def learn(tmp_path: Path, text: str, name: str = "rows.csv", *, header: bool | None = None) -> InferredSource:
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
-    (found,) = guess(str(tmp_path / name), header=header)
+    (found,) = infer_sources(str(tmp_path / name), header=header)
     return found
 
 
-def types(found: SourceGuess) -> dict[str, str]:
+def types(found: InferredSource) -> dict[str, str]:
     return {column.name: column.type for column in found.columns}
 
 
@@ -150,7 +150,7 @@ def test_a_parquet_column_that_no_column_here_can_hold_is_left_out_and_said(tmp_
         pa.table({"id": [1, 2], "at": times, "took": lengths, "u": pa.array([1, 2], pa.uint64())}),
         tmp_path / "a.parquet",
     )
-    (found,) = guess(str(tmp_path / "a.parquet"), header=None)
+    (found,) = infer_sources(str(tmp_path / "a.parquet"), header=None)
     assert types(found) == {"id": "BIGINT", "took": "BIGINT", "u": "DECIMAL(20,0)"}
     assert "'at' is time64[us], which no column can hold: it is not read" in found.notes
 
@@ -164,7 +164,7 @@ def test_compressed_files_and_files_in_latin_1_are_read(tmp_path: Path) -> None:
         ("d.csv", b"\xef\xbb\xbf" + text.encode()),
     ):
         (tmp_path / name).write_bytes(data)
-        (found,) = guess(str(tmp_path / name))
+        (found,) = infer_sources(str(tmp_path / name))
         assert types(found) == {"name": "STRING", "n": "INT"}
         assert dict(found.options).get("encoding") == ("ISO-8859-1" if name == "c.csv" else None)
 
@@ -203,7 +203,7 @@ def test_files_of_a_folder_are_one_source_and_partitions_are_columns(tmp_path: P
         (tmp_path / "sales" / f"day={day}").mkdir(parents=True)
         (tmp_path / "sales" / f"day={day}" / "part.csv").write_text("n\n1\n", encoding="utf-8")
     (tmp_path / "sales" / "_SUCCESS").touch()
-    (found,) = guess(str(tmp_path / "sales"))
+    (found,) = infer_sources(str(tmp_path / "sales"))
     assert (found.name, found.path, found.files, found.rows) == ("sales", str(tmp_path / "sales"), 2, 2)
     assert types(found) == {"n": "INT", "day": "DATE"}
 
@@ -211,7 +211,7 @@ def test_files_of_a_folder_are_one_source_and_partitions_are_columns(tmp_path: P
 def test_files_of_different_columns_are_sources_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("id,who\n1,a\n", encoding="utf-8")
     (tmp_path / "people.csv").write_text("who,name\na,Anna\n", encoding="utf-8")
-    found = guess(str(tmp_path))
+    found = infer_sources(str(tmp_path))
     assert {item.name: item.path for item in found} == {
         "orders": str(tmp_path / "orders.csv"),
         "people": str(tmp_path / "people.csv"),
@@ -222,7 +222,7 @@ def test_other_files_beside_are_left_out_by_a_glob(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("id\n1\n", encoding="utf-8")
     (tmp_path / "README.md").write_text("hello\n", encoding="utf-8")
-    (found,) = guess(str(tmp_path))
+    (found,) = infer_sources(str(tmp_path))
     assert found.path == f"{tmp_path}/*.csv"
 
 
@@ -248,7 +248,7 @@ def test_what_cannot_be_learned_from_is_refused_with_the_reason(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     with pytest.raises(ConfigurationError) as failed:
-        guess(str(tmp_path / path))
+        infer_sources(str(tmp_path / path))
     (said,) = failed.value.diagnostics
     assert said.code == "E131"
     assert message in said.message

@@ -20,6 +20,7 @@ from etl.engine.run import epoch
 from etl.errors import ConfigurationError, EtlError, FlowFailed, HistoryLost
 from etl.notebook.pipeline import Pipeline
 from etl.operations.run import run
+from etl.planning.request import RunRequest
 from tests.support.backfill_cases import (
     COLUMNS,
     FLOWS,
@@ -132,9 +133,10 @@ def test_a_backfill_takes_turns_with_a_stream_in_rounds_and_readers_of_what_was_
     first, later = events(3, 0, 20), events(4, 20, 10)
     land(tmp_path, "a.json", first)
     stop, results = threading.Event(), []
+    request = RunRequest(mode="stream", trigger="0.2 seconds", select=chosen)
 
     def stream() -> None:
-        results.append(run(pipeline.spec, mode="stream", trigger="0.2 seconds", include=chosen, stop=stop))
+        results.append(run(pipeline.spec, request, stop=stop))
 
     rounds = threading.Thread(target=stream)
     rounds.start()

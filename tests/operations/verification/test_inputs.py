@@ -1,4 +1,4 @@
-"""What a verification feeds its flows with: files cut, dealt and sampled without losing a row; what it says of its verdicts."""
+"""The inputs of a verification: files cut, split and sampled without losing a row; what it says of its verdicts."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 import etl
-from etl.cli.verify import command_of, document, text
+from etl.cli.documents import verify_document
+from etl.cli.verify import command_of, text
 from etl.config.schema import ddl
 from etl.config.spec import ExpectationSpec, FlowSpec, InputSpec, SinkSpec, SourceSpec, SqlTransform
 from etl.errors import ConfigurationError
-from etl.operations.harness.difference import compare
-from etl.operations.verification.generated import generated, never_null
-from etl.operations.verification.inputs import Deal, of_files, sampled
+from etl.operations.harness.difference import ComparedTable, compare
+from etl.operations.verification.generated import GeneratedValues, generated, never_null
 from etl.operations.verification.lines import can_cut, pieces
 from etl.operations.verification.literals import compared
-from etl.operations.verification.verify import FlowVerdict, VerifyResult
+from etl.operations.verification.source_copies import copy_of_files, sampled
+from etl.operations.verification.split_plan import SplitPlan
+from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
 
 CSV = SourceSpec("orders", "csv", "", "id BIGINT", options=(("Header", "TRUE"),))
 
@@ -58,17 +60,17 @@ def test_files_whose_lines_may_mean_something_else_are_never_cut(tmp_path: Path)
 def test_arrivals_together_bring_every_row_once_and_the_same_seed_brings_them_alike(
     tmp_path: Path, names: list[str]
 ) -> None:
-    stock = of_files(_landed(tmp_path, names), tmp_path / "scratch", cuts=True)
+    copy = copy_of_files(_landed(tmp_path, names), tmp_path / "scratch", cuts=True)
     seen = []
     for _ in range(2):
-        deal, place = Deal(5, 3), tmp_path / "scratch" / "landing" / "orders"
-        given = stock.source(tmp_path, "orders", deal)
-        for number in range(deal.arrivals):
-            stock.arrival(tmp_path, "orders", deal, number)
-            seen.append(_rows(place))
-        assert given.path == str(place)
+        split, folder = SplitPlan(5, 3), tmp_path / "scratch" / "landing" / "orders"
+        given = copy.source(tmp_path, "orders", split)
+        for number in range(split.portions):
+            copy.bring(tmp_path, "orders", split, number)
+            seen.append(_rows(folder))
+        assert given.path == str(folder)
         assert seen[-1] == _rows(tmp_path / "mine")
-        for file in sorted(place.rglob("*.csv")):
+        for file in sorted(folder.rglob("*.csv")):
             file.unlink()
     assert seen[:3] == seen[3:]
     assert seen[0] != seen[2], "not all at once"
@@ -79,18 +81,18 @@ def test_a_glob_and_a_single_file_keep_their_names_and_find_a_file_from_the_begi
     for tail, names in (("o?.csv", {"o1.csv", "o2.csv"}), ("o1.csv", {"o1.csv"})):
         given = SourceSpec("orders", "csv", f"{source.path}/{tail}", "id BIGINT", options=CSV.options)
         scratch = tmp_path / tail.replace("?", "_")
-        stock, deal = of_files(given, scratch, cuts=True), Deal(1, 3)
-        assert stock.source(scratch, "orders", deal).path == str(scratch / "landing" / "orders" / tail)
-        stock.arrival(scratch, "orders", deal, 0)
+        copy, split = copy_of_files(given, scratch, cuts=True), SplitPlan(1, 3)
+        assert copy.source(scratch, "orders", split).path == str(scratch / "landing" / "orders" / tail)
+        copy.bring(scratch, "orders", split, 0)
         assert list((scratch / "landing" / "orders").iterdir())
         for number in (1, 2):
-            stock.arrival(scratch, "orders", deal, number)
+            copy.bring(scratch, "orders", split, number)
         assert {file.name for file in (scratch / "landing" / "orders").iterdir()} == names
 
 
 def test_a_sample_is_the_first_rows_of_the_first_files_and_says_so(tmp_path: Path) -> None:
-    stock = of_files(_landed(tmp_path, ["a.csv", "b.csv", "c.csv"]), tmp_path / "scratch", cuts=True)
-    taken, note = sampled(stock, 7, tmp_path / "scratch", lambda *_: 0)
+    copy = copy_of_files(_landed(tmp_path, ["a.csv", "b.csv", "c.csv"]), tmp_path / "scratch", cuts=True)
+    taken, note = sampled(copy, 7, tmp_path / "scratch", lambda *_: 0)
     taken.whole(tmp_path, "orders")
     assert _rows(tmp_path / "scratch" / "landing") == ["0", "1", "10", "11", "2", "3", "4"]
     assert note == "orders: the first 7 rows, from 2 of 3 files"
@@ -102,8 +104,8 @@ def test_generated_rows_have_nulls_and_duplicates_and_none_where_a_sink_needs_a_
     )
     flow = FlowSpec("f", (InputSpec("o"),), sink=SinkSpec("merge", keys=("id",), sequence_by=("At",)))
     source = SourceSpec("o", "csv", "", "id INT")
-    stock = generated(source, columns, tmp_path, rows=300, seed=1, never_null=never_null([flow]))
-    lines = [line for file, _ in stock.files for line in file.read_text(encoding="utf-8").splitlines()]
+    copy = generated(source, columns, tmp_path, rows=300, values=GeneratedValues(1, never_null([flow])))
+    lines = [line for file, _ in copy.files for line in file.read_text(encoding="utf-8").splitlines()]
     rows = [json.loads(line) for line in lines]
     assert len(rows) == 300
     assert len(set(lines)) < 300
@@ -128,7 +130,7 @@ def test_what_cannot_be_brought_again_is_refused_before_any_session_with_what_to
 
 
 def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference() -> None:
-    difference = compare([{"id": 1, "n": 1}], [{"id": 1, "n": 2}], of="target", columns=["id", "n"], keys=["id"])
+    difference = compare([{"id": 1, "n": 1}], [{"id": 1, "n": 2}], ComparedTable("target", ["id", "n"], keys=["id"]))
     assert difference is not None
     flows = (
         FlowVerdict("good", "rows", "merge", "equal", 3, 10),
@@ -157,13 +159,13 @@ def test_the_text_names_flow_seed_rows_and_the_command_that_replays_a_difference
         "       again: etl verify shop --select odd --splits 0 --seed 7 --env prod --param 'a=b c' --rows 7\n"
         "3 flows, 3 random trials (seeds 7 to 9): 1 equal, 1 differs, 1 differs from itself; 1.5 s"
     )
-    told = document(result, again)
-    assert [(item["flow"], item["status"], item["seed"]) for item in told["flows"]] == [
+    document = verify_document(result, lambda flow: again.replay(flow, result.seed))
+    assert [(item["flow"], item["status"], item["seed"]) for item in document["flows"]] == [
         ("good", "equal", None),
         ("bad", "differs", 8),
         ("odd", "differs from itself", None),
     ]
-    assert told["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
+    assert document["flows"][1]["tables"][0]["rows"][0]["differing"] == ["n"]
     shown = result._repr_html_()
     assert all(word in shown for word in ("differs from itself", "»2«", "3 trials from seed 7"))
 
@@ -172,8 +174,8 @@ def test_what_the_pipeline_compares_its_columns_with_is_among_the_generated_valu
     query = "SELECT * FROM o WHERE kind IN ('view', 'click') AND 5 <= n AND price > -2.5 AND who = other"
     rules = (ExpectationSpec("plausible", "dwell IS NULL OR dwell BETWEEN 0 AND 3600", "drop"),)
     flow = FlowSpec("f", (InputSpec("o"),), transform=SqlTransform(query), expectations=rules)
-    found = compared([flow])
-    assert found == {
+    literals = compared([flow])
+    assert literals == {
         "kind": ("view", "click"),
         "n": (Decimal(5),),
         "price": (Decimal("-2.5"),),
@@ -181,8 +183,8 @@ def test_what_the_pipeline_compares_its_columns_with_is_among_the_generated_valu
     }
     columns = ddl.parse("kind STRING, n TINYINT, dwell DOUBLE")
     source = SourceSpec("o", "json", "", "kind STRING")
-    stock = generated(source, columns, tmp_path, rows=200, seed=1, never_null=(), compared=found)
-    rows = [json.loads(line) for file, _ in stock.files for line in file.read_text(encoding="utf-8").splitlines()]
+    copy = generated(source, columns, tmp_path, rows=200, values=GeneratedValues(1, compared=literals))
+    rows = [json.loads(line) for file, _ in copy.files for line in file.read_text(encoding="utf-8").splitlines()]
     assert {"view", "click"} < {row["kind"] for row in rows}
     assert {4, 5, 6} <= {row["n"] for row in rows}
     assert {-1.0, 3600.0, 3601.0} <= {row["dwell"] for row in rows}

@@ -1,6 +1,6 @@
-"""A run in rounds: every flow once, and those with an interval for their trigger again and again.
+"""A run at intervals: every flow once, and those with an interval for their trigger again and again.
 
-A round drains its flows in the order of the graph (docs/decisions/0008-an-interval-is-rounds.md).
+Each time, a round, drains its flows in the order of the graph (docs/decisions/0008-an-interval-is-rounds.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from etl.planning.results import FlowResult
 
 
-def run_rounds(
+def run_at_intervals(
     planned: Plan,
     order: Order,
     *,
@@ -35,34 +35,34 @@ def run_rounds(
     stop: threading.Event,
 ) -> tuple[FlowResult, ...]:
     """Carry the plan out once, and then, until `stop` is set or a flow fails, each flow whose interval is over."""
-    results = {item.flow: item for item in run_graph(planned, order, sessions=sessions, emit=emit, stop=stop)}
-    again = intervals(planned, trigger)
-    ended = dict.fromkeys(again, time.monotonic())
+    results = {result.flow: result for result in run_graph(planned, order, sessions=sessions, emit=emit, stop=stop)}
+    pauses = intervals(planned, trigger)
+    ended = dict.fromkeys(pauses, time.monotonic())
     following = replace(order, full_refresh=False)
-    while again and not any(item.status == "failed" for item in results.values()):
-        moment = min(ended[name] + pause for name, pause in again.items())
+    while pauses and not any(result.status == "failed" for result in results.values()):
+        moment = min(ended[name] + pause for name, pause in pauses.items())
         if stop.wait(max(0.0, moment - time.monotonic())):
             break
         now = time.monotonic()
-        due = [name for name, pause in again.items() if ended[name] + pause <= now]
+        due = [name for name, pause in pauses.items() if ended[name] + pause <= now]
         later = run_graph(_part(planned, due), following, sessions=sessions, emit=_quiet(emit), stop=stop)
-        results |= {item.flow: _sum(results[item.flow], item) for item in later}
+        results |= {result.flow: _sum(results[result.flow], result) for result in later}
         ended |= dict.fromkeys(due, time.monotonic())
     return tuple(results.values())
 
 
 def intervals(planned: Plan, trigger: str | None) -> dict[str, float]:
-    """The flows that run again, and the seconds between the end of one round and the next; `trigger` overrides their own."""
-    wanted = {item.flow.name: trigger or item.flow.trigger for item in planned.flows if item.mode == "stream"}
-    return {name: seconds(text) for name, text in wanted.items() if text != "available_now"}
+    """Flow that runs again → the seconds between the end of one round and the next; `trigger` overrides the flow's own."""
+    triggers = {flow.flow.name: trigger or flow.flow.trigger for flow in planned.flows if flow.mode == "stream"}
+    return {name: seconds(text) for name, text in triggers.items() if text != "available_now"}
 
 
 def _part(planned: Plan, names: Collection[str]) -> Plan:
     """The plan of some flows alone: the others have run, or will run, in a round of their own."""
-    flows = [item for item in planned.flows if item.flow.name in names]
+    flows = [flow for flow in planned.flows if flow.flow.name in names]
     return replace(
         planned,
-        flows=tuple(replace(item, upstream=tuple(name for name in item.upstream if name in names)) for item in flows),
+        flows=tuple(replace(flow, upstream=tuple(name for name in flow.upstream if name in names)) for flow in flows),
     )
 
 
@@ -81,10 +81,10 @@ def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
 
 
 def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Later rounds report what happens, not that nothing did."""
+    """`emit` for the rounds after the first, which report what happens, and not that nothing did."""
 
-    def heard(event: Event) -> None:
+    def emit_if_changed(event: Event) -> None:
         if not (isinstance(event, FlowFinished) and event.result.status == "unchanged"):
             emit(event)
 
-    return heard
+    return emit_if_changed

@@ -11,8 +11,9 @@ import pytest
 
 from etl.config.load import load
 from etl.engine.run.flow import Order
-from etl.operations import rounds
+from etl.operations import interval_runs
 from etl.operations.plan import plan
+from etl.planning.request import RunRequest
 from etl.planning.results import FlowResult
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -42,9 +43,11 @@ def test_a_flow_runs_again_when_its_own_interval_is_over_and_without_one_never(
             stop.set()
         return tuple(FlowResult(item.flow.name, "succeeded", "stream", epochs=1) for item in planned.flows)
 
-    monkeypatch.setattr(rounds, "run_graph", run_graph)
+    monkeypatch.setattr(interval_runs, "run_graph", run_graph)
     order = Order("run", full_refresh=True, allow_history_loss=False)
-    results = rounds.run_rounds(plan(spec), order, trigger=None, sessions=None, emit=print, stop=stop)  # type: ignore[arg-type]  # no session is asked for
+    results = interval_runs.run_at_intervals(
+        plan(spec, RunRequest()), order, trigger=None, sessions=None, emit=print, stop=stop
+    )  # type: ignore[arg-type]  # no session is asked for
     assert asked == [
         [("once", ()), ("often", ("once",)), ("seldom", ("once", "often"))],
         [("often", ())],

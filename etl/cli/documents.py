@@ -1,0 +1,169 @@
+"""What `--json` prints of a run, a plan, a test and a verification: results as the documents that the contract describes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from etl.config.views import readers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from etl.operations.harness.difference import Difference
+    from etl.operations.harness.pipeline_tests import TestResult
+    from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
+    from etl.planning.plan import FlowPlan, Plan
+    from etl.planning.results import Failure, FlowResult, RunResult
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """A run's result."""
+    return {
+        "run_id": result.run_id,
+        "pipeline": result.pipeline,
+        "mode": result.mode,
+        "status": result.status,
+        "duration_s": result.duration_s,
+        "flows": [_flow_result(flow) for flow in result.flows],
+    }
+
+
+def _flow_result(flow: FlowResult) -> dict[str, Any]:
+    return {
+        "flow": flow.flow,
+        "status": flow.status,
+        "mode": flow.mode,
+        "rows_in": flow.counts.read,
+        "rows_out": flow.counts.written,
+        "rows_dropped": flow.counts.dropped,
+        "rows_quarantined": flow.counts.quarantined,
+        "rows_merged": flow.counts.merged,
+        "rows_late": flow.counts.late,
+        "epochs": flow.epochs,
+        "generation": flow.generation,
+        "target": flow.target,
+        "quarantine": flow.quarantine,
+        "duration_s": flow.duration_s,
+        "attempts": flow.attempts,
+        "reason": flow.reason,
+        "warnings": list(flow.warnings),
+        "error": _error(flow.failure) if flow.failure else None,
+        "error_kind": flow.failure.kind if flow.failure else None,
+    }
+
+
+def _error(failure: Failure) -> str:
+    text = " ".join(part for part in (failure.where, failure.message) if part)
+    return text + (f" ({failure.hint})" if failure.hint else "")
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan."""
+    return {
+        "pipeline": plan.spec.name,
+        "mode": plan.mode,
+        "environment": plan.spec.environment,
+        "storage": plan.spec.storage,
+        "flows": [_flow_plan(flow) for flow in plan.flows],
+        "views": [{"view": view.name, "readers": list(readers(plan.spec, view.name))} for view in plan.spec.views],
+        "warnings": list(plan.warnings),
+        "problems": list(plan.problems),
+    }
+
+
+def _flow_plan(flow: FlowPlan) -> dict[str, Any]:
+    return {
+        "flow": flow.flow.name,
+        "mode": flow.mode,
+        "kind": flow.kind,
+        "decided_by": flow.decided_by,
+        "strategy": flow.strategy,
+        "action": flow.action,
+        "reason": flow.reason,
+        "generation": flow.generation,
+        "fingerprint": flow.fingerprint,
+        "upstream": list(flow.upstream),
+        "target": flow.target,
+        "committed": asdict(flow.committed) if flow.committed else None,
+    }
+
+
+def tests_document(results: Sequence[TestResult]) -> dict[str, Any]:
+    """The results of `etl test`; the status is the worst of them."""
+    statuses = {result.status for result in results}
+    status = next((word for word in ("error", "failed") if word in statuses), "passed")
+    return {"status": status, "tests": [_test_result(result) for result in results]}
+
+
+def _test_result(result: TestResult) -> dict[str, Any]:
+    difference = None
+    if result.status != "passed":
+        tables = [_difference(rows) for rows in result.differences]
+        difference = {"message": result.message or None, "tables": tables}
+    return {
+        "pipeline": result.pipeline,
+        "name": result.name,
+        "flow": result.flow,
+        "mode": result.mode,
+        "status": result.status,
+        "duration_s": result.duration_s,
+        "file": result.at.file or None,
+        "line": result.at.line or None,
+        "difference": difference,
+    }
+
+
+def verify_document(result: VerifyResult, replay: Callable[[FlowVerdict], str]) -> dict[str, Any]:
+    """The result of a verification; `replay` is the command that shows a flow's difference again."""
+    return {
+        "pipeline": result.pipeline,
+        "status": result.status,
+        "seed": result.seed,
+        "splits": result.splits,
+        "inputs": list(result.notes),
+        "duration_s": result.duration_s,
+        "flows": [_flow_verdict(flow, replay) for flow in result.flows],
+    }
+
+
+def _flow_verdict(flow: FlowVerdict, replay: Callable[[FlowVerdict], str]) -> dict[str, Any]:
+    return {
+        "flow": flow.flow,
+        "kind": flow.kind or None,
+        "sink": flow.strategy or None,
+        "status": flow.verdict,
+        "trials": flow.trials,
+        "rows": flow.rows,
+        "seed": flow.seed,
+        "story": flow.description or None,
+        "message": flow.message or None,
+        "hint": flow.hint or None,
+        "tables": [_difference(difference) for difference in flow.differences],
+        "replay": replay(flow) if flow.verdict not in ("equal", "not judged") else None,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    """The rows by which a table is not as expected; masked columns show nothing."""
+    from etl.operations.harness.difference_table import difference_text, value_text  # noqa: PLC0415  # only where rows differ
+
+    def row(values: Any) -> dict[str, str] | None:
+        if values is None:
+            return None
+        return {
+            name: "***" if name in difference.masked else value_text(values.get(name)) for name in difference.columns
+        }
+
+    return {
+        "of": difference.of,
+        "equal": difference.equal,
+        "different": difference.different,
+        "missing": difference.missing,
+        "unexpected": difference.unexpected,
+        "rows": [
+            {"expected": row(pair.expected), "actual": row(pair.actual), "differing": list(pair.differing)}
+            for pair in difference.pairs
+        ],
+        "text": difference_text(difference),
+    }
