@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from etl.engine.commits.create import create
     from etl.engine.commits.epoch_commits import EpochCommits, TargetCommit
     from etl.engine.job import Job
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
     from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Groups, Replaces, Rows
     from etl.engine.sources.files import CORRUPT, FileSource
@@ -34,13 +34,13 @@ __all__ = [
     "Format",
     "Groups",
     "Job",
+    "OffsetLog",
     "Pin",
     "Provenance",
     "Replaces",
     "Rows",
     "SinkStrategy",
     "Source",
-    "SourceLog",
     "SourceSpec",
     "TargetCommit",
     "create",
@@ -63,7 +63,7 @@ if not TYPE_CHECKING:  # else any name would do for a type checker
             "Replaces": "etl.engine.output",
             "Rows": "etl.engine.output",
             "Source": "etl.engine.sources.source",
-            "SourceLog": "etl.engine.metadata.offset_log",
+            "OffsetLog": "etl.engine.metadata.offset_log",
             "SourceSpec": "etl.config.spec",
             "TargetCommit": "etl.engine.commits.epoch_commits",
             "create": "etl.engine.commits.create",

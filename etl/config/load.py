@@ -17,7 +17,7 @@ from etl.config.diagnostics import NOWHERE, Diagnostic, Diagnostics
 from etl.config.document.reader import read_document
 from etl.config.grammar.models import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.grammar.validate import validate, without
-from etl.config.project import Place, environment_files, find
+from etl.config.project import PipelineFiles, environment_files, find
 from etl.config.resolve.defaults import first_draft
 from etl.config.resolve.for_each import expand
 from etl.config.resolve.params import Interpolation, Params, fill, resolve_params
@@ -47,10 +47,10 @@ def load(
 
     Raises ConfigurationError with every mistake of every file, in the order of their places.
     """
-    place = find(reference, project)
-    given, spec = _read(place, environment, params or {})
+    files = find(reference, project)
+    given, spec = _read(files, environment, params or {})
     if spec is not None:
-        spec = link(given, spec, _others(place.project, environment))
+        spec = link(given, spec, _others(files.project, environment))
         given.diagnostics.extend(check(spec, given.document))
     if spec is None or given.diagnostics.errors:
         raise ConfigurationError(_in_order(given.diagnostics.errors, given))
@@ -73,25 +73,25 @@ def _others(project: Path, environment: str) -> Others:
     return Others(project, read)
 
 
-def _read(place: Place, environment: str, flags: Mapping[str, str]) -> tuple[Given, PipelineSpec | None]:
+def _read(files: PipelineFiles, environment: str, flags: Mapping[str, str]) -> tuple[Given, PipelineSpec | None]:
     """A pipeline as its files say it, before its parts are held against each other; None where the grammar is wrong."""
     diagnostics = Diagnostics()
-    document = read_document(place.file)
-    overlays = _overlays(place, environment, diagnostics)
-    draft = first_draft(place, document, diagnostics)
+    document = read_document(files.file)
+    overlays = _overlays(files, environment, diagnostics)
+    draft = first_draft(files, document, diagnostics)
     params = resolve_params(draft, overlays, flags)
     draft, expanded = expand(draft, params)
     draft, secrets = fill(draft, params)
     draft = read_schema_files(draft)
     model, mistakes = validate(draft.document, draft.values, Pipeline, MODELS)
     diagnostics.extend(mistakes)
-    environments = [_environment(overlay, params, place, diagnostics) for overlay in overlays]
+    environments = [_environment(overlay, params, files, diagnostics) for overlay in overlays]
     written: dict[Path_, str] = {**secrets}
     written |= {("params", name): text for name, text in params.hidden.items()}
     for _, texts in filter(None, environments):
         written |= {path: text for path, text in texts.items() if path[:1] != ("params",)}
     storage_at = _storage_at(overlays)
-    given = Given(place, draft.document, environment, params.values, written, expanded, storage_at, diagnostics)
+    given = Given(files, draft.document, environment, params.values, written, expanded, storage_at, diagnostics)
     diagnostics.extend([*literals(draft.document, "pipeline"), *short(draft.document, written)])
     for overlay in overlays:
         diagnostics.extend(literals(overlay, "environment"))
@@ -136,9 +136,9 @@ def _in_order(diagnostics: Iterable[Diagnostic], given: Given) -> list[Diagnosti
     return sorted(unique.values(), key=lambda each: (each.at.file, each.at.line, each.at.column, each.code))
 
 
-def _overlays(place: Place, environment: str, diagnostics: Diagnostics) -> list[Document]:
+def _overlays(files: PipelineFiles, environment: str, diagnostics: Diagnostics) -> list[Document]:
     """The files of an environment, the base first; those that cannot be read are reported."""
-    documents = (_overlay(file, diagnostics) for file in environment_files(place.project, environment) if file)
+    documents = (_overlay(file, diagnostics) for file in environment_files(files.project, environment) if file)
     return [document for document in documents if document is not None]
 
 
@@ -171,7 +171,7 @@ def _literal(value: Any) -> Any:
 
 
 def _environment(
-    document: Document, params: Params, place: Place, diagnostics: Diagnostics
+    document: Document, params: Params, files: PipelineFiles, diagnostics: Diagnostics
 ) -> tuple[Environment, dict[Path_, str]] | None:
     """An environment's file as the grammar knows it, and where secrets stand in it; None where the file is wrong."""
     values = _mapping(document, diagnostics)
@@ -180,7 +180,7 @@ def _environment(
     if isinstance(values.get("params"), dict):
         # An environment serves many pipelines: what it says of the params of others, and their secrets, is not asked for here.
         values["params"] = {name: value for name, value in values["params"].items() if name in params.values}
-    interpolation = Interpolation(document, params, place.project)
+    interpolation = Interpolation(document, params, files.project)
     values = interpolation.fill(values)
     diagnostics.extend(interpolation.diagnostics)
     model = _validate_environment(document, values, diagnostics)

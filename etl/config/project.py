@@ -15,7 +15,7 @@ _LONG = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PipelineFiles:
     """A pipeline's file, its folder, and the project around it."""
 
     file: Path
@@ -35,7 +35,7 @@ def pipelines(project: Path) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def find(reference: str | Path, project: Path | None = None) -> Place:
+def find(reference: str | Path, project: Path | None = None) -> PipelineFiles:
     """The pipeline that a name or a path means.
 
     Raises ConfigurationError where there is none, or its file is a link out of the project.
@@ -49,12 +49,12 @@ def find(reference: str | Path, project: Path | None = None) -> Place:
         raise _missing(f"there is no pipeline '{name}': {reason}", "give a name, or a path to pipeline.yml") from cause
 
 
-def _found(reference: str | Path, project: Path | None) -> Place:
+def _found(reference: str | Path, project: Path | None) -> PipelineFiles:
     path = Path(reference).expanduser()
     if path.is_file() or (path / "pipeline.yml").exists():
         file = (path if path.is_file() else path / "pipeline.yml").absolute()
         root = project or find_project(file.parent)
-        return _inside(Place(file, file.parent, (root or _project_of(file)).absolute()))
+        return _inside(PipelineFiles(file, file.parent, (root or _project_of(file)).absolute()))
     root = project or find_project(Path.cwd())
     if root is None:
         raise _missing(
@@ -64,7 +64,7 @@ def _found(reference: str | Path, project: Path | None) -> Place:
     root = root.absolute()
     for file in (root / "pipelines" / str(reference) / "pipeline.yml", root / "pipelines" / f"{reference}.yml"):
         if file.exists():
-            return _inside(Place(file, file.parent, root))
+            return _inside(PipelineFiles(file, file.parent, root))
     names = pipelines(root)
     hint = did_you_mean(str(reference), names) or (f"there are: {', '.join(names)}" if names else "pipelines/ is empty")
     raise _missing(f"there is no pipeline '{reference}' in {shown(root / 'pipelines')}", hint)
@@ -91,10 +91,10 @@ def environment_files(project: Path, environment: str) -> tuple[Path | None, Pat
     return base if base.exists() else None, own if own.exists() else None
 
 
-def _inside(place: Place) -> Place:
-    """The place, where its file does not lead out of the project by a link."""
-    _stays(place.file, place.project)
-    return place
+def _inside(files: PipelineFiles) -> PipelineFiles:
+    """The files, where the file does not lead out of the project by a link."""
+    _stays(files.file, files.project)
+    return files
 
 
 def _stays(file: Path, project: Path) -> None:

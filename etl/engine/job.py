@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.metadata.offset_log import OffsetLog
 from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
@@ -85,24 +85,24 @@ class Job:
         return self.flow.state
 
     @property
-    def arriving(self) -> Input:
+    def streamed_input(self) -> Input:
         """The one input that a rows flow streams."""
         return self.changes[0]
 
     @property
     def reads_inputs_whole(self) -> bool:
         """Whether an epoch reads its changes inputs whole as well, and not only what is new of them."""
-        return self.traits.needs_whole_inputs or self.arriving.source.feed
+        return self.traits.needs_whole_inputs or self.streamed_input.source.reads_change_feed
 
     @property
     def recomputed_by(self) -> tuple[str, ...]:
         """The target's columns whose rows are computed anew together: those of the flow's groups, else the sink's keys."""
         return tuple(group.column for group in self.flow.groups) or self.flow.sink.keys
 
-    def log_of(self, item: Input) -> SourceLog:
+    def offset_log(self, item: Input) -> OffsetLog:
         """What the generation's checkpoint tells of a changes input; its record tells which source of the query it is."""
         indexes = dict(self.generation.sources)
-        return SourceLog(self.generation.checkpoint, indexes.get(item.name, self.changes.index(item)))
+        return OffsetLog(self.generation.checkpoint, indexes.get(item.name, self.changes.index(item)))
 
     def stages(self, committed: Committed | None) -> bool:
         """Whether an epoch is staged: its generation replaces the target once it is drained, and not before."""

@@ -49,7 +49,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ParsedInput:
     """One input of an epoch, parsed, with what did not parse and the tally of both.
 
     Attributes:
@@ -68,4 +68,4 @@ class Output:
 
     rows: DataFrame
     replaces: Replaces
-    arrivals: Mapping[str, Arrival]
+    parsed_inputs: Mapping[str, ParsedInput]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from etl.config.diagnostics import Diagnostics, Location
     from etl.config.document.document import Document, Path_
-    from etl.config.project import Place
+    from etl.config.project import PipelineFiles
     from etl.config.resolve.for_each import Expanded
     from etl.config.spec import Scalar
 
@@ -22,7 +22,7 @@ class Given:
     """What a spec is built from, beside what the grammar has made of the files.
 
     Attributes:
-        place: where the pipeline's file lies.
+        files: where the pipeline's file lies.
         document: the file, with the place of each key and value.
         environment: the name of the environment.
         params: each param's value.
@@ -32,7 +32,7 @@ class Given:
         diagnostics: what is wrong; the builders add to it, and return only what they build.
     """
 
-    place: Place
+    files: PipelineFiles
     document: Document
     environment: str
     params: Mapping[str, Scalar]

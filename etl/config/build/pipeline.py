@@ -44,9 +44,9 @@ def build(given: Given, model: models.Pipeline, overlays: Sequence[models.Enviro
     flows = {name: _flow(given, name, flow, run) for name, flow in model.flows.items()}
     spec = PipelineSpec(
         name=model.name,
-        file=given.place.file,
-        folder=given.place.folder,
-        project=given.place.project,
+        file=given.files.file,
+        folder=given.files.folder,
+        project=given.files.project,
         environment=given.environment,
         storage=storage_path(given, next((each.storage for each in reversed(overlays) if each.storage), None)),
         sources=tuple(build_source(given, name, source, run.timezone) for name, source in model.sources.items()),

@@ -197,4 +197,4 @@ def local_path(given: Given, text: str, what: str, at: Location) -> str:
         given.diagnostics.add("E900", message, at, hint)
         return text
     path = Path(unquote(uri.path) if uri.scheme == "file" else text).expanduser()
-    return str(path if path.is_absolute() else (given.place.project / path)).rstrip("/") or "/"
+    return str(path if path.is_absolute() else (given.files.project / path)).rstrip("/") or "/"

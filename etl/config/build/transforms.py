@@ -51,8 +51,8 @@ def _check_sql(given: Given, flow: str, model: models.Flow, text: str, locate: L
 def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> TransformSpec:
     """The query in a file of that name, relative to the pipeline's folder; the identity where there is none."""
     path = ("flows", flow, "transform", "sql_file")
-    file = (given.place.folder / name).resolve()
-    if not file.is_relative_to(given.place.project.resolve()):
+    file = (given.files.folder / name).resolve()
+    if not file.is_relative_to(given.files.project.resolve()):
         message = f"flow '{flow}': {name} lies outside the project"
         given.report("E327", message, path, "keep SQL files beside pipeline.yml")
         return IdentityTransform()
@@ -61,7 +61,7 @@ def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> Transfo
     except (OSError, UnicodeDecodeError) as cause:
         reason = "does not exist" if isinstance(cause, FileNotFoundError) else "cannot be read"
         reason = "is not UTF-8" if isinstance(cause, UnicodeDecodeError) else reason
-        files = ", ".join(sorted(each.name for each in given.place.folder.glob("*.sql"))) or "none"
+        files = ", ".join(sorted(each.name for each in given.files.folder.glob("*.sql"))) or "none"
         given.report("E325", f"flow '{flow}': {shown(file)} {reason}", path, f"the SQL files there are: {files}")
         return IdentityTransform()
     place = Location(shown(file), 1, 1, 1, (text.splitlines() or [""])[0])
@@ -71,7 +71,7 @@ def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> Transfo
 
 def _python(given: Given, flow: str, model: models.Flow, reference: str) -> TransformSpec:
     """The function that a reference `module:function` names, of the pipeline's folder or of `lib/`; the identity where there is none."""
-    path, folder = ("flows", flow, "transform", "python"), given.place.folder
+    path, folder = ("flows", flow, "transform", "python"), given.files.folder
     at = given.document.place(path)
     module, colon, function = reference.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
@@ -79,9 +79,9 @@ def _python(given: Given, flow: str, model: models.Flow, reference: str) -> Tran
         given.report("E323", message, path, "such as transforms:clean")
         return IdentityTransform()
     relative = Path(*module.split(".")).with_suffix(".py")
-    candidates = [folder / relative, given.place.project / "lib" / relative]
+    candidates = [folder / relative, given.files.project / "lib" / relative]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if file is None or not file.resolve().is_relative_to(given.place.project.resolve()):
+    if file is None or not file.resolve().is_relative_to(given.files.project.resolve()):
         modules = ", ".join(sorted(each.stem for each in folder.glob("*.py"))) or "none"
         message = f"flow '{flow}': there is no {shown(candidates[0])}"
         given.report("E322", message, path, f"the modules there are: {modules}")

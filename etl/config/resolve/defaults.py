@@ -14,12 +14,12 @@ from etl.errors import ConfigurationError
 if TYPE_CHECKING:
     from etl.config.diagnostics import Diagnostics
     from etl.config.document.document import Document
-    from etl.config.project import Place
+    from etl.config.project import PipelineFiles
 
 _SECTIONS = {"source": "sources", "flow": "flows"}
 
 
-def first_draft(place: Place, document: Document, diagnostics: Diagnostics) -> Draft:
+def first_draft(files: PipelineFiles, document: Document, diagnostics: Diagnostics) -> Draft:
     """The draft of a pipeline's file: without `x-…` and `defaults`, which lies under each source and flow, and in long forms.
 
     Raises ConfigurationError where the file is empty, or no mapping.
@@ -32,7 +32,7 @@ def first_draft(place: Place, document: Document, diagnostics: Diagnostics) -> D
         raise ConfigurationError([Diagnostic("E134", "the file is empty", document.place(()), hint)])
     values = {key: value for key, value in document.values.items() if not key.startswith("x-")}
     defaults = values.pop("defaults", None) or {}
-    draft = Draft(place, document, values, diagnostics)
+    draft = Draft(files, document, values, diagnostics)
     for kind, under in _checked(draft, defaults).items():
         section = _SECTIONS[kind]
         if isinstance(values.get(section), dict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from etl.config.diagnostics import Diagnostics
     from etl.config.document.document import Document, Path_
-    from etl.config.project import Place
+    from etl.config.project import PipelineFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class Draft:
     """A pipeline's file before the grammar sees it; each phase makes the next draft of the one before.
 
     Attributes:
-        place: where the file lies.
+        files: where the file lies.
         document: the file, with the place of each key and value; also of those that a phase has added.
         values: the file's values, as far as they are resolved.
         diagnostics: what is wrong, in all phases.
     """
 
-    place: Place
+    files: PipelineFiles
     document: Document
     values: dict[str, Any]
     diagnostics: Diagnostics

@@ -129,7 +129,7 @@ class _Expansion:
     def _add_value(self, values: dict[Scalar, None], variable: str, written: Any, path: Path_) -> None:
         """Add one value of a variable to those before it, or report why it is none."""
         draft = self._draft
-        interpolation = Interpolation(draft.document, self._params, draft.place.project)
+        interpolation = Interpolation(draft.document, self._params, draft.files.project)
         value = interpolation.fill(written, path)
         draft.diagnostics.extend(interpolation.diagnostics)
         if interpolation.written:

@@ -164,7 +164,7 @@ def as_text(value: Scalar) -> str:
 
 def fill(draft: Draft, params: Params) -> tuple[Draft, dict[Path_, str]]:
     """The draft with every reference replaced, and for each place that has a secret in it the text as it was written."""
-    interpolation = Interpolation(draft.document, params, draft.place.project)
+    interpolation = Interpolation(draft.document, params, draft.files.project)
     values = interpolation.fill(draft.values)
     draft.diagnostics.extend(interpolation.diagnostics)
     return replace(draft, values=values), interpolation.written
@@ -181,7 +181,7 @@ def resolve_params(draft: Draft, overlays: Sequence[Document], flags: Mapping[st
             values[name] = None
             continue
         value, origin = given.get(name, (default, draft.document))
-        interpolation = Interpolation(origin or draft.document, Params(values, hidden), draft.place.project)
+        interpolation = Interpolation(origin or draft.document, Params(values, hidden), draft.files.project)
         value = interpolation.fill(value, ("params", name))
         draft.diagnostics.extend(interpolation.diagnostics)
         if value is None and name not in given:

@@ -30,7 +30,7 @@ def read_schema_files(draft: Draft) -> Draft:
             continue
         text = _read(draft, name, source["schema_file"])
         if text is not None:
-            file = (draft.place.folder / source["schema_file"]).resolve()
+            file = (draft.files.folder / source["schema_file"]).resolve()
             schema = ("sources", name, "schema")
             document = replace(
                 document,
@@ -45,9 +45,9 @@ def read_schema_files(draft: Draft) -> Draft:
 
 def _read(draft: Draft, source: str, name: str) -> str | None:
     """The text of a schema's file, named from the pipeline's folder; None where there is none, which is reported."""
-    path, folder = ("sources", source, "schema_file"), draft.place.folder
+    path, folder = ("sources", source, "schema_file"), draft.files.folder
     file = (folder / name).resolve()
-    if not file.is_relative_to(draft.place.project.resolve()):
+    if not file.is_relative_to(draft.files.project.resolve()):
         message = f"source '{source}': {name} lies outside the project"
         draft.report("E327", message, path, "keep the schema beside pipeline.yml")
         return None

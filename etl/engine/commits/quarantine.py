@@ -90,9 +90,9 @@ def _rows(output: Output, checked: Checked, stamp: Provenance) -> DataFrame:
     }
     parts = [violating.withColumns(absent)]
     parts += [
-        arrival.malformed.withColumns({REASON: F.lit(MALFORMED), "_etl_input": F.lit(name)})
-        for name, arrival in output.arrivals.items()
-        if arrival.malformed is not None
+        parsed_input.malformed.withColumns({REASON: F.lit(MALFORMED), "_etl_input": F.lit(name)})
+        for name, parsed_input in output.parsed_inputs.items()
+        if parsed_input.malformed is not None
     ]
     rows = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)
     rows = rows.withColumns(

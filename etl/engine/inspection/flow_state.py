@@ -15,7 +15,7 @@ from etl.engine.inspection.target_faults import committed_and_fault, greatest_nu
 from etl.engine.job import Input, by_name
 from etl.engine.metadata.delta_log import last_committed
 from etl.engine.metadata.generations import as_opened, newest_opened
-from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.metadata.offset_log import OffsetLog
 from etl.engine.sources.files import FileSource
 from etl.engine.sources.source import open_source
 from etl.engine.storage.layout import FlowPaths
@@ -45,8 +45,10 @@ def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
         if source is None:  # a checked spec has none such
             raise KeyError(input_spec.dataset)
         behind = upstream or source.flow
-        feed = input_spec.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
-        inputs.append(Input(input_spec, replace(source, feed=True) if feed else telling(source, flow)))
+        reads_change_feed = input_spec.read == "changes" and behind is not None and _replaces_rows(behind, source.path)
+        inputs.append(
+            Input(input_spec, replace(source, reads_change_feed=True) if reads_change_feed else telling(source, flow))
+        )
     return tuple(inputs)
 
 
@@ -104,7 +106,7 @@ def _drifts(
     for flow_input in inputs:
         streamed = KIND_TRAITS[kind].streams and flow_input in changes
         name = former_names.get(flow_input.name, flow_input.name)
-        log = SourceLog(generation.path, indexes.get(name, changes.index(flow_input)) if streamed else 0)
+        log = OffsetLog(generation.path, indexes.get(name, changes.index(flow_input)) if streamed else 0)
         source = open_source(replace(flow_input.source, name=name))
         position = committed.to.get(name) if committed is not None else _last_read(source, log, epoch)
         if position is None:
@@ -127,7 +129,7 @@ def _former_names(inputs: Sequence[Input], record: Generation) -> dict[str, str]
 
 def _otherwise(changes: Sequence[Input], opened: Opened, paths: FlowPaths) -> str:
     """The input that is streamed in another way than the generation's checkpoint was made for: by its change feed, or by what was added."""
-    feeds = {item.name for item in changes if item.source.feed}
+    feeds = {item.name for item in changes if item.source.reads_change_feed}
     before = dict(as_opened(paths, opened.number).sources)
     comparable = {item.name for item in changes if not before or item.name in before}
     other = sorted((feeds ^ set(opened.feeds)) & comparable) if opened.feeds is not None else []
@@ -144,14 +146,14 @@ def _withdrawn(changes: Sequence[Input], opened: Opened, paths: FlowPaths, commi
     for index, flow_input in enumerate(changes):
         source = open_source(flow_input.source)
         if isinstance(source, FileSource):
-            log = SourceLog(paths.generation(opened.number), order.get(flow_input.name, index))
+            log = OffsetLog(paths.generation(opened.number), order.get(flow_input.name, index))
             fault = source.withdrawn(log, opened.planned_epoch)
             if fault:
                 return f"{flow_input.name}: {fault}"
     return ""
 
 
-def _drift(source: Source, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+def _drift(source: Source, read: Mapping[str, Any], log: OffsetLog, epoch: int | None) -> Drift:
     try:
         return source.drift(read, log, epoch)
     except KeyError:
@@ -161,7 +163,7 @@ def _drift(source: Source, read: Mapping[str, Any], log: SourceLog, epoch: int |
         return Drift("lost", "it is another kind of source now", new=True)
 
 
-def _last_read(source: Source, log: SourceLog, epoch: int | None) -> Mapping[str, Any] | None:
+def _last_read(source: Source, log: OffsetLog, epoch: int | None) -> Mapping[str, Any] | None:
     """How far an input was read, by the checkpoint alone: the target that would tell is gone."""
     if epoch is None or not log.has(epoch):
         return None

@@ -10,11 +10,11 @@ from etl.engine.sources.files import files_of_epoch
 from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
     from etl.planning.position import Drift
 
 
-def with_lost_row_counts(drift: Drift, path: str, log: SourceLog, epoch: int, *, streamed: bool, alone: bool) -> Drift:
+def with_lost_row_counts(drift: Drift, path: str, log: OffsetLog, epoch: int, *, streamed: bool, alone: bool) -> Drift:
     """A drift that lost files, saying in its detail how many rows they held, where that is known; others as they are.
 
     `path`: the generation's folder. `epoch`: its newest. `streamed`: each epoch has read files of its own. `alone`: no other input's
@@ -37,7 +37,7 @@ def with_lost_row_counts(drift: Drift, path: str, log: SourceLog, epoch: int, *,
     return replace(drift, detail=f"{drift.detail}, and with that {loss}")
 
 
-def _of_epochs(drift: Drift, rows: list[int], log: SourceLog) -> tuple[int, bool]:
+def _of_epochs(drift: Drift, rows: list[int], log: OffsetLog) -> tuple[int, bool]:
     """The rows of the epochs that have read what is gone, and whether nothing else was read in them."""
     gone = set(drift.gone)
     if not gone:

@@ -30,8 +30,8 @@ def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
 
 def sink_keeps_state(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
     """Whether a flow's sink keeps in `state/` what its target does not tell; epoch 0 of each generation makes that table."""
-    arriving = next((item for item in inputs if item.spec.read == "changes"), None)
-    if not KIND_TRAITS[kind].is_row_by_row or arriving is None or arriving.source.feed:
+    streamed_input = next((item for item in inputs if item.spec.read == "changes"), None)
+    if not KIND_TRAITS[kind].is_row_by_row or streamed_input is None or streamed_input.source.reads_change_feed:
         return False
     sink = flow.sink
     return sink.strategy == "scd2" or (sink.strategy == "merge" and bool(sink.delete_when or sink.except_columns))

@@ -9,7 +9,7 @@ from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Output
 from etl.engine.sources.source import open_source
 from etl.engine.transform.apply import apply
-from etl.engine.transform.arrivals import arrive
+from etl.engine.transform.parsed_input import parse_input
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,7 +36,7 @@ class FullKind(FlowKind):
         caches: Caches,
     ) -> Output:
         parsed_inputs = {
-            item.name: arrive(
+            item.name: parse_input(
                 item,
                 open_source(item.source).as_of(session, span.pins[item.name]),
                 caches,

@@ -37,15 +37,15 @@ def with_groups(job: Job, flow_input: Input, raw: DataFrame) -> DataFrame:
 
 
 def groups_of(
-    job: Job, session: SparkSession, flow_input: Input, arrived: DataFrame, others: Mapping[str, DataFrame]
+    job: Job, session: SparkSession, flow_input: Input, micro_batch: DataFrame, others: Mapping[str, DataFrame]
 ) -> list[DataFrame]:
     """The groups of the rows of one input that parsed, from what `with_groups` made of them: of each way by which the flow reads them.
 
     `others`: the flow's inputs as they are at the epoch's end, which views may join.
     """
     row = row_column(job, flow_input)
-    parsed = arrived.filter(F.col(CORRUPT).isNull())
-    if row not in arrived.columns:
+    parsed = micro_batch.filter(F.col(CORRUPT).isNull())
+    if row not in micro_batch.columns:
         return [parsed.select(*columns(group.column for group in job.flow.groups))]
     rows = with_views(job, session, {**others, flow_input.name: parsed.select(f"{row}.*")})
     read = [own for own in job.flow.own_inputs if job.flow.reads_through(flow_input.name, own)]

@@ -12,12 +12,12 @@ from etl.engine.frames.tally import Tally
 from etl.engine.kinds.group_streams import INPUT, groups_of, with_groups
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.kinds.spans import span_of_inputs
-from etl.engine.output import Arrival, Output
+from etl.engine.output import Output, ParsedInput
 from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.arrivals import arrive, malformed
+from etl.engine.transform.parsed_input import malformed, parse_input
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,13 +68,13 @@ class GroupsKind(StreamedKind):
         return Output(apply(job, session, inputs, restricted), found.groups, news)
 
 
-def _whole(session: SparkSession, span: Span, flow_input: Input, caches: Caches, *, first: bool) -> Arrival:
+def _whole(session: SparkSession, span: Span, flow_input: Input, caches: Caches, *, first: bool) -> ParsedInput:
     """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
     raw = open_source(flow_input.source).as_of(session, span.pins[flow_input.name])
-    return arrive(flow_input, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
+    return parse_input(flow_input, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
 
 
-def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_batch: DataFrame) -> Arrival:
+def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_batch: DataFrame) -> ParsedInput:
     """What the micro-batch brought of one input: enough of it to tell its groups, and what did not parse."""
     misread = span.replacement_reads.get(flow_input.name)
     part = micro_batch.filter(F.col(INPUT) == flow_input.name)
@@ -83,4 +83,4 @@ def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_
     unparsed = F.count_if(F.col(CORRUPT).isNotNull())
     tally = Tally(part, [F.count(F.lit(1)).alias("read"), unparsed.alias("malformed")])
     kept = malformed(tally.frame) if flow_input.source.on_malformed == "quarantine" else None
-    return Arrival(tally.frame, kept, tally)
+    return ParsedInput(tally.frame, kept, tally)

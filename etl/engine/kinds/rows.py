@@ -10,11 +10,11 @@ from etl.config.schema.identifiers import FEED_COLUMNS, quoted
 from etl.engine.frames.tally import Tally
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.kinds.spans import span_of_inputs
-from etl.engine.output import Arrival, Output
+from etl.engine.output import Output, ParsedInput
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.arrivals import arrive
+from etl.engine.transform.parsed_input import parse_input
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,24 +33,24 @@ class RowsKind(StreamedKind):
         return span_of_inputs(job, n, before, earlier, streams=streams)
 
     def stream(self, job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
-        return open_source(job.arriving.source).stream(session, limited=limited)
+        return open_source(job.streamed_input.source).stream(session, limited=limited)
 
     def output(
         self, job: Job, session: SparkSession, span: Span, micro_batch: DataFrame | None, caches: Caches
     ) -> Output:
         """The transform's rows; without a micro-batch (an input that has nothing to stream yet) the whole input is read at its pin."""
         first = span.start is None
-        if job.arriving.source.feed and micro_batch is not None and not first:
+        if job.streamed_input.source.reads_change_feed and micro_batch is not None and not first:
             return _recomputed(job, session, span, micro_batch, caches)
         parsed_inputs = {}
         for item in job.inputs:
             pin = span.replacement_reads.get(item.name) or span.pins.get(item.name)
-            streamed = micro_batch if item is job.arriving and pin is None else None
-            parsed_inputs[item.name] = arrive(
+            streamed = micro_batch if item is job.streamed_input and pin is None else None
+            parsed_inputs[item.name] = parse_input(
                 item,
                 streamed if streamed is not None else _whole(session, span, item),
                 caches,
-                keep_malformed=first or item is job.arriving,
+                keep_malformed=first or item is job.streamed_input,
                 is_batch_of_stream=streamed is not None,
             )
         rows = apply(job, session, {item.name: parsed_inputs[item.name].parsed for item in job.inputs})
@@ -68,23 +68,23 @@ def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFr
     )
     kept = caches.keep(tally.frame)
     snapshots = {
-        item.name: arrive(
+        item.name: parse_input(
             item, _whole(session, span, item), caches, keep_malformed=False, is_batch_of_stream=False, counted=False
         )
         for item in job.inputs
-        if item is not job.arriving
+        if item is not job.streamed_input
     }
 
     def transformed(frame: DataFrame) -> DataFrame:
-        frames = {name: arrival.parsed for name, arrival in snapshots.items()}
-        return apply(job, session, {**frames, job.arriving.name: frame})
+        frames = {name: parsed_input.parsed for name, parsed_input in snapshots.items()}
+        return apply(job, session, {**frames, job.streamed_input.name: frame})
 
     found = affected_groups(transformed(kept), job.flow.sink.keys, caches)
     rows = found.restrict(
-        transformed(_whole(session, span, job.arriving)), [quoted(name) for name in found.groups.columns]
+        transformed(_whole(session, span, job.streamed_input)), [quoted(name) for name in found.groups.columns]
     )
-    news = Arrival(kept, None, tally)
-    return Output(rows, found.groups, {**snapshots, job.arriving.name: news})
+    news = ParsedInput(kept, None, tally)
+    return Output(rows, found.groups, {**snapshots, job.streamed_input.name: news})
 
 
 def _whole(session: SparkSession, span: Span, flow_input: Input) -> DataFrame:

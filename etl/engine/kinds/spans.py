@@ -21,7 +21,7 @@ def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenanc
     for flow_input in job.inputs:
         source = open_source(flow_input.source)
         if streams and flow_input in job.changes:
-            log = job.log_of(flow_input)
+            log = job.offset_log(flow_input)
             to[flow_input.name] = source.position(log, n, before[flow_input.name] if before else None)
             misread = source.misread_by_stream(log, n)
             if misread is not None:

@@ -23,7 +23,7 @@ from etl.engine.state.query import judge_state, open_state, ready_state, refuse_
 from etl.engine.state.staged import compute, stage, staged_rows
 from etl.engine.state.watermark import set_watermark
 from etl.engine.storage.locks import must_hold
-from etl.engine.transform.arrivals import arrive
+from etl.engine.transform.parsed_input import parse_input
 from etl.errors import FlowFailed
 from etl.planning.position import Pin
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from etl.engine.job import Input, Job
     from etl.engine.metadata.provenance import Provenance
-    from etl.engine.output import Arrival
+    from etl.engine.output import ParsedInput
     from etl.engine.state.progress import Observed
     from etl.planning.position import Position
 
@@ -147,7 +147,7 @@ class StateKind(StreamedKind):
 
 def _streamed_upto(job: Job, flow_input: Input, n: int, before: Position | None) -> dict[str, Any]:
     """How far the flow has read an input: by the epoch alone, or by all of those that were staged."""
-    source, log = open_source(flow_input.source), job.log_of(flow_input)
+    source, log = open_source(flow_input.source), job.offset_log(flow_input)
     if not log.has(n):
         return dict(source.upto(log, -1).position)  # there was nothing to stream
     if source.misread_by_stream(log, n) is not None:
@@ -177,14 +177,14 @@ def refuse_twins(job: Job, rows: DataFrame) -> None:
     )
 
 
-def _malformed(job: Job, session: SparkSession, flow_input: Input, span: Span, caches: Caches) -> Arrival:
+def _malformed(job: Job, session: SparkSession, flow_input: Input, span: Span, caches: Caches) -> ParsedInput:
     """The rows of an input's new files that did not parse: the query, which only counts them, has left them out."""
-    source, log = open_source(flow_input.source), job.log_of(flow_input)
+    source, log = open_source(flow_input.source), job.offset_log(flow_input)
     files = dict(source.upto(log, span.epoch).files)
     if span.start is not None:
         for name in source.upto(log, span.epoch - 1).files:
             files.pop(name, None)
     raw = source.as_of(session, Pin({}, files))
-    arrival = arrive(flow_input, raw, caches, keep_malformed=True, is_batch_of_stream=False)
-    arrival.parsed.count()
-    return arrival
+    parsed_input = parse_input(flow_input, raw, caches, keep_malformed=True, is_batch_of_stream=False)
+    parsed_input.parsed.count()
+    return parsed_input

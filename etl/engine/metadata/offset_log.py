@@ -23,7 +23,7 @@ _FIRST_SOURCE = 2  # the line of an offset file that tells of the first source
 
 
 @dataclass(frozen=True, slots=True)
-class SourceLog:
+class OffsetLog:
     """What a checkpoint tells of one source of its query; `index` counts the sources in the order of the plan."""
 
     checkpoint: str
@@ -87,7 +87,7 @@ def forget_unoffered(checkpoint: str, index: int) -> None:
 
     A run that died between the two would have Spark bring them together with the next ones, as one epoch, beyond the rate limit.
     """
-    log, newest = SourceLog(checkpoint, index), max(entries(place(checkpoint, "offsets")), default=-1)
+    log, newest = OffsetLog(checkpoint, index), max(entries(place(checkpoint, "offsets")), default=-1)
     offset = log.offset(newest)
     upto = int(offset["logOffset"]) if isinstance(offset, dict) and "logOffset" in offset else -1
     folder = place(checkpoint, "sources", str(index))

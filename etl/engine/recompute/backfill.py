@@ -123,7 +123,7 @@ def _read(job: Job, flow_input: Input, committed: Committed) -> Pin:
             message = f"flow '{job.flow.name}': version {position['version']} of '{flow_input.name}', up to which it has read, can no longer be read"
             raise HistoryLost(message, hint="run the flow with --full-refresh instead")
         return table
-    log = job.log_of(flow_input)
+    log = job.offset_log(flow_input)
     if log.has(committed.epoch):
         pin = open_source(flow_input.source).upto(log, committed.epoch)
     else:

@@ -108,7 +108,7 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
             else classify.mark_input(flow_input.spec.name, empty)
         )
     output = apply(job, session, frames)
-    own = groups.own_columns(analysed_plan(output), job.arriving.spec.name)
+    own = groups.own_columns(analysed_plan(output), job.streamed_input.spec.name)
     lower = {name.lower() for name in own}
     if job.strategy in ("merge", "scd2"):
         foreign = [name for name in flow.sink.keys if name.lower() not in lower]
@@ -119,7 +119,7 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
     kinds = {field.name: field.dataType.simpleString() for field in output.schema.fields}
     telling = tuple(name for name in own if kinds[name] in _COMPARED or kinds[name].startswith("decimal"))
     if not telling:
-        raise refused(job, f"none of its columns is one of '{job.arriving.name}' that can tell its rows apart")
+        raise refused(job, f"none of its columns is one of '{job.streamed_input.name}' that can tell its rows apart")
     return telling
 
 

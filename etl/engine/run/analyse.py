@@ -67,10 +67,10 @@ def judge(
                 [Diagnostic("E203", message, flow.at, "use strategy: overwrite, or a query without it")]
             )
         return replace(classified, kind="full")
-    if job.arriving.source.feed and flow.sink.strategy not in ("merge", "scd2"):
+    if job.streamed_input.source.reads_change_feed and flow.sink.strategy not in ("merge", "scd2"):
         if flow.incremental == "auto" and flow.sink.strategy is None:
             return replace(classified, kind="full")
-        message = f"flow '{flow.name}' appends, but '{job.arriving.name}', whose changes it reads, also changes and deletes rows"
+        message = f"flow '{flow.name}' appends, but '{job.streamed_input.name}', whose changes it reads, also changes and deletes rows"
         hint = "use strategy: merge, groups or full; or read it as {read: snapshot, on_change: recompute}"
         raise ConfigurationError([Diagnostic("E241", message, flow.at, hint)])
     by_text = sql.classify_flow(flow) if flow.incremental == "auto" and flow.sink.strategy is None else None

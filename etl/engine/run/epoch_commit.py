@@ -44,7 +44,7 @@ def commit_epoch(
     rows = caches.keep(checked.rows) if several else tally.frame
     if several:
         tally.recount(rows)
-        take_arrivals(output, caches)
+        take_input_counts(output, caches)
     checked = expectations.over(checked, rows)
     must_hold(job.paths, flow=job.flow.name, run_id=job.run_id)
     prepared = SINKS[job.strategy](job, session, checked.good, output.replaces, stamp)
@@ -55,9 +55,9 @@ def commit_epoch(
         _must_be_of(stamp, job.paths.state)
         if quarantines:
             bad = tally.result()["quarantined"] + sum(
-                arrival.tally.result()["malformed"] if arrival.tally else 0
-                for arrival in output.arrivals.values()
-                if arrival.malformed is not None
+                parsed_input.tally.result()["malformed"] if parsed_input.tally else 0
+                for parsed_input in output.parsed_inputs.values()
+                if parsed_input.malformed is not None
             )
             quarantine.write(job, session, output, checked, stamp, count=bad)
             reach(Point.QUARANTINE_COMMITTED)
@@ -67,13 +67,13 @@ def commit_epoch(
             written = prepared.commit_target()
         reach(Point.TARGET_COMMITTED)
     if not several:
-        take_arrivals(output, caches)
+        take_input_counts(output, caches)
     return counts_of(output, checked, tally, written)
 
 
-def take_arrivals(output: Output, caches: Caches) -> None:
+def take_input_counts(output: Output, caches: Caches) -> None:
     """Have the counts of what arrived, as soon as it is read: later a cache may be gone, and Spark has counted some of it again."""
-    tallies = [arrival.tally for arrival in output.arrivals.values() if arrival.tally is not None]
+    tallies = [parsed_input.tally for parsed_input in output.parsed_inputs.values() if parsed_input.tally is not None]
     for tally in tallies:
         tally.result()
     if not caches.last():
@@ -100,14 +100,14 @@ def counts_of(output: Output, checked: Checked, tally: Tally, written: int | Non
     tallied = tally.result()
     good = tallied["rows"] - tallied["dropped"] - tallied["quarantined"]
     read = dropped = quarantined = 0
-    for arrival in output.arrivals.values():
-        if arrival.tally is not None:
-            arrived = arrival.tally.result()
-            read += arrived["read"]
-            if arrival.malformed is not None:
-                quarantined += arrived["malformed"]
+    for parsed_input in output.parsed_inputs.values():
+        if parsed_input.tally is not None:
+            of_input = parsed_input.tally.result()
+            read += of_input["read"]
+            if parsed_input.malformed is not None:
+                quarantined += of_input["malformed"]
             else:
-                dropped += arrived["malformed"]
+                dropped += of_input["malformed"]
     counts = Counts(
         read=read,
         written=good if written is None else written,

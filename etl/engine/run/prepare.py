@@ -67,7 +67,7 @@ def prepare(
     generation = replace(
         generation,
         kind=judged.kind,
-        feeds=tuple(item.name for item in draft.changes if item.source.feed),
+        feeds=tuple(item.name for item in draft.changes if item.source.reads_change_feed),
         sources=tuple((item.name, index) for index, item in enumerate(draft.changes)),
         places=tuple((item.name, item.source.path) for item in draft.changes),
         instants=MICROS,

@@ -18,7 +18,7 @@ from etl.engine.run.draft import draft_of
 from etl.engine.sources.source import open_source
 from etl.engine.transform import expectations
 from etl.engine.transform.apply import apply
-from etl.engine.transform.arrivals import arrive
+from etl.engine.transform.parsed_input import parse_input
 from etl.planning.position import Pin
 from etl.planning.preview import PreviewResult
 
@@ -93,4 +93,6 @@ class Preview:
         return self._parsed(flow_input, caches, source.as_of(self._session, pin).limit(_ROWS))
 
     def _parsed(self, flow_input: Input, caches: Caches, raw: DataFrame) -> DataFrame:
-        return arrive(flow_input, raw, caches, keep_malformed=False, is_batch_of_stream=False, counted=False).parsed
+        return parse_input(
+            flow_input, raw, caches, keep_malformed=False, is_batch_of_stream=False, counted=False
+        ).parsed

@@ -9,7 +9,7 @@ from etl.engine.frames.tally import Tally
 from etl.engine.kinds import KINDS
 from etl.engine.metadata.delta_log import effective_history
 from etl.engine.run.earlier_attempt import at_instant
-from etl.engine.run.epoch_commit import checked_rows, counts_of, take_arrivals
+from etl.engine.run.epoch_commit import checked_rows, counts_of, take_input_counts
 from etl.engine.sinks.written import written_by
 from etl.engine.transform import expectations
 
@@ -41,7 +41,7 @@ def recount(job: Job, session: SparkSession, micro_batch: DataFrame | None, n: i
         tally = Tally(checked.rows, checked.counts())
         rows = caches.keep(tally.frame)
         tally.recount(rows)
-        take_arrivals(output, caches)
+        take_input_counts(output, caches)
         written = written_by(job, expectations.over(checked, rows).good, output.replaces, commit)
         counts, violations = counts_of(output, checked, tally, written)
     job.generation.records.record_counts(n, counts, violations)

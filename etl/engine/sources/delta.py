@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from etl.config.spec import SourceSpec
     from etl.engine.metadata.delta_log import Commit
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
 
 _ALL = str(2**31 - 1)
 
@@ -41,7 +41,7 @@ def _types(schema: str) -> list[tuple[str, Any]]:
 class DeltaSource:
     """A Delta table; its position is a version.
 
-    A table whose rows change (`feed`) is streamed through its change feed: every row that came, and every row that went.
+    A table whose rows change (`reads_change_feed`) is streamed through its change feed: every row that came, and every row that went.
     """
 
     def __init__(self, spec: SourceSpec) -> None:
@@ -59,7 +59,7 @@ class DeltaSource:
             return self.latest()
         return Pin({"version": version} | _named(before))
 
-    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+    def drift(self, read: Mapping[str, Any], log: OffsetLog, epoch: int | None) -> Drift:
         if epoch is not None and self._goes_astray(read, log, epoch):
             return Drift(
                 "rewritten", f"the checkpoint's offsets of epoch {epoch} are not those of its commit", new=True
@@ -79,7 +79,7 @@ class DeltaSource:
         if "within" in read and int(read["within"]) == since and not self._holds(since):
             reason = f"the files of version {since} were vacuumed before all of them were read"
             return Drift("rewritten", reason, new=True)
-        streamed = self._spec.feed and epoch is not None  # pinned, it is computed from the whole table
+        streamed = self._spec.reads_change_feed and epoch is not None  # pinned, it is computed from the whole table
         fed = not streamed or newest == since or self._has_feed(since)
         for version in range(since + 1, newest + 1):
             commit = read_commit(self._path, version)
@@ -87,9 +87,13 @@ class DeltaSource:
                 fed = commit.properties.get(FEED) == "true"
             if not fed:
                 return Drift("rewritten", f"its change feed was off at version {version}", new=True)
-            if commit.removed and not self._spec.feed:
+            if commit.removed and not self._spec.reads_change_feed:
                 return Drift("rewritten", f"version {version} ({commit.operation}) changed rows that were read")
-            if self._spec.feed and commit.schema and _types(commit.schema) != _types(self._schema_before(version)):
+            if (
+                self._spec.reads_change_feed
+                and commit.schema
+                and _types(commit.schema) != _types(self._schema_before(version))
+            ):
                 return Drift("rewritten", f"version {version} changed the table's columns", new=True)
             if not all(self._is_there(name) for name in self._needed(commit)):
                 return Drift(
@@ -98,7 +102,7 @@ class DeltaSource:
             moved = moved or commit.data_change
         return Drift("more", f"versions {since + 1} to {newest}", new=True) if moved else Drift("same")
 
-    def _goes_astray(self, read: Mapping[str, Any], log: SourceLog, epoch: int) -> bool:
+    def _goes_astray(self, read: Mapping[str, Any], log: OffsetLog, epoch: int) -> bool:
         """Whether Spark would go on from another position than the target's: another driver on the checkpoint may have written its offsets."""
         try:
             if not log.has(epoch) or log.offset(epoch) is None:
@@ -124,7 +128,7 @@ class DeltaSource:
         reader = session.readStream.format("delta")
         for key, value in self._spec.options:
             reader = reader.option(key, value)
-        if self._spec.feed:
+        if self._spec.reads_change_feed:
             self._must_have_feed(session)
             return reader.option("readChangeFeed", "true").option("maxFilesPerTrigger", _ALL).load(self._path)
         start = self._start()
@@ -136,10 +140,10 @@ class DeltaSource:
         files = str(limit.files) if limited and limit.files is not None else _ALL
         return reader.option("maxFilesPerTrigger", files).load(self._path)
 
-    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
+    def misread_by_stream(self, log: OffsetLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
         return None
 
-    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         offset = log.offset(epoch)
         if offset is None:
             return dict(before) if before else {"version": -1}
@@ -147,13 +151,13 @@ class DeltaSource:
         named = _named(str(offset.get("reservoirId", "")))
         if index < 0:
             return {"version": version - 1} | named
-        if self._spec.feed:
+        if self._spec.reads_change_feed:
             return {"version": version} | named  # without a limit a feed is read by whole versions
         if offset.get("isStartingVersion"):
             return {"version": version, "within": version, "index": index} | named
         return {"version": version - 1, "within": version, "index": index} | named
 
-    def upto(self, log: SourceLog, epoch: int) -> Pin:
+    def upto(self, log: OffsetLog, epoch: int) -> Pin:
         for earlier in range(epoch, -1, -1):
             if log.offset(earlier) is not None:
                 return Pin(self.position(log, earlier, None))
@@ -161,7 +165,7 @@ class DeltaSource:
 
     def _needed(self, commit: Commit) -> tuple[str, ...]:
         """The files that a stream reads of a commit; a change feed reads its own, or else what came and what went."""
-        return (commit.told or (*commit.files, *commit.gone)) if self._spec.feed else commit.files
+        return (commit.told or (*commit.files, *commit.gone)) if self._spec.reads_change_feed else commit.files
 
     def _holds(self, version: int) -> bool:
         """Whether the log tells of a version, and every file that was taken away since then is still there to be read."""

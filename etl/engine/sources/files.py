@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
 
 _READERS = {
     "csv": "twilight.files.CsvFiles",
@@ -59,7 +59,7 @@ class FileSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:  # noqa: ARG002  # old files cannot be asked for by digest
         return self.latest()
 
-    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+    def drift(self, read: Mapping[str, Any], log: OffsetLog, epoch: int | None) -> Drift:
         now, position = self._relative(self._listing()), {"files": read["files"], "digest": read["digest"]}
         is_listed = epoch is not None and log.has(epoch)
         if not is_listed and files_position(now) == position:
@@ -84,7 +84,7 @@ class FileSource:
             )
         return drift
 
-    def withdrawn(self, log: SourceLog, epoch: int) -> str:
+    def withdrawn(self, log: OffsetLog, epoch: int) -> str:
         """The change, in words, of the files that an epoch which was never committed is to read; empty where there is none."""
         try:
             listed = self._relative(files_of_epoch(log, epoch))
@@ -94,7 +94,7 @@ class FileSource:
         is_whole = drift.moved in ("same", "more")
         return "" if is_whole else f"of epoch {epoch}, which was begun and never finished, {drift.detail}"
 
-    def _files_read(self, log: SourceLog, epoch: int | None) -> Mapping[str, int]:
+    def _files_read(self, log: OffsetLog, epoch: int | None) -> Mapping[str, int]:
         """The files that were read up to an epoch (None: pinned), path → modification time in ms; none where their list is lost."""
         if epoch is None:
             return EpochRecords(log.checkpoint).files(self._spec.name)
@@ -162,15 +162,15 @@ class FileSource:
         folder, _, name = plain.rpartition("/")
         return f"{folder}/{re.sub('[A-Za-z0-9]', lambda letter: f'[{letter.group()}]', name, count=1)}"
 
-    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
+    def misread_by_stream(self, log: OffsetLog, epoch: int) -> Pin | None:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
         files = self._counting(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
 
-    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return advance_files(before, self._relative(self._counting(files_of_epoch(log, epoch))))
 
-    def upto(self, log: SourceLog, epoch: int) -> Pin:
+    def upto(self, log: OffsetLog, epoch: int) -> Pin:
         offset = log.offset(epoch)
         files = self._counting(log.files(-1, int(offset["logOffset"])) if offset is not None else {})
         return Pin(files_position(self._relative(files)), files)
@@ -255,7 +255,7 @@ class FileSource:
     def _lies_right(self, name: str) -> bool:
         return all("=" in folder and not _hidden(folder) for folder in partitions_of(name, self._path))
 
-    def _rewrites_skipped(self, log: SourceLog, epoch: int, now: Mapping[str, int]) -> bool:
+    def _rewrites_skipped(self, log: OffsetLog, epoch: int, now: Mapping[str, int]) -> bool:
         """Whether a file that Spark skipped as too old has been written anew: its stream never looks at a file twice."""
         offset = log.offset(epoch)
         if self._spec.start_ms is None or offset is None:
@@ -268,7 +268,7 @@ class FileSource:
         return {name.removeprefix(prefix): modified for name, modified in files.items()}
 
 
-def files_of_epoch(log: SourceLog, epoch: int) -> dict[str, int]:
+def files_of_epoch(log: OffsetLog, epoch: int) -> dict[str, int]:
     """The files that one epoch of the stream brings, path → modification time in ms."""
     offset, previous = log.offset(epoch), log.offset(epoch - 1)
     upto = int(offset["logOffset"]) if offset else -1

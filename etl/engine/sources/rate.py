@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
 
 
 class RateSource:
@@ -27,7 +27,7 @@ class RateSource:
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         return Pin(dict(position))
 
-    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:  # noqa: ARG002  # a clock always goes on
+    def drift(self, read: Mapping[str, Any], log: OffsetLog, epoch: int | None) -> Drift:  # noqa: ARG002  # a clock always goes on
         seconds = int(read["seconds"])
         return Drift("lost", f"what the clock made in {seconds} seconds is never made again", new=True)
 
@@ -43,12 +43,12 @@ class RateSource:
             reader = reader.option(key, value)
         return reader.load()
 
-    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
+    def misread_by_stream(self, log: OffsetLog, epoch: int) -> Pin | None:  # noqa: ARG002  # there are no files
         return None
 
-    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         offset = log.offset(epoch)
         return {"seconds": int(offset)} if offset is not None else dict(before or {"seconds": 0})
 
-    def upto(self, log: SourceLog, epoch: int) -> Pin:
+    def upto(self, log: OffsetLog, epoch: int) -> Pin:
         return Pin(self.position(log, epoch, None))

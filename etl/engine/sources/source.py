@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from etl.config.spec import SourceSpec
-    from etl.engine.metadata.offset_log import SourceLog
+    from etl.engine.metadata.offset_log import OffsetLog
     from etl.planning.position import Drift, Pin
 
 
@@ -31,7 +31,7 @@ class Source(Protocol):
     def pinned(self, position: Mapping[str, Any]) -> Pin:
         """The pin of a position that was recorded before, where it can still be read; else of the newest position."""
 
-    def drift(self, read: Mapping[str, Any], log: SourceLog, epoch: int | None) -> Drift:
+    def drift(self, read: Mapping[str, Any], log: OffsetLog, epoch: int | None) -> Drift:
         """How the input has moved since the position `read`.
 
         `log`: of the generation that read it. `epoch`: the one that streamed it; None where it was pinned.
@@ -46,13 +46,13 @@ class Source(Protocol):
     def stream(self, session: SparkSession, *, limited: bool) -> DataFrame:
         """The input from its beginning, as a stream; `limited` applies the source's rate limit."""
 
-    def misread_by_stream(self, log: SourceLog, epoch: int) -> Pin | None:
+    def misread_by_stream(self, log: OffsetLog, epoch: int) -> Pin | None:
         """The pin to read an epoch of the stream at instead, where Spark's stream would read it wrongly; else None."""
 
-    def position(self, log: SourceLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """The position that an epoch of the stream reads up to, from Spark's own offsets; `before`: that of the epoch before."""
 
-    def upto(self, log: SourceLog, epoch: int) -> Pin:
+    def upto(self, log: OffsetLog, epoch: int) -> Pin:
         """The whole input, from its beginning up to the end of an epoch of the stream."""
 
 

@@ -119,7 +119,7 @@ def ready_state(job: Job) -> None:
     publish_newest(job)
     for flow_input in job.changes:
         if flow_input.source.rate_limit.files is not None or flow_input.source.rate_limit.bytes is not None:
-            offset_log.forget_unoffered(job.generation.checkpoint, job.log_of(flow_input).index)
+            offset_log.forget_unoffered(job.generation.checkpoint, job.offset_log(flow_input).index)
     if completed is not None and planned == completed and not is_drained(path):
         offset_log.reopen(job.generation.checkpoint, completed)
 
@@ -136,7 +136,7 @@ def refuse_watermarks(job: Job, empty: Mapping[str, DataFrame]) -> None:
     """Raise ConfigurationError for a watermark over what is no time (E243), and for state over rows that change or go (E241)."""
     flow = job.flow
     for flow_input in job.changes:
-        if flow_input.source.feed:
+        if flow_input.source.reads_change_feed:
             message = f"flow '{flow.name}' keeps state over '{flow_input.name}', whose rows also change and go; Spark's state takes none of them back"
             hint = "use incremental: groups or full; or read it as {read: snapshot, on_change: recompute}"
             raise ConfigurationError([Diagnostic("E241", message, flow_input.spec.at, hint)])

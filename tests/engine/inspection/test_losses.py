@@ -9,7 +9,7 @@ import pytest
 
 from etl.engine.inspection.losses import with_lost_row_counts
 from etl.engine.metadata.epoch_records import EpochRecords
-from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.metadata.offset_log import OffsetLog
 from etl.planning.position import Drift
 from etl.planning.results import Counts
 
@@ -33,7 +33,7 @@ def generation(tmp_path: Path) -> Path:
 def told(generation: Path, *gone: str, epoch: int = 2, streamed: bool = True, alone: bool = True) -> str:
     drift = Drift("lost", "gone", gone=gone)
     return with_lost_row_counts(
-        drift, str(generation), SourceLog(str(generation)), epoch, streamed=streamed, alone=alone
+        drift, str(generation), OffsetLog(str(generation)), epoch, streamed=streamed, alone=alone
     ).detail
 
 
@@ -64,5 +64,5 @@ def test_offsets_that_spark_cleaned_away_leave_the_whole_as_the_bound(generation
 def test_what_is_not_lost_stays_as_it_is(generation: Path) -> None:
     drift = Drift("rewritten", "changed")
     assert (
-        with_lost_row_counts(drift, str(generation), SourceLog(str(generation)), 2, streamed=True, alone=True) is drift
+        with_lost_row_counts(drift, str(generation), OffsetLog(str(generation)), 2, streamed=True, alone=True) is drift
     )

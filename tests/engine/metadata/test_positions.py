@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from etl.config.spec import SourceSpec
-from etl.engine.metadata.offset_log import SourceLog
+from etl.engine.metadata.offset_log import OffsetLog
 from etl.engine.sources.source import open_source
 from etl.planning.position import Drift
 
@@ -36,7 +36,7 @@ def drift(table: Path, offset: dict[str, Any]) -> Drift:
         **offset,
     }
     (checkpoint / "offsets" / "4").write_text(f"v1\n{{}}\n{json.dumps(whole)}", encoding="utf-8")
-    source, log = open_source(SourceSpec("events", "delta", str(table))), SourceLog(str(checkpoint))
+    source, log = open_source(SourceSpec("events", "delta", str(table))), OffsetLog(str(checkpoint))
     return source.drift(source.position(log, 4, None), log, 4)
 
 

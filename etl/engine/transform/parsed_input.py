@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 from etl.engine.frames.tally import Tally
-from etl.engine.output import Arrival
+from etl.engine.output import ParsedInput
 from etl.engine.sources.files import CORRUPT, ORIGIN
 
 if TYPE_CHECKING:
@@ -17,24 +17,30 @@ if TYPE_CHECKING:
     from etl.engine.job import Input
 
 
-def arrive(
-    item: Input, raw: DataFrame, caches: Caches, *, keep_malformed: bool, is_batch_of_stream: bool, counted: bool = True
-) -> Arrival:
+def parse_input(
+    flow_input: Input,
+    raw: DataFrame,
+    caches: Caches,
+    *,
+    keep_malformed: bool,
+    is_batch_of_stream: bool,
+    counted: bool = True,
+) -> ParsedInput:
     """The rows of `raw` that parsed, with the input's columns, and those that did not, as `malformed` has them.
 
     `keep_malformed`: this epoch is the one that quarantines malformed rows. `counted`: and the one that counts what was read.
     """
-    tally = _tally(item, raw) if counted and item.spec.read == "changes" else None
+    tally = _tally(flow_input, raw) if counted and flow_input.spec.read == "changes" else None
     frame = tally.frame if tally else raw
-    if item.source.on_malformed == "fail":
-        return Arrival(frame, None, tally)
-    keeps = item.source.on_malformed == "quarantine" and keep_malformed
+    if flow_input.source.on_malformed == "fail":
+        return ParsedInput(frame, None, tally)
+    keeps = flow_input.source.on_malformed == "quarantine" and keep_malformed
     # A static source parses only the columns that are asked for, so whether a row is malformed would depend on the query; and
     # two branches over one source would read it twice.
     if keeps or not is_batch_of_stream:
         frame = caches.keep(frame)
     parsed = frame.filter(F.col(CORRUPT).isNull()).drop(CORRUPT, *(name for name, _, _ in ORIGIN))
-    return Arrival(parsed, malformed(frame) if keeps else None, tally)
+    return ParsedInput(parsed, malformed(frame) if keeps else None, tally)
 
 
 def malformed(frame: DataFrame) -> DataFrame:
@@ -44,6 +50,6 @@ def malformed(frame: DataFrame) -> DataFrame:
     return frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT, *origin)
 
 
-def _tally(item: Input, raw: DataFrame) -> Tally:
-    malformed = F.expr("false") if item.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
+def _tally(flow_input: Input, raw: DataFrame) -> Tally:
+    malformed = F.expr("false") if flow_input.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
     return Tally(raw, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])
