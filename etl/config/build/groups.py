@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.config.diagnostics import did_you_mean
+from etl.config.build.per_input import check_per_input
 from etl.config.grammar import models
 from etl.config.spec import GroupSpec
 from etl.config.sql.expressions import check_expression
@@ -29,7 +29,8 @@ def build_groups(given: Given, flow: str, model: models.Flow, inputs: Sequence[I
             hint = "keep one of them; capitals make no difference"
             given.report("E237", f"flow '{flow}': '{column}' stands twice in groups", path, hint, key=True)
         expressions = dict.fromkeys(changes, value) if isinstance(value, str) else value
-        _check_inputs(given, flow, column, expressions, changes)
+        subject = f"group '{column}' of flow '{flow}'"
+        check_per_input(given, "E240", subject, expressions, changes, path, addition="the expression")
         texts: dict[Path_, str]
         texts = {path: value} if isinstance(value, str) else {(*path, name): text for name, text in value.items()}
         for place, text in texts.items():
@@ -38,18 +39,3 @@ def build_groups(given: Given, flow: str, model: models.Flow, inputs: Sequence[I
         by_input = tuple((name, expressions[name]) for name in changes if name in expressions)
         groups.append(GroupSpec(column, by_input, given.document.place(path, key=True)))
     return tuple(groups)
-
-
-def _check_inputs(given: Given, flow: str, column: str, expressions: dict[str, str], changes: list[str]) -> None:
-    """Report the changes inputs that a group has no expression for, and the expressions for anything else."""
-    path = ("flows", flow, "incremental", "groups", column)
-    for name in expressions:
-        if name not in changes:
-            message = f"group '{column}' of flow '{flow}' is given for '{name}', which is no changes input"
-            hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
-            given.report("E240", message, (*path, name), hint, key=True)
-    for name in changes:
-        if name not in expressions:
-            message = f"group '{column}' of flow '{flow}' says nothing of the changes input '{name}'"
-            hint = f"add {name}: and the expression, or read it as a snapshot"
-            given.report("E240", message, path, hint, key=True)

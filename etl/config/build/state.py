@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.config.build.per_input import check_per_input
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.grammar import models
 from etl.config.schema import ddl
@@ -29,9 +30,11 @@ def build_state(given: Given, flow: str, model: models.Flow, inputs: Sequence[In
     changes = [each.name for each in inputs if each.read == "changes"]
     columns = dict.fromkeys(changes, state.watermark) if isinstance(state.watermark, str) else state.watermark
     delays = state.delay if isinstance(state.delay, dict) else dict.fromkeys(changes, state.delay)
-    _check_inputs(given, flow, "watermark", columns, changes)
-    _check_inputs(given, flow, "delay", delays, changes)
     path = ("flows", flow, "incremental", "state", "watermark")
+    for key, values, addition in (("watermark", columns, "its column"), ("delay", delays, "its delay")):
+        check_per_input(
+            given, "E243", f"the {key} of flow '{flow}'", values, changes, (*path[:-1], key), addition=addition
+        )
     watermarks = tuple(
         WatermarkSpec(
             name,
@@ -44,21 +47,6 @@ def build_state(given: Given, flow: str, model: models.Flow, inputs: Sequence[In
     )
     mode: OutputMode = state.output_mode or ("update" if model.sink.strategy == "merge" else "append")
     return StateSpec(watermarks, mode)
-
-
-def _check_inputs(given: Given, flow: str, key: str, values: Mapping[str, object], changes: list[str]) -> None:
-    """Report the changes inputs that `watermark` or `delay` leaves out, and what it says of anything else."""
-    path = ("flows", flow, "incremental", "state", key)
-    for name in values:
-        if name not in changes:
-            message = f"the {key} of flow '{flow}' is given for '{name}', which is no changes input"
-            hint = did_you_mean(name, changes) or f"the changes inputs are: {', '.join(changes) or 'none'}"
-            given.report("E243", message, (*path, name), hint, key=True)
-    for name in changes:
-        if name not in values:
-            message = f"the {key} of flow '{flow}' says nothing of the changes input '{name}'"
-            hint = f"add {name}: and its {'column' if key == 'watermark' else 'delay'}, or read it as a snapshot"
-            given.report("E243", message, path, hint, key=True)
 
 
 def check_state(flow: FlowSpec, state: StateSpec, document: Document) -> Iterator[Diagnostic]:
