@@ -99,7 +99,7 @@ def unlisted_drift(count: int, digest: str, now: Mapping[str, int], *, streamed:
     if len(now) < count:
         return Drift("lost", f"{count - len(now)} of {count} files {'is' if count - len(now) == 1 else 'are'} gone")
     if streamed:
-        told = f"the list of the {count} files that were read is lost, and not all of them lie there as they did"
+        told = f"the list of the {count} files that were read is lost, and some of them are gone or have changed"
         return Drift("lost", told, new=True)
     return Drift("rewritten", "the files have changed", new=True)
 

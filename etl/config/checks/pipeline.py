@@ -206,7 +206,7 @@ def _primary_key(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     for name in flow.sink.keys:
         if name.lower() not in key:
             columns = ", ".join(flow.primary_key)
-            message = f"flow '{flow.name}': a merge keeps a row for each '{name}', so ({columns}) need not be told apart by primary_key"
+            message = f"flow '{flow.name}': the merge keeps one row for each '{name}', so primary_key ({columns}) does not identify a row"
             yield Diagnostic("E238", message, document.place(path), f"add '{name}' to primary_key")
     merged = {name.lower() for name in flow.sink.keys}  # of those it is told anyway
     for name in flow.sink.except_columns:

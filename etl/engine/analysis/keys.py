@@ -34,8 +34,8 @@ def unnamed_groups(plan: PlanNode, flow: FlowSpec, changes: frozenset[str]) -> t
         return ()
     names = ", ".join(f"'{name}'" for name in unnamed)
     warning = (
-        f"its transform groups by {names}, which sink.keys do not name: of two results with the same keys a batch, which has both"
-        " at once, fails, and a stream keeps the one that comes later; name them, or be sure that they follow from the keys"
+        f"its transform groups by {names}, which sink.keys do not name. Two results can have the same keys: a batch fails then, and"
+        " a stream keeps the later one. Add them to sink.keys, unless the keys determine them"
     )
     return (warning,)
 

@@ -94,7 +94,7 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
     for input_spec in flow.own_inputs:
         mixing = "" if input_spec.dataset in empty else classify.row_by_row(datasets[input_spec.dataset], moving)
         if input_spec.read == "changes" and mixing:
-            message = f"flow '{flow.name}' groups the changes of the view '{input_spec.dataset}', which has {mixing}, so that no new row tells its groups"
+            message = f"flow '{flow.name}' has groups over the changes of the view '{input_spec.dataset}', and the view has {mixing}: a new row of its inputs does not tell which groups it affects"
             hint = "let the view be a flow that stores its rows; or use incremental: full"
             raise ConfigurationError([Diagnostic("E263", message, input_spec.at, hint)])
 
