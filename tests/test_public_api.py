@@ -17,7 +17,7 @@ PUBLIC = {
         History HistoryLost LockHeld Pipeline Plan PreviewResult ReplayResult RunError RunResult VerifyResult load
     """,
     "etl.plugins": """
-        CORRUPT Drift EpochCommits FileSource Format Groups Job Pin Provenance Replaces Rows SinkStrategy Source OffsetLog SourceSpec
+        CORRUPT Drift EpochCommits FileSource Format Groups Job OffsetLog Pin Provenance Replaces Rows SinkStrategy Source SourceSpec
         TargetCommit create parse_ddl stamped
     """,
     "etl.testing": "assert_equal_modes crash_everywhere",

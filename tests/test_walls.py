@@ -14,6 +14,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from etl.planning.kinds import KIND_TRAITS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "etl").rglob("*.py"))
 PROGRAMS = [
@@ -114,7 +116,7 @@ def kinds_asked(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         sides = [node.left, *node.comparators]
         asks = any("kind" in {getattr(side, "attr", ""), getattr(side, "id", "")} for side in sides)
         names = {value.value for side in sides for value in ast.walk(side) if isinstance(value, ast.Constant)}
-        if asks and names & {"rows", "groups", "state", "full"}:
+        if asks and names & KIND_TRAITS.keys():
             yield node, ast.unparse(node)
 
 

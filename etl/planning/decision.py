@@ -60,6 +60,7 @@ class FlowState:
         newest: The greatest number that any generation of the flow has had.
         with_int96: Which of its tables store timestamps as older builds did; looked for where a batch is decided.
         interrupted: A backfill or a replay that died between its tables: only the same call ends it.
+        unrepeatable: Why an epoch that died between its tables cannot be computed again as it was; empty where it can.
     """
 
     committed: Committed | None
@@ -69,6 +70,7 @@ class FlowState:
     newest: int = -1
     with_int96: tuple[str, ...] = ()
     interrupted: Fault | None = None
+    unrepeatable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def decide(
         return renew("never ran" if committed is None else "its checkpoint is missing")
     if opened.damage:
         return renew(opened.damage)
+    if state.unrepeatable:
+        return renew(state.unrepeatable)
     if mode == "batch":
         return _batch(fingerprint, state, renew)
     if opened.fingerprint != fingerprint:

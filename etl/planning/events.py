@@ -1,4 +1,4 @@
-"""What happens during a run, as values: the engine emits them, renderers and the history read them."""
+"""What happens during a run, as values: `operations/run` and the engine emit them, and what draws a run's progress reads them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from etl.config.load import load
 from etl.config.spec import Mode
 from etl.engine.crash_points import Point
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from etl.errors import FlowFailed
 from etl.operations.run import run
 from etl.planning.request import RunRequest
@@ -47,7 +47,7 @@ def test_counts_that_died_with_their_attempt_are_those_of_a_run_that_nobody_dist
             for root in landed.roots:
                 with monkeypatch.context() as patch:
                     if root.name == "deaths":
-                        patch.setattr(epoch, "reach", die)
+                        patch.setattr(epoch_commit, "reach", die)
                     result = run(load(str(root / f"pipelines/{name}.yml")), RunRequest(mode=mode, select=FLOWS[name]))
                 assert result.status == "succeeded", result.flows
                 found[root.name] = {flow.flow: (flow.counts, flow.epochs, flow.warnings) for flow in result.flows}

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from etl.engine.crash_points import Crash, Point, armed, reach
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from tests.support.crash_cases import FLOWS, actual, arrive, model, write_project
 from tests.support.leftovers import left_behind
 
@@ -130,10 +130,10 @@ def test_a_crash_before_an_empty_target_and_one_between_two_attempts_change_noth
             message = "the storage is gone for a moment"
             raise OSError(message)
 
-    monkeypatch.setattr(epoch, "reach", unlucky)
+    monkeypatch.setattr(epoch_commit, "reach", unlucky)
     with armed(Point.ATTEMPT_FAILED), pytest.raises(Crash):
         etl.load("chain").run(mode="stream", select=["clean"])
-    monkeypatch.setattr(epoch, "reach", reach)
+    monkeypatch.setattr(epoch_commit, "reach", reach)
     assert etl.load("chain").run(mode="stream", select=["clean"]).status == "succeeded"
     assert actual(tmp_path, ["clean"])["clean"] == model(events)["clean"]
     assert left_behind(tmp_path / ".etl" / "local") == []

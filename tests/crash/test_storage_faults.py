@@ -21,7 +21,7 @@ from deltalake import write_deltalake
 
 import etl
 from etl.engine.crash_points import Point
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from tests.support.independent import rows, stamps
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +127,7 @@ def test_a_foreign_commit_beside_ours_loses_nothing_of_ours_and_the_audit_names_
         if point is Point.TARGET_COMMITTING:
             write_deltalake(str(target), pa.table({"id": [-1], "text": ["not ours"]}), mode="append")
 
-    monkeypatch.setattr(epoch, "reach", foreign)
+    monkeypatch.setattr(epoch_commit, "reach", foreign)
     assert etl.load("p").run(mode="stream").status == "succeeded"
     assert {row[0] for row in rows(target)} == {0, 1, -1}
     (found,) = etl.load("p").audit().flows[0].findings

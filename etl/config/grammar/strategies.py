@@ -17,7 +17,7 @@ STRATEGIES = ("append", "merge", "scd2", "replace", "overwrite", "view")
 class SinkStrategy:
     """A way into the target that a plug-in brings.
 
-    opens: `module:function`, what a built-in sink is: called by `run_epoch` alone, with (job, session, rows, replaces, stamp).
+    opens: `module:function`, what a built-in sink is: called by `etl/engine/run/epoch_commit.py` alone, with (job, session, rows, replaces, stamp).
     takes: rows, of which an epoch brings what is new, and the target never loses or changes any; or full, all of them each time.
     options: name → meaning, or a pydantic model, of what `sink.options` may hold.
     """

@@ -1,4 +1,4 @@
-"""What a sink gives back: the commits of one epoch, of which `run_epoch` orders each at its moment."""
+"""What a sink gives back: the commits of one epoch, each of which `run/epoch_commit` makes at its moment."""
 
 from __future__ import annotations
 

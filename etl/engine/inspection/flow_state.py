@@ -9,6 +9,7 @@ from etl.config.checks.file_columns import telling
 from etl.config.checks.sinks import replaces_rows
 from etl.config.spec import SourceSpec
 from etl.engine.inspection.int96 import tables_with_int96
+from etl.engine.inspection.interrupted_epoch import unrepeatable
 from etl.engine.inspection.losses import with_lost_row_counts
 from etl.engine.inspection.side_tables import interrupted, missing, unfinished
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number
@@ -82,7 +83,8 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
         unfinished_part = unfinished(paths, committed)
     with_int96 = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
     interruption = interrupted(unfinished_part) if unfinished_part is not None else None
-    return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption)
+    moved = unrepeatable(paths, inputs, committed, opened)
+    return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption, moved)
 
 
 def _drifts(

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class FlowKind(ABC):
-    """A kind of processing, without anything of its own: all that differs between flows comes in by the job."""
+    """A kind of processing. It has no state: everything that differs between flows is in the job."""
 
     def check_inputs(self, job: Job, empty: Mapping[str, DataFrame]) -> None:  # noqa: B027  # a hook: most kinds need nothing here
-        """Look at the inputs before a generation is opened; `empty` has their columns. Raises ConfigurationError where one does not do."""
+        """Look at the inputs before a generation is opened; `empty` has their columns. Raises ConfigurationError where an input does not suit the kind."""
 
-    def opened(self, job: Job, session: SparkSession, *, complete: bool) -> Job:  # noqa: ARG002  # for kinds that have more to record
+    def opened(self, job: Job, session: SparkSession, *, complete: bool) -> Job:  # noqa: ARG002  # for kinds that need more
         """The job of a new generation, with what its record must keep. `complete`: its first epoch reads everything that is there."""
         return job
 
-    def resumed(self, job: Job, session: SparkSession) -> Job:  # noqa: ARG002  # likewise
+    def resumed(self, job: Job, session: SparkSession) -> Job:  # noqa: ARG002  # for kinds that need more
         """The job of a generation that goes on."""
         return job
 
@@ -41,7 +41,7 @@ class FlowKind(ABC):
         the changes inputs; else they are read whole.
         """
 
-    def before_epoch(self, job: Job, n: int) -> None:  # noqa: B027  # likewise
+    def before_epoch(self, job: Job, n: int) -> None:  # noqa: B027  # a hook: most kinds need nothing here
         """Make ready for the rows of micro-batch `n` to be computed."""
 
     @abstractmethod
@@ -50,8 +50,8 @@ class FlowKind(ABC):
     ) -> Output:
         """The transform's rows in an epoch and what they replace in the target. `micro_batch`: None where the inputs are read whole."""
 
-    def without_target(self, job: Job, micro_batch: DataFrame, n: int, *, staged: bool) -> None:  # noqa: B027  # likewise
-        """Do what a micro-batch needs whose rows the target holds already, or, `staged`, is to hold later: as a rule nothing."""
+    def pass_over(self, job: Job, micro_batch: DataFrame, n: int, *, staged: bool) -> None:  # noqa: B027  # a hook: most kinds need nothing here
+        """Do what a micro-batch needs of which no row goes to the target now: it holds them already, or is to hold the `staged` ones later."""
 
 
 class StreamedKind(FlowKind):
@@ -72,9 +72,9 @@ class StreamedKind(FlowKind):
         """What `foreachBatch` was given, fit to be computed."""
         return rows
 
-    def observe(self, job: Job, query: StreamingQuery) -> Observed | None:  # noqa: ARG002  # likewise
+    def observe(self, job: Job, query: StreamingQuery) -> Observed | None:  # noqa: ARG002  # for kinds that need more
         """What the running query alone knows of the rows that it has read; None where the epochs count them themselves."""
         return None
 
     def after_stream(self, job: Job) -> None:
-        """Clear up after a query that ended by itself, as nothing more was due."""
+        """Clean up after a query that has read everything that was due."""

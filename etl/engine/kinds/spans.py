@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from etl.engine.output import Span
 from etl.engine.sources.source import open_source
+from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
-    from etl.engine.job import Job
+    from etl.engine.job import Input, Job
     from etl.engine.metadata.provenance import Provenance
     from etl.planning.position import Pin, Position
 
 
 def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
-    """The span of epoch `n`: see `FlowKind.span`."""
+    """The span of epoch `n`: see `FlowKind.span`.
+
+    Raises FlowFailed where an input cannot be read as the earlier attempt read it: what that one wrote beside the target would not fit.
+    """
     to: dict[str, Any] = {}
     pins: dict[str, Pin] = {}
     replacement_reads: dict[str, Pin] = {}
@@ -30,6 +34,16 @@ def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenanc
                 pins[flow_input.name] = source.upto(log, n)
             continue
         pin = source.pinned(earlier.to[flow_input.name]) if earlier is not None else source.latest()
+        _must_be_as_read(pin, earlier, flow_input)
         pins[flow_input.name] = pin
         to[flow_input.name] = dict(pin.position)
     return Span(before, to, pins, replacement_reads, n)
+
+
+def _must_be_as_read(pin: Pin, earlier: Provenance | None, flow_input: Input) -> None:
+    if earlier is None or dict(pin.position) == dict(earlier.to[flow_input.name]):
+        return
+    message = (
+        f"epoch {earlier.epoch} was interrupted, and {flow_input.name} can no longer be read as that epoch read it"
+    )
+    raise FlowFailed(message, hint="run the flow again: its next run rebuilds it")

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from etl.engine.state.progress import Observed
     from etl.planning.position import Position
 
-_AS_MANY = 100_000
+_MORE_THAN_ANY_HAS = 100_000
 
 
 class StateKind(StreamedKind):
-    """Spark's query computes the rows; an epoch takes them, and the watermark before it, from there."""
+    """Spark's query computes the rows, and an epoch takes them; before it the query is told the watermark that the epoch has."""
 
     def check_inputs(self, job: Job, empty: Mapping[str, DataFrame]) -> None:
         """Raise ConfigurationError for a watermark over what is no time (E243), or state over rows that change or go (E241)."""
@@ -97,7 +97,7 @@ class StateKind(StreamedKind):
         Spark takes the order in which a sorting aggregate (of texts, for one) leaves its rows for the frame's own, by columns that the
         frame may not have any more, and finds no such column when it reads the frame from its cache.
         """
-        return rows.coalesce(_AS_MANY)
+        return rows.coalesce(_MORE_THAN_ANY_HAS)
 
     def before_epoch(self, job: Job, n: int) -> None:
         set_watermark(job, n)
@@ -122,7 +122,7 @@ class StateKind(StreamedKind):
         keys = caches.keep(rows.select(*columns(job.flow.sink.keys)).distinct())
         return Output(rows, Groups(keys, job.flow.sink.keys), parsed_inputs)
 
-    def without_target(self, job: Job, micro_batch: DataFrame, n: int, *, staged: bool) -> None:
+    def pass_over(self, job: Job, micro_batch: DataFrame, n: int, *, staged: bool) -> None:
         """Compute the micro-batch all the same: Spark keeps its state only as it computes. `staged`: keep its rows for the swap."""
         set_watermark(job, n)
         if not staged:
@@ -146,7 +146,7 @@ class StateKind(StreamedKind):
 
 
 def _streamed_upto(job: Job, flow_input: Input, n: int, before: Position | None) -> dict[str, Any]:
-    """How far the flow has read an input: by the epoch alone, or by all of those that were staged."""
+    """The position of an input up to epoch `n`. `before` is None where the epochs from the first on were staged."""
     source, log = open_source(flow_input.source), job.offset_log(flow_input)
     if not log.has(n):
         return dict(source.upto(log, -1).position)  # there was nothing to stream

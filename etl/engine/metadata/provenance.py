@@ -1,7 +1,7 @@
 """What every commit of ours says about itself.
 
 A commit carries in `commitInfo.userMetadata` the JSON `{"etl": {pipeline, flow, run, generation, epoch, from, to,
-fingerprint}}` and, in the same commit, Delta's `txn` action whose id names the generation and whose version is the epoch.
+fingerprint, kind}}` and, in the same commit, Delta's `txn` action whose id names the generation and whose version is the epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Provenance:
     Attributes:
         start: The position after which the epoch read its inputs; None for one that read them from the beginning.
         to: The position up to which it read them.
-        retired: The newest generation that was ever rolled back; its number, and those below it, are never used again.
+        rolled_back_upto: The newest generation that was ever rolled back; its number, and those below it, are never used again.
         run_ts: What run_ts() was, where the flow's SQL says it.
         backfill: Which window of which backfill, or which replay of the quarantine, the commit is; None for an epoch.
     """

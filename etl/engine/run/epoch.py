@@ -30,17 +30,18 @@ if TYPE_CHECKING:
 def run_epoch(job: Job, session: SparkSession, micro_batch: DataFrame | None, n: int) -> None:
     """Commit epoch `n` of the job's generation: state first, quarantine next, the target last, each once.
 
-    Called again for an epoch that the target already holds, it does nothing, but for counting one whose counts died with an attempt of
-    this run; called again for one that died on its way, it ends in the same tables, since the snapshots are read at the versions that
-    the first attempt recorded. `micro_batch`: None where the inputs are read whole.
+    An epoch that the target holds is not committed again; its counts are recorded where they died with an attempt of this run. An
+    epoch that died on its way ends in the same tables, since it reads its snapshots as the first attempt read them; it raises
+    FlowFailed where it cannot. `micro_batch`: None where the inputs are read whole.
     """
     committed, kind = last_committed(job.paths.target), KINDS[job.kind]
     is_done = _is_done(job, committed, n)
     if is_done and committed is not None and committed.epoch == n and owes_counts(job, committed):
         recount(job, session, micro_batch, n)
         return
-    if micro_batch is not None and (is_done or job.stages(committed)):
-        kind.without_target(job, micro_batch, n, staged=not is_done)
+    is_staged = not is_done and job.stages(committed)
+    if micro_batch is not None and (is_done or is_staged):
+        kind.pass_over(job, micro_batch, n, staged=is_staged)
         return
     if is_done:
         return
@@ -59,6 +60,7 @@ def run_epoch(job: Job, session: SparkSession, micro_batch: DataFrame | None, n:
             _evolve(job, session, output)
         stamp = _stamp(job, committed, n, span)
         counts, violations = commit_epoch(job, session, output, checked, stamp, caches)
+    # Of inputs that were read whole: their position tells only the number and the digest of these files.
     streamed = {item.name for item in job.changes} if micro_batch is not None else set()
     for name, pin in span.pins.items():
         if pin.files and name not in streamed:

@@ -78,7 +78,7 @@ class FlowRun:
         failure: Failure | None = None
         decision: Decision | None = None
         try:
-            decision = self._decide()
+            decision = self._decide()  # without the lock: cheap, and perhaps out of date
             if decision.action == "unchanged":
                 clean_up_after_dead_run(self._paths, flow=self._flow.name, run_id=self._order.run_id)
             else:
@@ -93,7 +93,7 @@ class FlowRun:
             if failure is None and self._flow.sink.table is not None and not self._not_begun:
                 self._register()
         except Exception as cause:  # noqa: BLE001  # a flow that fails must not take its siblings along; the cause is in its result
-            if isinstance(cause, LockHeld) and self._stop.is_set():  # it was waited for
+            if isinstance(cause, LockHeld) and self._stop.is_set():  # the run was stopped while it waited for the lock
                 self._not_begun = True
             else:
                 failure = self._translate(cause)
@@ -154,7 +154,7 @@ class FlowRun:
                 return None
             if failure is None:
                 return None
-            rewritten = self._rewritten(decision)
+            rewritten = self._rebuild_if_rewritten(decision)
             if rewritten is not None:
                 decision = rewritten
                 continue
@@ -188,13 +188,14 @@ class FlowRun:
             path = self._paths.generation(decision.generation)
             if not wait_until_left(path, _LEAVING_S):
                 death = replace(death, ours=False)  # what is at it still must not meet another attempt
-            EpochRecords(path).take_failure(self._order.run_id)
+            EpochRecords(path).take_failure(self._order.run_id)  # the death is the cause, whatever the epoch said
             EpochRecords(path).forget_stop(self._order.run_id)
         failure = death.failure(self._flow.name, str(self._flow.at))
-        starved, self._starved = self._starved, self._starved or death.memory
-        return replace(failure, transient=failure.transient and not (death.memory and starved))
+        was_starved = self._starved
+        self._starved = was_starved or death.memory
+        return replace(failure, transient=failure.transient and not (death.memory and was_starved))
 
-    def _rewritten(self, decision: Decision) -> Decision | None:
+    def _rebuild_if_rewritten(self, decision: Decision) -> Decision | None:
         """The rebuild that a resumed stream needs after it failed, where its input was rewritten just as it began to read."""
         if self._attempts > 1 or decision.action != "resume" or self._stop.is_set():
             return None  # a generation that an attempt has opened is tried again as any other

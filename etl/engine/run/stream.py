@@ -95,7 +95,7 @@ class StreamDriver:
             records.forget_stop(job.run_id)
 
     def _end(self, query: StreamingQuery, *, staged: bool) -> None:
-        """Do what is left when nothing more is due: swap in what was staged, or make an empty target where nothing came."""
+        """Do what is left when nothing more is due: replace the target by the staged epochs, or make an empty target where nothing came."""
         job = self._job
         if staged:
             last = checkpoint_progress(job.generation.path)[1] or 0
@@ -109,14 +109,14 @@ class StreamDriver:
         self._kind.after_stream(job)
 
     def _count_what_died(self) -> None:
-        """Have the counts of an epoch that an attempt committed before it died, where Spark is not going to offer that epoch once more."""
+        """Record the counts of the target's newest epoch where its attempt died after the commit, and Spark will not offer the epoch again."""
         job = self._job
         committed = last_committed(job.paths.target)
         if committed is None or not owes_counts(job, committed):
             return
         planned, completed = checkpoint_progress(job.generation.path)
         if planned != committed.epoch or planned == completed:
-            run_epoch(job, self._session, None, committed.epoch)
+            run_epoch(job, self._session, None, committed.epoch)  # it is done, so this only counts it
 
     def _must_hold(self) -> None:
         """FlowFailed where the lock is another run's by now, before anything is written that no commit guards."""

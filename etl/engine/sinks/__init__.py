@@ -1,4 +1,4 @@
-"""The sinks: how an epoch's good rows reach the target. Only `run_epoch` calls them."""
+"""The sinks: how an epoch's good rows reach the target. Only `run/epoch_commit` calls them."""
 
 from __future__ import annotations
 

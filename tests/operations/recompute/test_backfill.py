@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from etl.errors import ConfigurationError, EtlError, FlowFailed, HistoryLost
 from etl.notebook.pipeline import Pipeline
 from etl.operations.run import run
@@ -82,7 +82,7 @@ def test_a_backfill_gives_its_range_what_a_batch_would_and_leaves_the_rest_alone
     move(tmp_path, AFTER)
     land(tmp_path, "b.json", later)  # arrived, and read by nobody yet
 
-    write, calls = epoch.quarantine.write, []
+    write, calls = epoch_commit.quarantine.write, []
 
     def dies_in_the_second_window(*arguments: Any, **named: Any) -> None:
         write(*arguments, **named)
@@ -91,7 +91,7 @@ def test_a_backfill_gives_its_range_what_a_batch_would_and_leaves_the_rest_alone
             raise OSError("the machine has gone")
 
     with monkeypatch.context() as dying:
-        dying.setattr(epoch.quarantine, "write", dies_in_the_second_window)
+        dying.setattr(epoch_commit.quarantine, "write", dies_in_the_second_window)
         with pytest.raises(EtlError, match="the machine has gone"):
             fill(pipeline, "added", "2 days")
     resumed = fill(pipeline, "added", "2 days")

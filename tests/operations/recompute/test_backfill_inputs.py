@@ -12,7 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 
 import etl
 from etl.engine.crash_points import Point
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from etl.errors import EtlError
 from etl.notebook.pipeline import Pipeline
 from tests.support.independent import rows
@@ -91,7 +91,7 @@ def dies_in_its_second_window(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatc
             raise OSError("the machine has gone")
 
     with monkeypatch.context() as dying:
-        dying.setattr(epoch, "reach", reach)
+        dying.setattr(epoch_commit, "reach", reach)
         with pytest.raises(EtlError, match="the machine has gone"):
             fill(pipeline)
 

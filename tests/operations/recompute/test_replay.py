@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import etl
 from etl.cli import main
-from etl.engine.run import epoch
+from etl.engine.run import epoch_commit
 from etl.errors import ConfigurationError, EtlError, FlowFailed
 from etl.notebook.pipeline import Pipeline
 from tests.support.backfill_cases import COLUMNS, FLOWS, People, actual, batch, land, malformed, move, write_project
@@ -45,14 +45,14 @@ def replay(flow: str, *arguments: str) -> tuple[int, str]:
 
 def die_between_quarantine_and_target(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two flows, which say so and do nothing else until the replay is ended."""
-    write = epoch.quarantine.write
+    write = epoch_commit.quarantine.write
 
     def dies(*arguments: Any, **named: Any) -> None:
         write(*arguments, **named)
         raise OSError("the machine has gone")
 
     with monkeypatch.context() as dying:
-        dying.setattr(epoch.quarantine, "write", dies)
+        dying.setattr(epoch_commit.quarantine, "write", dies)
         for flow in ASIDE[:2]:
             with pytest.raises(EtlError, match="the machine has gone"):
                 pipeline.replay(select=flow)
