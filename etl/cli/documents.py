@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etl.operations.harness.difference import Difference
     from etl.operations.harness.pipeline_tests import TestResult
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
-    from etl.planning.plan import FlowPlan, Plan
+    from etl.planning.plan import Committed, FlowPlan, Plan
     from etl.planning.results import Failure, FlowResult, RunResult
 
 
@@ -85,8 +85,14 @@ def _flow_plan(flow: FlowPlan) -> dict[str, Any]:
         "fingerprint": flow.fingerprint,
         "upstream": list(flow.upstream),
         "target": flow.target,
-        "committed": asdict(flow.committed) if flow.committed else None,
+        "committed": _committed(flow.committed) if flow.committed else None,
     }
+
+
+def _committed(committed: Committed) -> dict[str, Any]:
+    """The target's newest epoch; `retired` is what this document has always called the newest generation that was rolled back."""
+    fields = asdict(committed)
+    return {("retired" if name == "rolled_back_upto" else name): value for name, value in fields.items()}
 
 
 def tests_document(results: Sequence[TestResult]) -> dict[str, Any]:

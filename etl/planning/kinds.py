@@ -42,7 +42,7 @@ KIND_TRAITS: Mapping[Kind, KindTraits] = {
 }
 
 
-def kind_of(name: object) -> Kind:
+def stored_kind(name: object) -> Kind:
     """The kind that a stored record names; `rows` where it names none, or none that is known."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     return next((kind for kind in kinds if kind == name), "rows")

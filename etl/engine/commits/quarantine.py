@@ -52,7 +52,7 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if not replacing and log_versions(job.paths.quarantine):
         _make_room(job, session)
     if isinstance(output.replaces, Groups) and checked.quarantines:
-        # The rows of the touched groups were judged anew; what did not parse was judged when it came.
+        # The rows of the affected groups were judged anew; what did not parse was judged when it came.
         among = f"t.{CORRUPT} IS NULL"
         replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.for_side_tables, among=among)
         return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 CORRECT = "correct the flow or its data; running again will fail the same way"
 AGAIN = "the storage, the network or the cluster failed; look at the cause, then run again: nothing is half-written"
-DOUBTFUL = "it is not known whether this error passes, so it was tried again; where it stays, look at the cause: nothing is half-written"
+DOUBTFUL = "it is not known whether this error passes, so a run tries it again; where it stays, look at the cause: nothing is half-written"
 WHOLE_FILE = "bring the whole file again; nothing was written"
 PERMISSION = "give the user of this process the permission, or correct its credentials; then run again"
 MEMORY = "give Spark more memory (spark: {conf: {spark.driver.memory: 8g}}, of a cluster spark.executor.memory), or run fewer flows side by side"

@@ -28,7 +28,7 @@ def sets_aside(flow: FlowSpec, sources: Iterable[SourceSpec]) -> bool:
     )
 
 
-def sink_keeps_state(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
+def has_state_table(flow: FlowSpec, inputs: Sequence[Input], kind: Kind) -> bool:
     """Whether a flow's sink keeps in `state/` what its target does not tell; epoch 0 of each generation makes that table."""
     streamed_input = next((item for item in inputs if item.spec.read == "changes"), None)
     if not KIND_TRAITS[kind].is_row_by_row or streamed_input is None or streamed_input.source.reads_change_feed:
@@ -42,7 +42,7 @@ def missing(
 ) -> Fault | None:
     """A table beside the target that was there when the target's generation began, and is gone, or is not ours any more."""
     expected = [("quarantine", paths.quarantine)] if sets_aside(flow, (item.source for item in inputs)) else []
-    expected += [("state", paths.state)] if sink_keeps_state(flow, inputs, committed.kind) else []
+    expected += [("state", paths.state)] if has_state_table(flow, inputs, committed.kind) else []
     for name, table in expected:
         versions = log_versions(table)
         if versions and (versions[0] > 0 or last_stamp(table) is not None):

@@ -1,4 +1,4 @@
-"""What the query of a groups flow streams of each input: what tells the touched groups."""
+"""What the query of a groups flow streams of each input: what tells the affected groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`groups`: the rows of the touched groups are computed anew from the inputs at the epoch's end, and replace those groups."""
+"""`groups`: the rows of the affected groups are computed anew from the inputs at the epoch's end, and replace those groups."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 class GroupsKind(StreamedKind):
-    """Each changes input is restricted to the groups that the micro-batch touches; epoch 0 computes all of them."""
+    """Each changes input is restricted to the groups that the micro-batch affects; epoch 0 computes all of them."""
 
     def span(self, job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
         return span_of_inputs(job, n, before, earlier, streams=streams)
 
     def stream(self, job: Job, session: SparkSession, *, limited: bool) -> DataFrame:
-        """Of all changes inputs what tells their touched groups: see `with_groups` for the columns."""
+        """Of all changes inputs what tells their affected groups: see `with_groups` for the columns."""
         parts = [
             with_groups(job, item, open_source(item.source).stream(session, limited=limited)) for item in job.changes
         ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EpochRecords:
-    """The records of one generation, whose folder is `generation_path`. Each method reads or writes one small JSON file."""
+    """The records of one generation, whose folder is `generation_path`. Each record is one small file."""
 
     generation_path: str
 

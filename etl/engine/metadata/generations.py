@@ -84,6 +84,7 @@ def record_generation(generation: Generation) -> None:
 
 
 def _record(generation: Generation) -> dict[str, Any]:
+    """The content of `generation.json`; its keys stay, since storage of older builds is read (`held` is whether epochs are staged)."""
     return {
         "generation": generation.number,
         "fingerprint": generation.fingerprint,
@@ -113,6 +114,8 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
         fields = read_json(file)
         if fields is None:
             return None
+        if fields["kind"] not in KIND_TRAITS:
+            raise ValueError(f"unknown kind {fields['kind']!r}")  # one handler words every damage alike
         return Generation(
             number=number,
             path=path,
@@ -188,7 +191,7 @@ def has_committed(paths: FlowPaths, number: int) -> bool:
 
 
 def checkpoint_progress(path: str) -> tuple[int | None, int | None]:
-    """The newest epoch that Spark's checkpoint in a generation's folder offered, and the newest that it finished."""
+    """The newest epoch that Spark's checkpoint in a generation's folder planned, and the newest that it completed."""
     return _newest_entry(place(path, "offsets")), _newest_entry(place(path, "commits"))
 
 

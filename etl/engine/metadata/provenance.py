@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from etl.planning.kinds import KIND_TRAITS, Kind, kind_of
+from etl.planning.kinds import KIND_TRAITS, Kind, stored_kind
 from etl.planning.position import Position
 
 
@@ -99,7 +99,7 @@ class Provenance:
                 start=stamp["from"],
                 to=stamp["to"],
                 fingerprint=str(stamp["fingerprint"]),
-                kind=kind_of(stamp.get("kind")),
+                kind=stored_kind(stamp.get("kind")),
                 rolled_back_upto=int(stamp.get("retired", -1)),
                 run_ts=str(stamp["run_ts"]) if "run_ts" in stamp else None,
                 backfill=_backfill(stamp.get("backfill")),

@@ -86,11 +86,11 @@ def _grouped(job: Job, session: SparkSession, empty: Mapping[str, DataFrame]) ->
     """
     flow = job.flow
     behind = {
-        input_spec.name: classify.mark_input(f".{input_spec.name}", empty[input_spec.name]) for input_spec in job.inputs
+        flow_input.name: classify.mark_input(f".{flow_input.name}", empty[flow_input.name]) for flow_input in job.inputs
     }
     datasets = with_views(job, session, behind if flow.views else empty)
     conditions.check_groups(flow, {input_spec.name: datasets[input_spec.dataset] for input_spec in flow.own_inputs})
-    moving = frozenset(f".{input_spec.name}" for input_spec in job.changes)
+    moving = frozenset(f".{flow_input.name}" for flow_input in job.changes)
     for input_spec in flow.own_inputs:
         mixing = "" if input_spec.dataset in empty else classify.row_by_row(datasets[input_spec.dataset], moving)
         if input_spec.read == "changes" and mixing:

@@ -1,4 +1,4 @@
-"""The one place where kinds, expectations, quarantine and sinks meet, in both modes."""
+"""An epoch, or a part of a target computed anew: its span, its kind's rows, the verdicts on them, and their commits (`epoch_commit`)."""
 
 from __future__ import annotations
 

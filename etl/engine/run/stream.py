@@ -1,4 +1,4 @@
-"""A streaming query driven from its start to its end: watched, stopped where it must be, and what it leaves open ended."""
+"""A streaming query driven from its start to its end: watched, stopped where it must be; what it leaves open is finished."""
 
 from __future__ import annotations
 

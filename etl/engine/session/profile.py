@@ -13,7 +13,13 @@ from pathlib import Path
 
 from etl.config.checks.pinned_settings import DELTA, LOG_STORE, PINNED, TIMEZONE, UNSET
 
-__all__ = ["DELTA", "LOG_STORE", "PINNED", "TIMEZONE", "UNSET"]  # config/pinned.py: also what `validate` refuses
+__all__ = [
+    "DELTA",
+    "LOG_STORE",
+    "PINNED",
+    "TIMEZONE",
+    "UNSET",
+]  # config/checks/pinned_settings.py: also what `validate` refuses
 
 HIDDEN_SETTINGS, HIDDEN_OPTIONS = "spark.redaction.regex", "spark.sql.redaction.options.regex"
 """The patterns of settings, and of options of readers, that Spark's UI and event log show as stars."""

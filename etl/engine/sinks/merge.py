@@ -48,16 +48,16 @@ def prepare(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces
     stored = tuple(name for name in rows.columns if name.lower() not in left_out)
     # Of state there is one result a key: the newest, whatever its values are.
     best = rows if job.traits.keeps_state else latest_per_key(rows, sink, sink.keys)
-    keeps_state = bool(sink.delete_when or sink.except_columns)
+    has_state_table = bool(sink.delete_when or sink.except_columns)
     if job.reads_inputs_whole or isinstance(replaces, Groups):
         # Every row of the affected keys is here, so these rows alone decide, and nothing that state holds counts.
         living = best.filter(~_deleted(sink)).select(*columns_of(stored))
         if isinstance(replaces, Groups):
             return _KeysReplaced(
-                job, session, best if keeps_state and not job.reads_inputs_whole else None, living, replaces, stamp
+                job, session, best if has_state_table and not job.reads_inputs_whole else None, living, replaces, stamp
             )
         return TargetCommit(partial(_replace, job, session, living, stamp))
-    if not keeps_state:
+    if not has_state_table:
         if replaces == "all":
             return TargetCommit(partial(_replace, job, session, best.select(*columns_of(stored)), stamp))
         return TargetCommit(partial(_merge_greatest, job, session, best, stamp))
@@ -72,7 +72,7 @@ class _KeysReplaced:
     """The commits of keys of which every row is at hand.
 
     Attributes:
-        state_rows: the latest row of each key, deleted ones among them; None where the flow keeps no state.
+        state_rows: the latest row of each key, deleted ones among them; None where the flow has no state table, or its inputs are read whole.
         living: the target's columns of those that are not deleted.
         keys: the keys whose rows they replace.
     """

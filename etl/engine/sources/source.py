@@ -22,7 +22,7 @@ class Source(Protocol):
     """An input. Its positions are JSON, and only the source itself knows what stands in them.
 
     `latest`, `pinned`, `drift`, `misread_by_stream`, `position` and `upto` need no JVM.
-    Rows have the columns of the source's schema; where it sets malformed rows aside, `_etl_record STRING` as well, their text.
+    Rows have the columns of the source's schema; where `on_malformed` is not `fail`, `_etl_record STRING` as well, the text of malformed ones.
     """
 
     def latest(self) -> Pin:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.engine.inspection.flow_state import read_state
 from etl.engine.metadata.generations import Generation
+from etl.engine.run.draft import draft_of
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
@@ -139,8 +140,6 @@ class FlowRecomputation:
 
     def job_at(self, committed: Committed, strategy: Strategy) -> Job:
         """The flow's job in the generation that its target holds."""
-        from etl.engine.run.draft import draft_of  # noqa: PLC0415  # pyspark only for what can be done
-
         number = committed.generation
         path = self.paths.generation(number)
         generation = Generation(number, path, self._fingerprint, committed.kind, self.run_id)
