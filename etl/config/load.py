@@ -159,7 +159,8 @@ def check_environments(project: Path, but: str) -> list[Diagnostic]:
         document = _overlay(file, diagnostics)
         values = _mapping(document, diagnostics) if document is not None else None
         if document is not None and values is not None:
-            _validate_environment(document, _literal(values), diagnostics)
+            literal = {key: _literal(value) for key, value in values.items()}  # what a key is, is judged all the same
+            _validate_environment(document, literal, diagnostics)
     return list(diagnostics)
 
 

@@ -60,7 +60,7 @@ class SourceSpec:
     of: tuple[str, str] | None = None  # the pipeline and the flow whose target it is
     flow: FlowSpec | None = field(default=None, compare=False, repr=False)  # that flow
     reads_change_feed: bool = False  # a flow's target whose rows change and go: changes are read from its change feed
-    in_files: bool = True  # False: files stand for it on a bench, and `_metadata` tells nothing of its own
+    in_files: bool = True  # False: files stand for it in a sandbox, and `_metadata` tells nothing of its own
     tells_files: bool = False  # of each row which file it came from, in a column `_metadata`
     at: Location = _at()
 

@@ -75,7 +75,10 @@ class AuditResult:
         ]
         broken = [
             line(
-                *(status("BROKEN"), f" version {finding.version} of ", code(finding.table), f" {finding.what}"),
+                status("BROKEN"),
+                f" version {finding.version} of ",
+                code(finding.table),
+                f" {finding.what}",
                 line(quiet(finding.hint)),
             )
             for flow in self.flows
@@ -307,7 +310,7 @@ class _TableLog:
 
     def _check_backfill(self, version: int, stamp: Provenance, previous: Provenance | None) -> None:
         """A backfill computes anew what is there: it stands where the commit before it stands, and so does what follows it."""
-        if version == 0 or (previous is not None and self._place(stamp) != self._place(previous)):
+        if version == 0 or (previous is not None and self._point(stamp) != self._point(previous)):
             where = "nothing" if previous is None else f"generation {previous.generation} epoch {previous.epoch}"
             self._find(
                 version,
@@ -317,7 +320,7 @@ class _TableLog:
         elif stamp.start != stamp.to or (self._every_epoch and not self._is_next_window(stamp)):
             self._find(version, "is a backfill that moves the position, or goes back", "rebuild with --full-refresh")
 
-    def _place(self, stamp: Provenance) -> tuple[Any, ...]:
+    def _point(self, stamp: Provenance) -> tuple[Any, ...]:
         """What a backfill must share with the commit before it; side tables do not tell of every epoch."""
         place = (stamp.generation, stamp.fingerprint)
         return (*place, stamp.epoch, stamp.to) if self._every_epoch else place

@@ -179,7 +179,6 @@ def _kind(flow: FlowSpec, opened: Opened | None) -> tuple[Kind | None, str]:
         return opened.kind, "Spark's analysed plan, when the generation was opened"
     decision = classify_flow(flow)
     if decision is not None:
-        return decision.kind, f"{decision.operator} at {decision.at}" if not KIND_TRAITS[
-            decision.kind
-        ].streams else decision.operator
+        is_by_rows = KIND_TRAITS[decision.kind].streams
+        return decision.kind, decision.operator if is_by_rows else f"{decision.operator} at {decision.at}"
     return None, "Spark's analysed plan, when the flow first runs"

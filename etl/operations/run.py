@@ -170,7 +170,10 @@ def _must_be_writable(spec: PipelineSpec) -> None:
 
 
 def is_little(spec: PipelineSpec) -> bool:
-    """Whether so few bytes are to be read that the JVM is tuned to start soon; False where that cannot be told cheaply."""
+    """Whether so few bytes are to be read that the JVM is tuned to start soon.
+
+    True also where no local file or folder tells (a glob, a table of the catalog); False for targets in an object store.
+    """
     return _bytes(spec) < _SHORT_BYTES
 
 

@@ -80,7 +80,7 @@ def _epochs(entry: HistoryEntry) -> str:
 
 
 def record(storage: str, result: RunResult | BackfillResult | ReplayResult) -> None:
-    """Write a run's result into `history/`; nothing depends on the file."""
+    """Write a run's result into `history/`; no table depends on the file."""
     file = _file(storage, result.pipeline, result.run_id)
     write_json(file, asdict(result))
     sweep_drafts(file.parent)  # of runs that were killed while they wrote theirs

@@ -27,7 +27,9 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pipelines" / "shop.yml").write_text(PIPELINE, encoding="utf-8")
     log = tmp_path / ".etl" / "local" / "tables" / "shop" / "clean" / "_delta_log"
     log.mkdir(parents=True)
-    stamp = Provenance("shop", "clean", "r", 0, 2, None, {"orders": {"files": 0, "digest": ""}}, "x", rolled_back_upto=1)
+    stamp = Provenance(
+        "shop", "clean", "r", 0, 2, None, {"orders": {"files": 0, "digest": ""}}, "x", rolled_back_upto=1
+    )
     action = {"commitInfo": {"timestamp": 0, "operation": "WRITE", "userMetadata": stamp.dumps()}}
     (log / f"{0:020d}.json").write_text(json.dumps(action) + "\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -148,7 +148,7 @@ class FlowRecomputation:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the flow's lock for the body, after whoever has it now; errors of Spark's leave it translated."""
-        from etl.engine.faults.translation import translated  # noqa: PLC0415  # see job_at
+        from etl.engine.faults.translation import translated  # noqa: PLC0415  # pyspark only for what can be done
 
         with (
             translated(self.flow),

@@ -116,10 +116,10 @@ def _keep_of_trusted(spec: PipelineSpec, verdicts: Sequence[FlowVerdict]) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Verification:
-    """One call of `verify`, once its inputs are copied.
+    """One call of `verify`, once its inputs are listed, or copied where they are tables and samples.
 
     Attributes:
-        spec: The pipeline of the flows to verify, in storage that is thrown away.
+        spec: The pipeline of the flows to verify; `_derived` moves its storage into `scratch`.
         flows: The flows to verify, in topological order.
         reference: The folder of the one batch over everything.
         settings: Of every flow's session.
@@ -145,7 +145,7 @@ class _Verification:
         sessions: Sessions,
         settings: tuple[tuple[str, str], ...],
     ) -> _Verification:
-        """A verification of the flows in `order`, whose inputs are copied into `scratch`."""
+        """A verification of the flows in `order`; what of their inputs must be copied is copied into `scratch`."""
         flows = {
             flow.name: replace(flow, sink=replace(flow.sink, table=None)) for flow in spec.flows if flow.name in order
         }

@@ -64,6 +64,13 @@ def test_other_environments_are_looked_at_by_validate_too(project: Write) -> Non
     assert [item.code for item in check_environments(root, "local")] == ["E151"]
 
 
+def test_what_a_key_of_another_environment_is_does_not_wait_for_its_secret(project: Write) -> None:
+    root = written(project, {}, file="prod")
+    (root / "conf" / "prod.yml").write_text("storge: ${env:BUCKET}\nparams: ${p}\nspark: ${x}\n", encoding="utf-8")
+    found = [(item.code, item.at.line) for item in check_environments(root, "local")]
+    assert sorted(found) == [("E103", 1), ("E105", 2), ("E105", 3)]
+
+
 def test_a_log_store_of_the_users_is_refused_where_storage_is_in_a_bucket(project: Write) -> None:
     conf = {"spark.delta.logStore.s3a.impl": "io.delta.storage.S3DynamoDBLogStore"}
     written(project, conf)
