@@ -244,13 +244,14 @@ def _circles(spec: PipelineSpec) -> Iterator[Diagnostic]:
         done.add(name)
         return ()
 
+    inputs = {flow.name: flow.inputs for flow in spec.flows}
     for flow in spec.flows:
         circle = visit(flow.name, ())
         if circle:
             yield Diagnostic(
                 "E201",
                 f"flows depend on each other in a circle: {' reads '.join(circle)}",
-                next(input_.at for input_ in spec.flow(circle[0]).inputs if input_.dataset == circle[1]),  # type: ignore[union-attr]  # circles are of flows
+                next(input_.at for input_ in inputs[circle[0]] if input_.dataset == circle[1]),
                 "break it by reading a source instead",
             )
             return

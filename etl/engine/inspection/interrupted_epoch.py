@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from etl.engine.storage.layout import FlowPaths
     from etl.planning.decision import Opened
     from etl.planning.plan import Committed
+    from etl.planning.position import Pin
 
 
 def unrepeatable(paths: FlowPaths, inputs: Sequence[Input], committed: Committed | None, opened: Opened | None) -> str:
@@ -42,12 +43,17 @@ def unrepeatable(paths: FlowPaths, inputs: Sequence[Input], committed: Committed
             and opened.planned_epoch >= stamp.epoch
         )
         for flow_input in inputs:
-            if not (streamed and flow_input.spec.read == "changes") and moved(flow_input, stamp):
-                return f"epoch {stamp.epoch} was interrupted, and {flow_input.name} can no longer be read as that epoch read it"
+            position = stamp.to.get(flow_input.name)
+            if position is None or (streamed and flow_input.spec.read == "changes"):
+                continue
+            reason = moved_since(flow_input, stamp, open_source(flow_input.source).pinned(position))
+            if reason:
+                return reason
     return ""
 
 
-def moved(flow_input: Input, stamp: Provenance) -> bool:
-    """Whether an input cannot be read at the position that a stamp says was read."""
-    position = stamp.to.get(flow_input.name)
-    return position is not None and dict(open_source(flow_input.source).pinned(position).position) != dict(position)
+def moved_since(flow_input: Input, stamp: Provenance, pin: Pin) -> str:
+    """Why an input, pinned at the position that a stamp says was read, cannot be read as it was; empty where it can."""
+    if dict(pin.position) == dict(stamp.to[flow_input.name]):
+        return ""
+    return f"epoch {stamp.epoch} was interrupted, and {flow_input.name} can no longer be read as that epoch read it"

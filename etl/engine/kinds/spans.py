@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.inspection.interrupted_epoch import moved_since
 from etl.engine.output import Span
 from etl.engine.sources.source import open_source
 from etl.errors import FlowFailed
 
 if TYPE_CHECKING:
-    from etl.engine.job import Input, Job
+    from etl.engine.job import Job
     from etl.engine.metadata.provenance import Provenance
     from etl.planning.position import Pin, Position
 
@@ -34,16 +35,9 @@ def span_of_inputs(job: Job, n: int, before: Position | None, earlier: Provenanc
                 pins[flow_input.name] = source.upto(log, n)
             continue
         pin = source.pinned(earlier.to[flow_input.name]) if earlier is not None else source.latest()
-        _must_be_as_read(pin, earlier, flow_input)
+        reason = moved_since(flow_input, earlier, pin) if earlier is not None else ""
+        if reason:
+            raise FlowFailed(reason, hint="run the flow again: it goes on, or is rebuilt where that is needed")
         pins[flow_input.name] = pin
         to[flow_input.name] = dict(pin.position)
     return Span(before, to, pins, replacement_reads, n)
-
-
-def _must_be_as_read(pin: Pin, earlier: Provenance | None, flow_input: Input) -> None:
-    if earlier is None or dict(pin.position) == dict(earlier.to[flow_input.name]):
-        return
-    message = (
-        f"epoch {earlier.epoch} was interrupted, and {flow_input.name} can no longer be read as that epoch read it"
-    )
-    raise FlowFailed(message, hint="run the flow again: its next run rebuilds it")
