@@ -45,7 +45,7 @@ test-newest: .venv/.ready ## commands at a terminal, and the checks of files, on
 	@$(BIN)/uv pip install --quiet --python .newest/bin/python --resolution highest --editable '.[s3,state]' --group dev
 	@$(BIN)/uv pip list --python .newest/bin/python --format freeze | grep -E "^(click|pydantic|pyyaml|rich|sqlglot|obstore)=="
 	@.newest/bin/etl doctor | grep archive # else the first run makes one beside the tests
-	@.newest/bin/pytest -q tests/cli tests/config -m "pure or slow or spark or system" --durations 10
+	@.newest/bin/pytest -q --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder tests/cli tests/config -m "pure or slow or spark or system" --durations 10
 
 attack: .venv/.ready ## generated pipelines against the model, for HOURS=1; goes on where it was stopped
 	@$(BIN)/python -m tests.attack --hours $(or $(HOURS),1)

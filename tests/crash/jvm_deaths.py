@@ -88,11 +88,17 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
     )
     sessions = Sessions(died["chain"].spark, storage=died["chain"].storage, app_name="deaths", short=True)
     wrong: list[str] = []
+    played = {flow for _, _, killed in cases for flow in (*before(killed), killed)}
+    everything = {
+        name: RunRequest(mode="stream", select=chosen)
+        for name in PIPELINES
+        if (chosen := [flow.name for flow in died[name].flows if flow.name in played])
+    }
     try:
         landed.arrive()
         for specs in (died, undisturbed):
-            for spec in specs.values():
-                assert run(spec, RunRequest(mode="stream"), sessions=sessions).status == "succeeded"
+            for name, request in everything.items():
+                assert run(specs[name], request, sessions=sessions).status == "succeeded"
         for number, (mode, point, flow) in enumerate(cases, 1):
             landed.arrive()
             name = "chain" if flow in FLOWS else "windows"
@@ -115,11 +121,13 @@ def play(cases: list[tuple[Mode, Point, str]], root: Path, say: Callable[[str], 
             here += [] if record.exists() else ["no record"]
             wrong += [f"{number} {mode} {flow} at {point}: {what}" for what in here]
             say("\n".join([f"{number}/{len(cases)} {mode} {flow} at {point}: {spent:.1f} s", *map(str, here)]))
-        for spec in died.values():
-            assert run(spec, RunRequest(mode="stream"), sessions=sessions).status in ("succeeded", "unchanged")
-        for spec in undisturbed.values():
-            run(spec, RunRequest(mode="stream"), sessions=sessions)
-        wrong += landed.differences()
+        for specs in (died, undisturbed):
+            for name, request in everything.items():
+                assert run(specs[name], request, sessions=sessions).status in ("succeeded", "unchanged")
+        if played >= {*FLOWS}:
+            wrong += landed.differences()
+        else:  # a few cases have run a few flows
+            wrong += [difference for flow in sorted(played) for difference in landed.differences(flow)]
     finally:
         sessions.close()
     wrong += [f"left behind: {item}" for item in left_behind(landed.roots[0] / ".etl" / "local")]

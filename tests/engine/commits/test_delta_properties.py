@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
 
 from etl.config.grammar import delta_properties
 from etl.config.grammar.delta_properties import wrong, wrong_together
-
-pytestmark = pytest.mark.spark
 
 BOOLEANS = ("true", "FALSE", "yes", "1", "")
 LENGTHS = (
@@ -83,7 +80,6 @@ def test_what_validate_refuses_delta_refuses_and_what_it_passes_delta_takes(spar
     assert not apart, "\n".join(apart)
 
 
-@pytest.mark.pure
 def test_capitals_make_no_difference_to_a_propertys_name() -> None:
     assert delta_properties.canonical("DELTA.columnmapping.MODE") == "delta.columnMapping.mode"
     assert delta_properties.canonical("delta.feature.rowTracking") == "delta.feature.rowTracking"

@@ -152,6 +152,8 @@ def test_a_run_that_must_hold_a_lock_commits_nothing_without_it(tried: dict[str,
     assert tried["guarded"]["keys"] == ["guarded/0.json", f"guarded/table/_delta_log/{0:020}.json"]
 
 
+@pytest.mark.system
+@pytest.mark.slow
 def test_a_lock_that_is_renewed_while_it_is_read_refuses_nothing(tried: dict[str, Any]) -> None:
     assert tried["renewed"] == [TAKEN] * RENEWED
 
