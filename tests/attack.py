@@ -120,7 +120,7 @@ def _answers(spark: SparkSession) -> bool:
 
 
 def forget_tables(spark: SparkSession) -> None:
-    """Make Delta read its logs anew: it keeps them in memory by their paths, where other files are now."""
+    """Make Delta read its logs again: it keeps them in memory by their paths, where other files are now."""
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]  # noqa: SLF001  # no public way; py4j is untyped
 
 

@@ -26,7 +26,7 @@ settings.load_profile("ci")
 _ORDER = ("pure", "spark", "property", "slow", "system", "crash")
 # Side by side the long ones begin first, or one process would end up alone with the longest.
 _SIDE_BY_SIDE = ("pure", "property", "crash", "slow", "system", "spark")
-# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned anew. Runs that are killed
+# Over a dozen rows an expression is interpreted sooner than compiled, and a plan is run sooner than planned again. Runs that are killed
 # or stopped in processes of their own have these settings too; what a page of the documentation says is run with Spark's own.
 LITTLE_DATA = (
     ("spark.sql.codegen.wholeStage", "false"),

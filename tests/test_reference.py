@@ -19,7 +19,7 @@ PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
 @pytest.mark.parametrize("name", PAGES)
 def test_a_generated_page_is_what_the_code_says(name: str) -> None:
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
-    assert committed == PAGES[name], "`make docs` writes it anew"
+    assert committed == PAGES[name], "`make docs` rewrites it"
 
 
 def test_every_generated_page_is_committed_and_no_other() -> None:

@@ -20,7 +20,7 @@ from etl.errors import EnvironmentProblem, EtlError
 
 _COMMANDS = {
     "audit": "Prove the invariants from the tables' own logs.",
-    "backfill": "Compute a range of a target anew, while its stream goes on.",
+    "backfill": "Recompute a range of a target, while its stream goes on.",
     "checkpoints": "Look at checkpoints and generations.",
     "completion": "Print the script for completion in a shell.",
     "doctor": "Look at what this machine needs for a run.",
@@ -29,7 +29,7 @@ _COMMANDS = {
     "init": "Write a small project, or a pipeline over your own files.",
     "plan": "Show what a run would do.",
     "preview": "Show a sample of what a flow would write.",
-    "quarantine": "Look at rows that were set aside.",
+    "quarantine": "Look at quarantined rows.",
     "run": "Run a pipeline's flows.",
     "schema": "Print the JSON Schema of the YAML files, for editors.",
     "test": "Run the tests that stand in pipeline files, in both modes.",

@@ -1,4 +1,4 @@
-"""`etl backfill`: a range of a target computed anew."""
+"""`etl backfill`: a range of a target recomputed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def backfill(
     *,
     as_json: bool,
 ) -> None:
-    """Compute a range of a flow's target anew, at the position it has, while its stream goes on.
+    """Recompute a range of a flow's target, at the position it has, while its stream goes on.
 
     For snapshots that have moved since their rows were written. Rows outside the range stay as they are; nothing is read that the
     target has not read. Each window is one commit; a backfill that died goes on with the first window that is not done.

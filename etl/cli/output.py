@@ -184,7 +184,7 @@ def warn(mistakes: Sequence[Mistake]) -> None:
 
 
 def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None:
-    """What a part of a target that was computed anew came to: as JSON, or its warnings and itself in words."""
+    """What a part of a target that was recomputed came to: as JSON, or its warnings and itself in words."""
     if as_json:
         print_json(asdict(result))
         return

@@ -1,4 +1,4 @@
-"""`etl quarantine`: the rows that were set aside, shown and tried again."""
+"""`etl quarantine`: the quarantined rows, shown and tried again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, later=frozenset({"show"}))
 def quarantine() -> None:
-    """Look at rows that were set aside, or try them again."""
+    """Look at quarantined rows, or try them again."""
 
 
 @quarantine.command("list")
@@ -39,7 +39,7 @@ def listed(
     *,
     as_json: bool,
 ) -> None:
-    """Show how many rows each flow has set aside, why, and the oldest of them. Writes nothing.
+    """Show how many rows each flow has quarantined, why, and the oldest of them. Writes nothing.
 
     Starts Spark to read the rows, but only where there are any. Values of sensitive columns are shown as ***.
     """
@@ -52,17 +52,17 @@ def listed(
         print_json({"pipeline": spec.name, "flows": [{**asdict(flow), "total": flow.total} for flow in quarantines]})
         return
     lines = [line for flow in quarantines if flow.total for line in _flow(flow)]
-    say("\n".join(lines) if lines else "nothing was set aside" + (f" for the reason '{reason}'" if reason else ""))
+    say("\n".join(lines) if lines else "nothing was quarantined" + (f" for the reason '{reason}'" if reason else ""))
 
 
 @quarantine.command("replay")
 @pipeline_options
 @click.option("--select", "flow", required=True, metavar="FLOW", help="The flow.", shell_complete=complete_flows)
 def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str, *, as_json: bool) -> None:
-    """Judge the rows that a flow has set aside again, with the snapshots as they are now; those that pass are written.
+    """Judge again the rows that a flow has quarantined, with the snapshots as they are now; those that pass are written.
 
     For a snapshot that lacked something when the rows came. A definition that has changed needs no replay: the flow's next run reads every
-    row anew. Rows that did not parse stay. The target is written in one commit; a replay that died is ended by the next one.
+    row again. Rows that did not parse stay. The target is written in one commit; a replay that died is ended by the next one.
     """
     leaves("the same command ends what was begun")
     from etl.operations.recompute.replay import replay  # noqa: PLC0415  # --help need not pay for it

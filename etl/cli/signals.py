@@ -29,7 +29,7 @@ _AT_THE_END = (
     ("engine.storage.scratch", "remove_all"),
 )
 """What is done where it was imported: what was not has nothing to end."""
-_NOTHING = "nothing was written; the same command begins anew"
+_NOTHING = "nothing was written; the same command starts again"
 
 
 class Interrupted(KeyboardInterrupt):

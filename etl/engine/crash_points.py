@@ -35,7 +35,7 @@ class Point(StrEnum):
     HELD = "held"  # state, rebuilt: the epoch's results are kept, the target and Spark's commit log know nothing
     STATE_COMMITTING = "state_committing"  # the rows are counted and cached; what the sink remembers is not committed
     STATE_COMMITTED = "state_committed"  # what the sink remembers is one epoch ahead of the target
-    QUARANTINE_COMMITTED = "quarantine_committed"  # so are the rows set aside
+    QUARANTINE_COMMITTED = "quarantine_committed"  # so are the quarantined rows
     TARGET_COMMITTING = "target_committing"  # the last moment before the target's commit; epoch 0: before the swap
     TARGET_COMMITTED = "target_committed"  # the target has the epoch, nobody knows its counts; epoch 0: after the swap
     COUNTS_RECORDED = "counts_recorded"  # all of ours is done; Spark's commit log does not know

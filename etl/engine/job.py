@@ -96,7 +96,7 @@ class Job:
 
     @property
     def recomputed_by(self) -> tuple[str, ...]:
-        """The target's columns whose rows are computed anew together: those of the flow's groups, else the sink's keys."""
+        """The target's columns whose rows are recomputed together: those of the flow's groups, else the sink's keys."""
         return tuple(group.column for group in self.flow.groups) or self.flow.sink.keys
 
     def offset_log(self, item: Input) -> OffsetLog:

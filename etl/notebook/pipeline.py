@@ -83,7 +83,7 @@ class Pipeline:
             return run(self.spec, request, emit=emit)
 
     def backfill(self, *, select: str, start: str, end: str, column: str, window: str | None = None) -> BackfillResult:
-        """Compute the rows of flow `select` with `start` ≤ `column` < `end` anew, one commit a window; bounds as on the command line.
+        """Recompute the rows of flow `select` with `start` ≤ `column` < `end`, one commit a window; bounds as on the command line.
 
         Raises what keeps it from being done; the windows that were committed by then stay, and the same call goes on.
         """
@@ -97,7 +97,7 @@ class Pipeline:
         return backfill(self.spec, select, bounds, tell=print)
 
     def replay(self, *, select: str) -> ReplayResult:
-        """Judge the rows that flow `select` has set aside again, with the snapshots as they are now; raises what keeps it from being done."""
+        """Judge again the rows that flow `select` has quarantined, with the snapshots as they are now; raises what keeps it from being done."""
         return replay(self.spec, arguments.text("select", select), tell=print)
 
     def preview(self, flow: str, *, limit: int = 20) -> PreviewResult:

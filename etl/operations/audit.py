@@ -309,7 +309,7 @@ class _TableLog:
             )
 
     def _check_backfill(self, version: int, stamp: Provenance, previous: Provenance | None) -> None:
-        """A backfill computes anew what is there: it stands where the commit before it stands, and so does what follows it."""
+        """A backfill recomputes what is there: it stands where the commit before it stands, and so does what follows it."""
         if version == 0 or (previous is not None and self._point(stamp) != self._point(previous)):
             where = "nothing" if previous is None else f"generation {previous.generation} epoch {previous.epoch}"
             self._find(

@@ -64,7 +64,7 @@ flows:
       sql: SELECT day, country, count(*) AS orders, sum(amount) AS amount FROM orders_clean GROUP BY day, country
 
 tests:
-  - name: an order that costs nothing is set aside
+  - name: an order that costs nothing is quarantined
     flow: orders_clean
     given:
       orders:
@@ -108,7 +108,7 @@ A [Twilight](pipelines/{name}/pipeline.yml) pipeline: the same definition runs a
     etl run {name} --mode stream    # only what is new since
     etl audit {name}        # proves from the tables' own logs that nothing was lost or written twice
 
-Tables are under `.etl/local/tables/{name}`, rows that were set aside under `.etl/local/quarantine/{name}`.
+Tables are under `.etl/local/tables/{name}`, quarantined rows under `.etl/local/quarantine/{name}`.
 """
 
 
@@ -211,7 +211,7 @@ def _source(root: Path, source: InferredSource) -> list[str]:
             for text in _listed([f"{column.quoted} {column.type}".replace("$", "$$") for column in source.columns])
         ]
     if source.format in ("csv", "json"):
-        lines.append("    on_malformed: quarantine # a row that does not fit is set aside, with its text")
+        lines.append("    on_malformed: quarantine # a row that does not fit is quarantined, with its text")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`etl quarantine list`: the rows that were set aside, and why."""
+"""`etl quarantine list`: the quarantined rows, and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowQuarantine:
-    """What one flow has set aside.
+    """What one flow has quarantined.
 
     Attributes:
         table: The path of the quarantine.
@@ -40,7 +40,7 @@ class FlowQuarantine:
 def quarantine(
     spec: PipelineSpec, *, flows: Sequence[str] = (), reason: str | None = None, limit: int = 20
 ) -> tuple[FlowQuarantine, ...]:
-    """The rows that the named flows, or all, have set aside; sensitive columns are masked.
+    """The rows that the named flows, or all, have quarantined; sensitive columns are masked.
 
     Starts Spark only where a table's log does not say itself that it is empty.
     """

@@ -189,7 +189,7 @@ def _stream(inputs: tuple[InputSpec, ...], state: FlowState, opened: Opened, ren
         reason = "; ".join(f"{name}: {drift[name].detail}" for name in moved)
         return Decision("resume", reason, opened.number, lost=_gone(inputs, state), warnings=stale)
     for name, item in drift.items():
-        # Touched groups are computed anew from all their rows, so none of those may be gone.
+        # Touched groups are recomputed from all their rows, so none of those may be gone.
         gone = item.moved == "lost" and KIND_TRAITS[opened.kind].needs_whole_inputs
         if item.moved == "rewritten" or item.rewritten or gone or (name in recompute and item.moved != "same"):
             return renew(f"{name}: {item.detail}")

@@ -23,7 +23,7 @@ class KindTraits:
         keeps_state: Whether Spark's stateful operators keep something from epoch to epoch.
         needs_whole_inputs: Whether what an epoch writes depends on all rows of its inputs, not on the new ones alone.
         is_row_by_row: Whether each row of the output depends on one row of the changes input.
-        has_parts: Whether a part of its target can be computed anew by itself.
+        has_parts: Whether a part of its target can be recomputed by itself.
     """
 
     default_strategy: Strategy

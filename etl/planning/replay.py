@@ -1,4 +1,4 @@
-"""What became of rows that a flow had set aside and that were tried again. Pure."""
+"""What became of rows that a flow had quarantined and that were tried again. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a replay did. `counts` are of all rows that were computed anew: those of the keys or groups of the rows that were tried."""
+    """What a replay did. `counts` are of all rows that were recomputed: those of the keys or groups of the rows that were tried."""
 
     run_id: str
     pipeline: str
     flow: str
     id: str
     status: Literal["succeeded", "unchanged", "failed"]
-    columns: tuple[str, ...]  # of the output, that told which rows to compute anew
+    columns: tuple[str, ...]  # of the output, that told which rows to recompute
     tried: int  # rows that lay in quarantine
     malformed: int  # that stay there: a text that did not parse has no columns to be judged by
     counts: Counts
@@ -33,7 +33,7 @@ class ReplayResult:
     error: str | None = None
 
     def __repr__(self) -> str:
-        of = f"Replay of what {self.pipeline}.{self.flow} has set aside: {self.status}"
+        of = f"Replay of what {self.pipeline}.{self.flow} has quarantined: {self.status}"
         if self.status != "succeeded":
             return f"{of}; {self.note or self.error or ''}".removesuffix("; ")
         counts = self.counts
@@ -41,5 +41,5 @@ class ReplayResult:
         kept = f"; {self.malformed:,} malformed rows stay as they are" if self.malformed else ""
         return (
             f"{of}; {self.tried:,} rows tried again by {', '.join(self.columns)}:"
-            f" {counts.written:,} rows written{told}, {counts.quarantined:,} set aside again{kept}"
+            f" {counts.written:,} rows written{told}, {counts.quarantined:,} quarantined again{kept}"
         )

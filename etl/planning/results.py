@@ -128,7 +128,7 @@ def _html(result: RunResult) -> Markup:
     )
     said = [f"{flow.flow}: {message}" for flow in result.flows for message in flow.warnings]
     failures = [part for flow in result.flows for part in _failure(flow)]
-    places = table(("flow", "table", "set aside"), [_place(flow) for flow in result.flows])
+    places = table(("flow", "table", "quarantine"), [_place(flow) for flow in result.flows])
     return card(title, table(head, rows), *failures, warnings(said), folded("tables", places))
 
 

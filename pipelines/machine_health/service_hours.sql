@@ -1,4 +1,4 @@
--- An entry that ends before it begins has no hours: it keeps its row, without one, and is set aside.
+-- An entry that ends before it begins has no hours: it keeps its row, without one, and is quarantined.
 SELECT
   machine_id,
   explode_outer(

@@ -66,7 +66,7 @@ def _show(batch: dict[str, Any], stream: dict[str, Any]) -> None:
     print("\nThe tables (Delta):")
     for flow in stream["flows"]:
         print(f"  {flow['target']}")
-    print("The rows set aside, with the reason beside them:")
+    print("The quarantined rows, with the reason beside them:")
     for flow in stream["flows"]:
         if flow["quarantine"]:
             print(f"  {flow['quarantine']}")

@@ -100,7 +100,7 @@ def test_ctrl_c_while_the_jvm_starts_begins_nothing(shop: Path) -> None:
 @pytest.mark.system
 @pytest.mark.parametrize(
     ("command", "said"),
-    [(("run", "shop"), GOES_ON), (("preview", "shop", "clean"), "nothing was written; the same command begins anew")],
+    [(("run", "shop"), GOES_ON), (("preview", "shop", "clean"), "nothing was written; the same command starts again")],
 )
 def test_ctrl_c_twice_while_the_jvm_starts_leaves_nothing(shop: Path, command: tuple[str, ...], said: str) -> None:
     with at_a_terminal(shop, *command) as terminal:
@@ -152,7 +152,7 @@ def test_ctrl_c_ends_other_commands_at_once_with_their_jvm(shop: Path, command: 
         began = time.monotonic()
         ended_well(terminal, shop, 130)
         assert time.monotonic() - began < 30
-        assert terminal.text.endswith("interrupted: nothing was written; the same command begins anew")
+        assert terminal.text.endswith("interrupted: nothing was written; the same command starts again")
     assert not Path(f"/proc/{jvm}").exists()
     assert not (shop / ".etl").exists()
 

@@ -20,7 +20,7 @@ ORDERS = [
 ]
 TESTS = """
 tests:
-  - name: who is not known is set aside
+  - name: who is not known is quarantined
     flow: clean
     given: {orders: [{id: 1, who: a, amount: 1}, {id: 2, who: q, amount: 1}], people: [{who: a, name: Anna}]}
     expect: [{id: 1}]
@@ -41,7 +41,7 @@ CHEAP = (
     (("audit", "shop"), 0, "no table yet"),
     (("history", "shop"), 0, "nothing was committed yet"),
     (("checkpoints", "show", "shop"), 0, "never ran"),
-    (("quarantine", "list", "shop"), 0, "nothing was set aside"),
+    (("quarantine", "list", "shop"), 0, "nothing was quarantined"),
     (("doctor",), 0, "delta-spark"),
     (("schema", "pipeline"), 0, '"$schema"'),
     (("completion", "bash"), 0, "_etl_completion"),

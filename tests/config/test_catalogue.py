@@ -42,7 +42,7 @@ def test_a_mistake_is_told_once_with_its_code_and_at_the_line_that_was_edited(ca
     assert found.mistakes[0][1] in found.edited, found.text
     assert len(found.hints) == 1, found.text
     assert found.summary == "1 mistake in 1 file"
-    assert found.text == _TEXTS.get(case.name), "make messages writes the texts anew"
+    assert found.text == _TEXTS.get(case.name), "make messages writes the texts again"
 
 
 @pytest.mark.parametrize(

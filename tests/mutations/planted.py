@@ -78,7 +78,7 @@ PLANTED = (
         (RUNS, MODES),
     ),
     Mutation(
-        "quarantine replace: the rows of a touched group stay when it is judged anew",
+        "quarantine replace: the rows of a touched group stay when it is judged again",
         "etl/engine/commits/quarantine.py",
         "    if isinstance(output.replaces, Groups) and checked.quarantines:\n        # The rows",
         "    if isinstance(output.replaces, Groups) and not checked.quarantines:\n        # The rows",

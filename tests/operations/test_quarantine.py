@@ -1,4 +1,4 @@
-"""`etl quarantine list`: what was set aside, why, and without what nobody should see."""
+"""`etl quarantine list`: what was quarantined, why, and without what nobody should see."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_without_a_run_nothing_was_set_aside_and_no_java_is_needed(
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
     write_project(tmp_path)
-    assert listed(tmp_path) == (0, "nothing was set aside\n")
+    assert listed(tmp_path) == (0, "nothing was quarantined\n")
     assert listed(tmp_path, "--flow", "nothing")[0] == 2
 
 
@@ -39,7 +39,7 @@ def test_counts_and_rows_have_their_reason_generation_and_epoch(
     etl.load(file).run(mode="batch", select=["clean"])
     with monkeypatch.context() as without:
         without.setenv("JAVA_HOME", "/nowhere")
-        assert listed(tmp_path, "--flow", "clean") == (0, "nothing was set aside\n"), "the empty table's log says so"
+        assert listed(tmp_path, "--flow", "clean") == (0, "nothing was quarantined\n"), "the empty table's log says so"
 
     land(tmp_path, "b.json", ['{"id": 2, "who', {**ORDER, "id": 3, "who": "zz"}, {**ORDER, "id": 4, "who": "zz"}])
     etl.load(file).run(mode="stream", select=["clean"])
@@ -56,7 +56,7 @@ def test_counts_and_rows_have_their_reason_generation_and_epoch(
         "         1  malformed",
         f'  g0 epoch 1  malformed from orders file:{tmp_path}/landing/orders/b.json: "{{\\"id\\": 2, \\"who"',
     ]
-    assert listed(tmp_path, "--reason", "positive")[1] == "nothing was set aside for the reason 'positive'\n"
+    assert listed(tmp_path, "--reason", "positive")[1] == "nothing was quarantined for the reason 'positive'\n"
 
     text = file.read_text(encoding="utf-8")
     hidden = text.replace(

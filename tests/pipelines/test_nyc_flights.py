@@ -116,7 +116,7 @@ def test_a_stream_a_batch_and_a_stream_come_to_the_same(scene: Scene, oracle: Or
     scene.land(FIRST, LAST)
     after = scene.run("stream", RATE)
     assert oracle.differences(scene.storage) == {}
-    for flow in ("flights_clean", "weather_clean"):  # a batch takes everything anew, and hands over to a stream
+    for flow in ("flights_clean", "weather_clean"):  # a batch takes everything again, and hands over to a stream
         both = {
             key: _flow(before, flow)[key] + _flow(after, flow)[key]
             for key in ("rows_in", "rows_out", "rows_dropped", "rows_quarantined")

@@ -68,7 +68,7 @@ def write_project(root: Path, people: People) -> Path:
 
 
 def move(root: Path, people: People) -> None:
-    """The snapshot, written anew."""
+    """The snapshot, rewritten."""
     lines = [json.dumps({"who": who, "name": name, "closed": closed}) for who, (name, closed) in people.items()]
     (root / "landing" / "people.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -114,7 +114,7 @@ def batch(events: list[Row | str], people_of: Callable[[str, Row], People]) -> T
 
 
 def touched(before: Tables, whole: Tables, events: list[Row | str], low: date, high: date) -> dict[str, set[str]]:
-    """Of each flow with keys those that a backfill of low ≤ d < high computes anew; `whole` is one batch's."""
+    """Of each flow with keys those that a backfill of low ≤ d < high recomputes; `whole` is one batch's."""
     parsed = [item for item in events if not isinstance(item, str)]
     found: dict[str, set[str]] = {}
     for flow in ("latest", "alive", "versions"):

@@ -44,7 +44,7 @@ def rows(table: str | Path, columns: str = "*") -> list[tuple[Any, ...]]:
     return sorted(duck.sql(f"SELECT {columns} FROM found").fetchall(), key=repr)
 
 
-# When a row was set aside depends on the mode; that it was, and why, does not. The file that it lay in is looked at by tests of its own.
+# When a row was quarantined depends on the mode; that it was, and why, does not. The file that it lay in is looked at by tests of its own.
 _OURS = ("_etl_generation", "_etl_epoch", "_etl_file", "_etl_file_time")
 
 

@@ -214,7 +214,7 @@ def guarded(bench: Bench) -> dict[str, Any]:
 
 
 def renewed(bench: Bench) -> list[str]:
-    """Commits of a run whose lock is put anew all the time, between any two requests of those who read it."""
+    """Commits of a run whose lock is put again all the time, between any two requests of those who read it."""
     conf = bench.jvm.org.apache.hadoop.conf.Configuration(bench.hadoop)
     conf.set(GUARD_LOCK, f"{bench.uri}/locks/renewed")
     conf.set(GUARD_RUN, "mine")

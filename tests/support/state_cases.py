@@ -136,7 +136,7 @@ class Watched:
     late: int = 0
 
     def forget(self) -> None:
-        """A batch begins anew."""
+        """A batch starts again."""
         self.kept, self.newest, self.watermark = {}, {}, NEVER
 
     def epoch(self, brought: dict[str, list[Event | str]]) -> None:

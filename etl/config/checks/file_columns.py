@@ -89,7 +89,7 @@ def _fields(part: FlowSpec) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _in_python(file: str, function: str, changed: int) -> tuple[str, ...]:  # noqa: ARG001  # a file that changed is read anew
+def _in_python(file: str, function: str, changed: int) -> tuple[str, ...]:  # noqa: ARG001  # a file that changed is read again
     """The mentions in the texts and attributes of one function."""
     try:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))

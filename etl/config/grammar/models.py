@@ -339,7 +339,7 @@ class Test(Model):
         description="The target's rows, in any order; columns that none of them names are not compared, and [] means no rows. Or `{rows: …, quarantine: …}`.",
     )
     quarantine: Rows | None = Field(
-        None, description="The rows set aside, compared likewise; `_etl_reason` says why. Not compared if left out."
+        None, description="The quarantined rows, compared likewise; `_etl_reason` says why. Not compared if left out."
     )
 
 

@@ -1,6 +1,6 @@
 """The lineage of each column of each operator in a plan: what it is of an input's row.
 
-Every value has a canonical text: `flights.origin`, `TruncTimestamp(HOUR,flights.time_hour)`. Values that an operator makes anew out of
+Every value has a canonical text: `flights.origin`, `TruncTimestamp(HOUR,flights.time_hour)`. Values that an operator makes out of
 several rows have one of their own, equal to nothing else. `?` before a text: or NULL, where an outer join found no partner.
 """
 

@@ -1,4 +1,4 @@
-"""The rows a flow set aside, with the reason beside them: one table a flow, committed before the target.
+"""The rows a flow quarantined, with the reason beside them: one table a flow, committed before the target.
 
 Columns: `_etl_reason` ("malformed", or the violated expectations in the order of the file), `_etl_input` (the source of a
 malformed row), `_etl_record` (its text), `_etl_file`, `_etl_file_time` (where that lay), `_etl_generation`, `_etl_epoch`, then the columns
@@ -52,7 +52,7 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if not replacing and log_versions(job.paths.quarantine):
         _make_room(job, session)
     if isinstance(output.replaces, Groups) and checked.quarantines:
-        # The rows of the affected groups were judged anew; what did not parse was judged when it came.
+        # The rows of the affected groups were judged again; what did not parse was judged when it came.
         among = f"t.{CORRUPT} IS NULL"
         replace_groups(session, job.paths.quarantine, rows, output.replaces, stamp.for_side_tables, among=among)
         return

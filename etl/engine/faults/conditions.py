@@ -96,7 +96,7 @@ TEXTS = (
         reason="the file has the same bytes at the next try",
         kind="expectation",
         message="a file cannot be read as it was written, at {malformed_at}: {why}",
-        hint="do what is said there, or have the file written anew; nothing was written",
+        hint="do what is said there, or have the file rewritten; nothing was written",
     ),
     Rule(
         "text",
@@ -163,7 +163,7 @@ CONDITIONS = (
         "condition",
         r"FAILED_READ_FILE\.FILE_NOT_EXIST",
         passes=True,
-        reason="the file went away after it was listed; the next try lists anew",
+        reason="the file went away after it was listed; the next try lists again",
         hint="a file went away while it was read; if it stays away, look for who removes files of the source: nothing is half-written",
     ),
     Rule(

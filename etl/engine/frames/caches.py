@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Caches:
     """Cached frames that live no longer than the `with` block over them: what stays cached would slow a user's whole session down.
 
-    They are released newest first, since Spark plans a cached frame anew when one that it was made from goes.
+    They are released newest first, since Spark plans a cached frame again when one that it was made from goes.
     """
 
     def __init__(self) -> None:

@@ -50,13 +50,13 @@ def missing(
         if fingerprint(spec, flow).digest != committed.fingerprint:
             return None  # another definition wrote the target, and may have had no such table
         if versions:
-            return Fault(f"the flow's {name} was made anew by somebody else: no commit of {table} is ours")
+            return Fault(f"the flow's {name} was recreated by somebody else: no commit of {table} is ours")
         return Fault(f"the flow's {name} is gone: there is no Delta table at {table} any more")
     return None
 
 
 def unfinished(paths: FlowPaths, committed: Committed, *, locked: bool = False) -> Provenance | None:
-    """The part of the target's newest epoch that was computed anew, has reached a table beside the target, and died before the target.
+    """The part of the target's newest epoch that was recomputed, has reached a table beside the target, and died before the target.
 
     None while the run that computes it is still at it. `locked`: the caller holds the flow's lock, so nobody is.
     """

@@ -1,4 +1,4 @@
-"""What befell a target since the flow's last commit, from its own log: gone, made anew, taken back, or written by others. No JVM."""
+"""What befell a target since the flow's last commit, from its own log: gone, recreated, taken back, or written by others. No JVM."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _without_stamps(paths: FlowPaths) -> Fault | None:
     if was_there and versions[0] > 0:
         return Fault(f"the log of {paths.target} begins at version {versions[0]} and tells of no commit of ours")
     if was_there:
-        return Fault(f"the target was made anew by somebody else: no commit of {paths.target} is ours")
+        return Fault(f"the target was recreated by somebody else: no commit of {paths.target} is ours")
     if versions and opened is None:
         what = f"there is a Delta table at {paths.target} that no run of this flow has written"
         return Fault(what, "move it away, or name another sink.path; or have it replaced with --full-refresh")

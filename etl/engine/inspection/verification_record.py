@@ -61,7 +61,7 @@ def _command(spec: PipelineSpec, flow: FlowSpec) -> str:
 def _known(spec: PipelineSpec, flow: FlowSpec) -> Any | None:
     try:
         return read_json(_file(spec, flow))
-    except ValueError:  # a damaged record proves nothing, and the next verification writes it anew
+    except ValueError:  # a damaged record proves nothing, and the next verification rewrites it
         return None
 
 

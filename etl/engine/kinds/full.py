@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FullKind(FlowKind):
-    """Everything is computed anew, in batches and in streams: there is no query, and each epoch reads its inputs whole."""
+    """Everything is recomputed, in batches and in streams: there is no query, and each epoch reads its inputs whole."""
 
     def span(self, job: Job, n: int, before: Position | None, earlier: Provenance | None, *, streams: bool) -> Span:
         return span_of_inputs(job, n, before, earlier, streams=streams)

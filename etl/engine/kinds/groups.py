@@ -1,4 +1,4 @@
-"""`groups`: the rows of the affected groups are computed anew from the inputs at the epoch's end, and replace those groups."""
+"""`groups`: the rows of the affected groups are recomputed from the inputs at the epoch's end, and replace those groups."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class RowsKind(StreamedKind):
 
 
 def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFrame, caches: Caches) -> Output:
-    """The rows of the sink's keys that a change feed touches, computed anew: a row that went may have hidden another.
+    """The rows of the sink's keys that a change feed touches, recomputed: a row that went may have hidden another.
 
     The transform, row by row, tells of both images of a change which keys it touches.
     """

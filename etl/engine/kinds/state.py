@@ -113,7 +113,7 @@ class StateKind(StreamedKind):
             if rows is None:
                 rows = session.createDataFrame([], open_state(job, session, limited=False).schema)
             return Output(rows, "all", parsed_inputs)
-        rows = caches.keep(micro_batch)  # computed once: each computation would keep the state anew
+        rows = caches.keep(micro_batch)  # computed once: each computation would keep the state again
         if job.strategy != "merge":
             return Output(rows, "all" if span.start is None else "nothing", parsed_inputs)
         refuse_twins(job, rows)

@@ -31,10 +31,10 @@ class Commit:
     added: int = 0  # files whose rows are new
     removed: int = 0  # files whose rows are gone
     metrics: Mapping[str, str] = field(default_factory=dict)
-    schema: str = ""  # the table's, as this commit says it anew; empty where it leaves the schema alone
+    schema: str = ""  # the table's, as this commit sets it; empty where it leaves the schema alone
     table_id: str = ""  # likewise
     properties: Mapping[str, str] | None = (
-        None  # the table's, as this commit says them anew; None where it leaves them alone
+        None  # the table's, as this commit sets them; None where it leaves them alone
     )
     restored: int | None = None  # the version that a RESTORE went back to, where it says
     files: tuple[str, ...] = ()  # those with new rows, as the log spells them

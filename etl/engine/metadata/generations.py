@@ -79,7 +79,7 @@ def open_generation(generation: Generation) -> None:
 
 
 def record_generation(generation: Generation) -> None:
-    """Write the record of a generation anew, which was damaged."""
+    """Rewrite the record of a generation, which was damaged."""
     write_json(place(generation.path, "generation.json"), _record(generation))
 
 

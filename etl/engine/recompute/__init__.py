@@ -1,1 +1,1 @@
-"""A part of a target computed anew at the position it has."""
+"""A part of a target recomputed at the position it has."""

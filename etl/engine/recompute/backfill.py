@@ -1,4 +1,4 @@
-"""A part of a target computed anew at the position that the target has: what a window of a backfill reads, and what it replaces.
+"""A part of a target recomputed at the position that the target has: what a window of a backfill reads, and what it replaces.
 
 The changes inputs are read exactly up to where the target's newest epoch ended, the snapshots as they stood when the backfill began.
 """
@@ -73,7 +73,7 @@ class WindowRecomputation:
         return _as_it_is(session, job.paths.target).filter(self.window.condition(quoted(self.column)))
 
     def _computed(self, job: Job, session: SparkSession, rows: DataFrame) -> list[DataFrame]:
-        """The rows that belong to the window now, those that count and those that are set aside, and those set aside before."""
+        """The rows that belong to the window now, those that count and those that are quarantined, and those quarantined before."""
         sink, column = job.flow.sink, self.column
         if job.strategy == "scd2" and column.lower() == VERSION_COLUMNS[0]:
             column = sink.sequence_by[0]  # which `valid_from` is
@@ -97,7 +97,7 @@ class WindowRecomputation:
 
 
 def _as_it_is(session: SparkSession, path: str) -> DataFrame:
-    """A table at the version it has: Spark computes what is cached of a table anew when the table is written to."""
+    """A table at the version it has: Spark recomputes what is cached of a table when the table is written to."""
     return session.read.format("delta").option("versionAsOf", str(log_versions(path)[-1])).load(path)
 
 
@@ -140,7 +140,7 @@ def _must_be_whole(job: Job, flow_input: Input, position: Mapping[str, Any]) -> 
     """Refuse a table that cannot be read whole at the position, or whose rows a stream will bring a second time."""
     where = str(job.flow.at)
     if flow_input.source.start_ms is not None or flow_input.source.start_version is not None:
-        message = f"flow '{job.flow.name}' cannot compute a part of its target anew: '{flow_input.name}' is a table with a start_at, which cannot be read whole from there"
+        message = f"flow '{job.flow.name}' cannot recompute a part of its target: '{flow_input.name}' is a table with a start_at, which cannot be read whole from there"
         raise FlowFailed(message, where=where, hint="run the flow with --full-refresh instead")
     if "within" in position:
         message = (
@@ -163,7 +163,7 @@ def must_be_settled(job: Job, committed: Committed, entry: Mapping[str, Any]) ->
 
 
 def _ends(entry: Mapping[str, Any], died: Mapping[str, Any]) -> bool:
-    """Whether a part is of the same backfill, or a replay as the one that died: it computes at least as much anew."""
+    """Whether a part is of the same backfill, or a replay as the one that died: it recomputes at least as much."""
     if "replay" in died or "replay" in entry:
         return bool(died["id"] == entry["id"])
     return all(died.get(name) == entry.get(name) for name in ("column", "from", "to", "of"))

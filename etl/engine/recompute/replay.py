@@ -1,6 +1,6 @@
-"""The rows that a flow has set aside, tried again at the position that its target has, with the snapshots as they stand.
+"""The rows that a flow has quarantined, tried again at the position that its target has, with the snapshots as they stand.
 
-A row in quarantine is no row of an input, so what is computed anew is told by columns: the groups, the keys, or, under `append`, all
+A row in quarantine is no row of an input, so what is recomputed is told by columns: the groups, the keys, or, under `append`, all
 columns that follow from the input's row alone. The rows of the target and of quarantine that share their values with a quarantined row
 are replaced by what the transform makes of the same input rows now: nothing is lost or doubled, however often that is done.
 """
@@ -51,10 +51,10 @@ _COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class QuarantineReplay:
-    """One replay: what it reads, which rows it computes anew, and what its commit says of it.
+    """One replay: what it reads, which rows it recomputes, and what its commit says of it.
 
     Attributes:
-        columns: The output's, which tell the rows to compute anew.
+        columns: The output's, which tell the rows to recompute.
         versions: The quarantine's, in which those rows lie.
     """
 
@@ -94,7 +94,7 @@ def versions_to_try(table: str, died: Provenance | None) -> tuple[int, ...]:
 
 
 def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
-    """The output's columns that tell which rows to compute anew; ConfigurationError (E283) where no columns can."""
+    """The output's columns that tell which rows to recompute; ConfigurationError (E283) where no columns can."""
     flow = job.flow
     if flow.groups:
         return job.recomputed_by
@@ -124,10 +124,10 @@ def telling_columns(job: Job, session: SparkSession) -> tuple[str, ...]:
 
 
 def refused(job: Job, why: str) -> ConfigurationError:
-    """What is said where only a run can judge the rows anew."""
+    """What is said where only a run can judge the rows again."""
     message = f"the quarantined rows of flow '{job.flow.name}' cannot be tried again by themselves: {why}"
     return ConfigurationError(
-        [Diagnostic("E283", message, job.flow.at, "run it in batch mode, which judges every row anew")]
+        [Diagnostic("E283", message, job.flow.at, "run it in batch mode, which judges every row again")]
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
-    """The flow's job in a generation, as if everything were computed anew."""
+    """The flow's job in a generation, as if everything were recomputed."""
     return Job(
         pipeline=spec.name,
         flow=flow,

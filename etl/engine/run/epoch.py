@@ -1,4 +1,4 @@
-"""An epoch, or a part of a target computed anew: its span, its kind's rows, the verdicts on them, and their commits (`epoch_commit`)."""
+"""An epoch, or a part of a target recomputed: its span, its kind's rows, the verdicts on them, and their commits (`epoch_commit`)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def run_epoch(job: Job, session: SparkSession, micro_batch: DataFrame | None, n:
 
 
 class Recomputation(Protocol):
-    """A part of what a target holds, to be computed anew at the position that the target has."""
+    """A part of what a target holds, to be recomputed at the position that the target has."""
 
     @property
     def span(self) -> Span:
@@ -85,7 +85,7 @@ class Recomputation(Protocol):
 
 
 def recompute_part(job: Job, session: SparkSession, committed: Committed, recomputation: Recomputation) -> Counts:
-    """Compute a part of the target anew, in commits that leave its position, `committed`, where it is; what became of the part's rows."""
+    """Recompute a part of the target, in commits that leave its position, `committed`, where it is; what became of the part's rows."""
     reach(Point.EPOCH_OFFERED)
     job, span = at_instant(job, None), recomputation.span
     with Caches() as caches:

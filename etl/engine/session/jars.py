@@ -1,6 +1,6 @@
 """The jars that Spark lacks, in a checked cache: fetched once, verified, and put on the class path from then on.
 
-Spark's own way (`spark.jars.packages`) resolves them anew at each start, which takes seconds. They are fetched by the
+Spark's own way (`spark.jars.packages`) resolves them again at each start, which takes seconds. They are fetched by the
 Apache Ivy that ships with pyspark, so a user's `ivysettings.xml` and mirrors count here as they do there.
 """
 

@@ -67,7 +67,7 @@ class DeltaSource:
         newest, since = self._newest(), int(read["version"])
         before, now = str(read.get("table", "")), self._table_id()
         if before and now and before != now:
-            reason = f"the table was dropped or replaced, and made anew, since version {since} was read"
+            reason = f"the table was dropped or replaced, and recreated, since version {since} was read"
             return Drift("rewritten", f"{reason} (id {before[:8]}, now {now[:8]})", new=True)
         if newest < since:
             return Drift("rewritten", f"the table went back from version {since} to {newest}")

@@ -256,7 +256,7 @@ class FileSource:
         return all("=" in folder and not _hidden(folder) for folder in partitions_of(name, self._path))
 
     def _rewrites_skipped(self, log: OffsetLog, epoch: int, now: Mapping[str, int]) -> bool:
-        """Whether a file that Spark skipped as too old has been written anew: its stream never looks at a file twice."""
+        """Whether a file that Spark skipped as too old has been rewritten: its stream never looks at a file twice."""
         offset = log.offset(epoch)
         if self._spec.start_ms is None or offset is None:
             return False

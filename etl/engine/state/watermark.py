@@ -47,12 +47,12 @@ def write_watermark(job: Job, milliseconds: int) -> None:
     """Write the file that the query reads."""
     path = _file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In place: nobody reads it now, and the next epoch writes it anew.
+    # In place: nobody reads it now, and the next epoch rewrites it.
     path.write_text(f"{milliseconds:0{_DIGITS}d}", encoding="ascii")
 
 
 def watermark_frame(job: Job, session: SparkSession) -> DataFrame:
-    """The watermark as the one row of a table, read anew by each epoch."""
+    """The watermark as the one row of a table, read again by each epoch."""
     if not _file(job).exists():
         write_watermark(job, 0)
     text = session.read.schema("value STRING").text(str(_file(job)))

@@ -1,7 +1,7 @@
-"""The lock of a flow in an object store, which has no kernel to let go of it: an object that its holder puts anew every few seconds.
+"""The lock of a flow in an object store, which has no kernel to let go of it: an object that its holder puts again every few seconds.
 
 It is taken by a put that the store refuses where the object is there, or is another one than was read; so of two only one succeeds,
-whatever their clocks say. Who wants it and finds it held watches it: if it is put anew meanwhile, its holder lives, and is named; if it is not for
+whatever their clocks say. Who wants it and finds it held watches it: if it is put again meanwhile, its holder lives, and is named; if it is not for
 as long as a lease lasts, its holder is gone, and the lock is taken from it. No clock of another machine is asked. A holder that was
 only paused finds at its next put that the lock is another's; and no commit of its is put in the meantime, since Delta's log store looks at the
 lock before it puts one (jvm/ConditionalLogStore.java).
@@ -184,7 +184,7 @@ class _Watch:
         self._looked, self._quiet = 0.0, 0.0
 
     def sees(self, tag: str) -> bool:
-        """Whether the lock was put anew since the last look: somebody is alive."""
+        """Whether the lock was put again since the last look: somebody is alive."""
         is_first, is_same, now = self._tag is None, self._tag == tag, time.monotonic()
         # While nobody could look, because the store did not answer or this machine slept, nobody could put it either.
         self._quiet = self._quiet + min(now - self._looked, 2 * _LOOK_S) if is_same else 0.0

@@ -35,4 +35,4 @@ def remove_all() -> None:
             remove(folder)
         if not any(folder.exists() for folder in folders):
             break
-        time.sleep(pause)  # a thread that does not know yet that all is over has made one anew
+        time.sleep(pause)  # a thread that does not know yet that all is over has made one again

@@ -1,4 +1,4 @@
-"""Raw rows of an input made ready for the transform: malformed ones set aside, all of them counted."""
+"""Raw rows of an input made ready for the transform: malformed ones quarantined, all of them counted."""
 
 from __future__ import annotations
 

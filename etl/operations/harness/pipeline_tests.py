@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TestStatus: TypeAlias = Literal["passed", "failed", "error"]
 
 OURS = ("_etl_generation", "_etl_epoch", "_etl_file", "_etl_file_time")
-"""The columns of a quarantine that are not compared: when a row was set aside differs between the modes, the file it lay in between trials."""
+"""The columns of a quarantine that are not compared: when a row was quarantined differs between the modes, the file it lay in between trials."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class Sandbox:
         return self._sessions.get()
 
     def give_back(self) -> None:
-        """Let go of a session of the user's, while nothing is tried; the next trial asks for it anew. One that was started here stays."""
+        """Let go of a session of the user's, while nothing is tried; the next trial asks for it again. One that was started here stays."""
         if self._sessions.leave_external():
             self._reader = None
 

@@ -82,12 +82,12 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
             return ""  # nobody else knows what it was opened for
         record = Generation(number, str(folder), committed.fingerprint, committed.kind, committed.run)
         record_generation(record)
-        return "written anew from the target's own log"
+        return "rewritten from the target's own log"
     metadata = folder / "metadata"
     if offset_log.unreadable_metadata(metadata):
         _set_aside(folder, metadata)
         write_json(metadata, {"id": str(uuid.uuid4())})
-        return "written anew: it holds nothing but the query's id"
+        return "rewritten: it holds nothing but the query's id"
     offered, finished = checkpoint_progress(str(folder))
     reached_epoch = committed.epoch if committed is not None and committed.generation == number else -1
     if (
@@ -96,7 +96,7 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
         and offset_log.unreadable_lines(folder / "commits" / str(finished))
     ):
         _set_aside(folder, folder / "commits" / str(finished))
-        return f"set aside: the target holds epoch {finished}, so Spark offers it again and nothing is written"
+        return f"moved aside: the target holds epoch {finished}, so Spark offers it again and nothing is written"
     offers = folder / "offsets" / str(offered)
     started = any(
         (found := last_stamp(table)) is not None and (found.generation, found.epoch) == (number, offered)
@@ -105,7 +105,7 @@ def _mend(paths: FlowPaths, number: int, committed: Committed | None) -> str:
     is_open = offered is not None and offered == reached_epoch + 1 and (finished is None or finished < offered)
     if is_open and not started and offset_log.unreadable_offsets(offers):
         _set_aside(folder, offers)
-        return f"set aside: nothing of epoch {offered} was written, so it is planned anew"
+        return f"moved aside: nothing of epoch {offered} was written, so it is planned again"
     return ""
 
 

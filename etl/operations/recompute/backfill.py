@@ -1,4 +1,4 @@
-"""`etl backfill`: a range of one column of a target computed anew, a commit a window, while the stream goes on."""
+"""`etl backfill`: a range of one column of a target recomputed, a commit a window, while the stream goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORDING = Wording(
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The rows to compute anew: those with `start` ≤ `column` < `end`.
+    """The rows to recompute: those with `start` ≤ `column` < `end`.
 
     Attributes:
         column: A column of the target.
@@ -55,10 +55,10 @@ class Range:
 def backfill(
     spec: PipelineSpec, flow: str, bounds: Range, *, tell: Callable[[str], None] = lambda _: None
 ) -> BackfillResult:
-    """Compute the rows of a flow's target in a range anew, from its inputs as far as the target has read them, and replace them.
+    """Recompute the rows of a flow's target in a range, from its inputs as far as the target has read them, and replace them.
 
     Each window is one commit under the flow's lock, which is free between them. One that died is gone on with; after its end the
-    same call begins anew. Raises what keeps it from being done; the windows that were committed by then stay.
+    same call starts again. Raises what keeps it from being done; the windows that were committed by then stay.
     """
     with located_flow(spec, flow, code="E280", app_name=f"etl backfill {spec.name}") as (located, chosen, sessions):
         return _Backfill(located, chosen, sessions, tell, bounds).run()
@@ -165,7 +165,7 @@ class _Backfill(FlowRecomputation):
         )
 
     def _commit(self, job: Job, part: Part) -> None:
-        """Compute one window anew, and count it."""
+        """Recompute one window, and count it."""
         window, counts = part.window, self._recompute(job, part)
         self._result = replace(self._result, counts=self._result.counts + counts, done=self._result.done + 1)
         self.tell(

@@ -1,4 +1,4 @@
-"""What a part of a target is computed anew on: the target's newest epoch, written by this very definition, its inputs as it read them."""
+"""What a part of a target is recomputed on: the target's newest epoch, written by this very definition, its inputs as it read them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Wording:
 
     Attributes:
         done: What would be done with a flow: "backfilled".
-        code: Of the diagnostics where a flow has no parts that could be computed anew.
+        code: Of the diagnostics where a flow has no parts that could be recomputed.
         cannot: The beginning of that message, for a flow `{flow}`.
         instead: What to do with a target that is computed whole.
     """
@@ -61,7 +61,7 @@ class Wording:
 
 
 class FlowRecomputation:
-    """A flow of which a part is computed anew, by one call of `backfill` or `replay`, under a run id of its own."""
+    """A flow of which a part is recomputed, by one call of `backfill` or `replay`, under a run id of its own."""
 
     def __init__(
         self, spec: PipelineSpec, flow: FlowSpec, sessions: Sessions, tell: Callable[[str], None], wording: Wording
@@ -76,7 +76,7 @@ class FlowRecomputation:
     def require_baseline(self) -> Baseline:
         """The target's newest epoch and the drift of the inputs since.
 
-        Raises FlowFailed where a part of the target must not be computed anew: it is damaged or not there, another definition
+        Raises FlowFailed where a part of the target must not be recomputed: it is damaged or not there, another definition
         wrote it, or a newer generation has begun.
         """
         name, done = self.flow.name, self._wording.done
@@ -90,11 +90,11 @@ class FlowRecomputation:
             raise FlowFailed(message, where=self._where, hint="run it first: a run computes every row")
         if committed.fingerprint != self._fingerprint:
             message = f"the definition of flow '{name}' is not the one that wrote its target, which must not hold rows of two definitions"
-            hint = "run it: with a new definition a run computes every row anew, those in quarantine among them"
+            hint = "run it: with a new definition a run recomputes every row, those in quarantine among them"
             raise FlowFailed(message, where=self._where, hint=hint)
         if opened is not None and opened.number > committed.generation:
             message = f"flow '{name}': generation {opened.number} was begun and has not reached the target"
-            raise FlowFailed(message, where=self._where, hint="run the flow, which computes every row anew")
+            raise FlowFailed(message, where=self._where, hint="run the flow, which recomputes every row")
         return Baseline(committed, state.drifts)
 
     def require_readable_inputs(self, baseline: Baseline) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ class FlowRecomputation:
             )
             raise HistoryLost(message, where=self._where, hint="bring the input back")
         return tuple(
-            f"{name}: {drift.detail}; the flow's next run computes every row anew for that"
+            f"{name}: {drift.detail}; the flow's next run recomputes every row for that"
             for name, drift in drifts
             if drift.moved == "rewritten" and KIND_TRAITS[baseline.committed.kind].streams
         )

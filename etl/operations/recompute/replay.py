@@ -1,4 +1,4 @@
-"""`etl quarantine replay`: the rows that a flow has set aside, judged again with the snapshots as they stand now."""
+"""`etl quarantine replay`: the rows that a flow has quarantined, judged again with the snapshots as they stand now."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _WORDING = Wording(
     done="replayed",
     code="E283",
     cannot="the quarantined rows of flow '{flow}' cannot be tried again by themselves",
-    instead="run it in batch mode: that judges every row anew",
+    instead="run it in batch mode: that judges every row again",
 )
 
 
 def replay(spec: PipelineSpec, flow: str, *, tell: Callable[[str], None] = lambda _: None) -> ReplayResult:
-    """Try the rows that a flow has set aside again, from its inputs as far as the target has read them; those that pass are written.
+    """Try again the rows that a flow has quarantined, from its inputs as far as the target has read them; those that pass are written.
 
     One commit of the target, under the flow's lock; one that died is ended by the next call. Raises what keeps it from being done.
     """
@@ -68,7 +68,7 @@ class _Replay(FlowRecomputation):
             record(self.spec.storage, self._ended(error=cause.what))
             raise
         if not tried:
-            note = "what it has set aside did not parse, and has no columns to be judged by"
+            note = "what it has quarantined did not parse, and has no columns to be judged by"
             return self._ended(status="unchanged", note=note)
         result = self._ended(status="succeeded")
         record(self.spec.storage, result)
@@ -112,7 +112,7 @@ class _Replay(FlowRecomputation):
             message = (
                 f"flow '{self.flow.name}' reads no snapshot, so the same definition would set the same rows aside again"
             )
-            hint = "mend the definition and run the flow: with a new definition every row is read and judged anew"
+            hint = "mend the definition and run the flow: with a new definition every row is read and judged again"
             raise ConfigurationError([Diagnostic("E283", message, self.flow.at, hint)])
         return ""
 

@@ -227,7 +227,7 @@ class _Verification:
         }
 
     def _modes(self, split: SplitPlan, number: int) -> dict[str, Mode]:
-        """The mode of each flow after one portion: often one for all. The last is a stream, since a batch makes everything anew."""
+        """The mode of each flow after one portion: often one for all. The last is a stream, since a batch recomputes everything."""
         common = split.random_of(f"mode {number}")
         mode: Mode = common.choice(("batch", "stream", "stream"))
         alike = common.random() < 0.5  # noqa: PLR2004  # as often as not

@@ -1,4 +1,4 @@
-"""Writes messages.txt anew: what a user reads of each case."""
+"""Writes messages.txt again: what a user reads of each case."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One mistake a case: a valid project with one edit, and the code that it must be told with.
 
-The texts that a user then reads stand in messages.txt; `python -m tests.config.catalogue` writes them anew. Read them after.
+The texts that a user then reads stand in messages.txt; `python -m tests.config.catalogue` writes them again. Read them after.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every error class of the jars goes through the table of faults: permanent, transient or unknown, by a written reason.
 
-The verdicts stand in fault_table.txt beside this file; ETL_GOLDEN=write writes them anew.
+The verdicts stand in fault_table.txt beside this file; ETL_GOLDEN=write writes them again.
 """
 
 from __future__ import annotations

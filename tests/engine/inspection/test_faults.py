@@ -1,6 +1,6 @@
 """What befell a target, an input or a checkpoint is found before the first write, named, and has one outcome.
 
-The texts that a person reads stand in faults.txt beside this file; ETL_GOLDEN=write writes them anew.
+The texts that a person reads stand in faults.txt beside this file; ETL_GOLDEN=write writes them again.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_a_snapshot_that_moved_since_makes_a_stream_begin_anew(
         expected = [(0, None)]
     (root / "landing" / "1.csv").write_text("1,a\n2,b\n", encoding="utf-8")
     dies("named", point)
-    # What was set aside by the old file would pass by the new one, and what passed would be set aside.
+    # What was quarantined by the old file would pass by the new one, and what passed would be quarantined.
     (root / "people.csv").write_text("b,Bob\n", encoding="utf-8")
     (planned,) = etl.load("shop").plan(mode="stream", select=["named"]).flows
     assert planned.action == "new generation"

@@ -53,12 +53,12 @@ def rows(s3: S3, table: str) -> list[str]:
 
 @pytest.mark.system
 def test_the_jar_is_what_its_source_compiles_to() -> None:
-    assert LOG_STORE.read_bytes() == made_of(SOURCE), "make log-store makes it anew"
+    assert LOG_STORE.read_bytes() == made_of(SOURCE), "make log-store rebuilds it"
 
 
 @pytest.mark.system
 def test_the_readers_of_files_are_what_their_sources_compile_to() -> None:
-    assert FILES.read_bytes() == made_of(*READERS), "make log-store makes it anew"
+    assert FILES.read_bytes() == made_of(*READERS), "make log-store rebuilds it"
 
 
 @pytest.mark.system

@@ -62,7 +62,7 @@ GOOD = """\
       people: [{who: a, name: Anna}]
     expect: [{id: 2, name: Anna, amount: 12.5, at: 2013-07-01T08:00:00Z, tags: [x, null], extra: {a: null, B: 2013-01-02}, ok: false, raw: é, m: {k: .nan}}]
     quarantine: []
-  - name: malformed lines of a file and strangers are set aside
+  - name: malformed lines of a file and strangers are quarantined
     flow: clean
     given: {orders: orders.json}
     params: {least: 5}

@@ -127,8 +127,8 @@ def test_a_backfill_reads_feeds_where_they_were_read_and_a_delta_snapshot_as_it_
     rate(tmp_path, FIRST)
     rate(tmp_path, THIRD)
     DeltaTable(tmp_path / "lake" / "rates").vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    anew = fill(pipeline)
-    assert (anew.done_before, anew.done) == (0, 2), "what it had read cannot be read any more"
+    again = fill(pipeline)
+    assert (again.done_before, again.done) == (0, 2), "what it had read cannot be read any more"
     assert rows(tables / "priced", "k, seq, cur, rate") == priced({0: THIRD, 36: FIRST})
 
     done = pipeline.backfill(select="lives", column="valid_from", start="0", end="4")

@@ -1,4 +1,4 @@
-"""`etl quarantine replay`: what was set aside is judged again with the snapshots as they are, written once, and everything else left alone."""
+"""`etl quarantine replay`: what was quarantined is judged again with the snapshots as they are, written once, and everything else left alone."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_rows_that_were_set_aside_are_written_once_whatever_the_sink_and_whereve
     file = tmp_path / "pipelines" / "past.yml"
     file.write_text(file.read_text(encoding="utf-8").replace("name IS NOT NULL", "name > ''"), encoding="utf-8")
     code, said = replay("added")
-    assert (code, "computes every row anew, those in quarantine among them" in said) == (1, True), said
+    assert (code, "recomputes every row, those in quarantine among them" in said) == (1, True), said
 
 
 REFUSED = """
