@@ -25,7 +25,7 @@ checkpoints.add_command(rollback)
 checkpoints.add_command(repair)
 
 
-@checkpoints.command()
+@checkpoints.command(short_help="Show the generations of each flow.")
 @pipeline_options
 @click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
 def show(pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[str, ...], *, as_json: bool) -> None:

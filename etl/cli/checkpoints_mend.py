@@ -11,7 +11,7 @@ from etl.cli.output import load, must_be_flows, pipeline_options, print_json, sa
 from etl.cli.signals import leaves
 
 
-@click.command()
+@click.command(short_help="Take a flow back to an earlier generation.")
 @pipeline_options
 @click.option("--flow", required=True, help="The flow to take back.", shell_complete=complete_flows)
 @click.option("--to", type=click.IntRange(min=0), help="A generation's number; without it, the one before the current.")
@@ -44,7 +44,7 @@ def rollback(
         )
 
 
-@click.command()
+@click.command(short_help="Mend what needs no rebuild, and tell the rest.")
 @pipeline_options
 @click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
 @click.pass_context

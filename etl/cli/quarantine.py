@@ -22,7 +22,7 @@ def quarantine() -> None:
     """Look at quarantined rows, or try them again."""
 
 
-@quarantine.command("list")
+@quarantine.command("list", short_help="Show the quarantined rows of each flow, and why.")
 @pipeline_options
 @click.option("--flow", "flows", multiple=True, help="Only these flows.", shell_complete=complete_flows)
 @click.option("--reason", help="Only rows with this reason: `malformed`, or an expectation's name.")
@@ -55,7 +55,7 @@ def listed(
     say("\n".join(lines) if lines else "nothing was quarantined" + (f" for the reason '{reason}'" if reason else ""))
 
 
-@quarantine.command("replay")
+@quarantine.command("replay", short_help="Judge the quarantined rows of a flow again.")
 @pipeline_options
 @click.option("--select", "flow", required=True, metavar="FLOW", help="The flow.", shell_complete=complete_flows)
 def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str, *, as_json: bool) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from etl.cli import main
 from tests.conftest import tune
 from tests.support.engine_cases import land, write_project
 from tests.support.screen import Screen, Terminal, typed
@@ -49,6 +51,14 @@ CHEAP = (
     (("run", "shop", "--mode", "sideways"), 2, "'sideways'"),
     (("lineage", "shop"), 2, "[E900] `etl lineage` is not supported yet"),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("group", [(), ("checkpoints",), ("quarantine",), ("completion",)])
+def test_no_line_of_a_list_of_commands_is_cut_off_at_80_columns(group: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(main, [*group, "--help"], terminal_width=80)
+    assert shown.exit_code == 0
+    _, commands = shown.output.split("Options:\n")
+    assert [line for line in commands.splitlines() if line.endswith("...") or len(line) > 80] == []
 
 
 @pytest.fixture
