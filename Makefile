@@ -37,7 +37,7 @@ test: .venv/.ready ## every test, in two processes (WORKERS=2)
 	@$(BIN)/pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations 40
 
 test-fast: .venv/.ready ## tests that need no Spark, under a minute
-	@$(BIN)/pytest -q --numprocesses $(or $(WORKERS),2) -m pure
+	@$(BIN)/pytest -q --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder -m pure
 
 # Nothing of it is locked: what a user gets who installs the package today.
 test-newest: .venv/.ready ## commands at a terminal, and the checks of files, on the newest version of every dependency

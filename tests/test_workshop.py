@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.system  # each runs a pytest of its own
+
 ROOT = Path(__file__).parents[1]
 CONFTEST = Path(__file__).with_name("conftest.py")
 SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")

@@ -17,6 +17,8 @@ from tests.crash.killing import ROOT, environment, started
 from tests.crash.killing import run as etl
 from tests.support.engine_cases import actual, land, model, table, write_project
 
+pytestmark = pytest.mark.system  # each starts processes, as a shell does
+
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}
 
 
@@ -90,7 +92,6 @@ def test_no_java_exits_4_and_says_what_to_install(shop: Path) -> None:
     assert "Java 17 or 21" in done.stdout
 
 
-@pytest.mark.system
 def test_run_json_keeps_the_contract_and_a_second_run_starts_no_jvm(shop: Path) -> None:
     done = etl(shop, "run", "shop", "--json")
     document: dict[str, Any] = json.loads(done.stdout)
@@ -120,7 +121,6 @@ def test_run_json_keeps_the_contract_and_a_second_run_starts_no_jvm(shop: Path) 
     assert json.loads(etl(shop, "audit", "shop", "--json").stdout)["status"] == "succeeded"
 
 
-@pytest.mark.system
 def test_an_expectation_that_fails_the_run_exits_3(shop: Path) -> None:
     file = shop / "pipelines" / "shop.yml"
     file.write_text(
@@ -133,7 +133,6 @@ def test_an_expectation_that_fails_the_run_exits_3(shop: Path) -> None:
     assert "latest was skipped: flow 'clean', which it reads, failed" in done.stdout
 
 
-@pytest.mark.system
 def test_a_signal_stops_a_stream_at_an_epoch_s_end_and_the_next_run_goes_on_there(shop: Path) -> None:
     tune(shop)
     two = ("--select", "+latest")
@@ -155,7 +154,6 @@ def test_a_signal_stops_a_stream_at_an_epoch_s_end_and_the_next_run_goes_on_ther
         assert table(shop, name) == model(everything)[name]
 
 
-@pytest.mark.system
 def test_two_runs_of_one_flow_at_once_one_works_and_the_other_says_who_holds_it(shop: Path) -> None:
     tune(shop)
     for index in range(10):

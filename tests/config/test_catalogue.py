@@ -45,6 +45,7 @@ def test_a_mistake_is_told_once_with_its_code_and_at_the_line_that_was_edited(ca
     assert found.text == _TEXTS.get(case.name), "make messages writes the texts again"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "name", ["a key that stands twice", "SQL that does not parse", "a function that is not there", "a file in UTF-16"]
 )

@@ -163,6 +163,7 @@ def test_outside_a_notebook_progress_prints_nothing(capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("program", "absent"),
     [

@@ -65,6 +65,7 @@ def _hold(path: Path, holds: Event) -> None:
         time.sleep(60)
 
 
+@pytest.mark.system
 def test_one_process_makes_an_archive_and_a_killed_one_lets_go(made: Archive) -> None:
     spawning = multiprocessing.get_context("spawn")
     holds, waits = spawning.Event(), spawning.Event()

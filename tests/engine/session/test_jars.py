@@ -11,6 +11,8 @@ from etl.engine.session.jars import JARS, cache_root, damaged, jars
 from etl.engine.session.java import find_java
 from etl.errors import EnvironmentProblem
 
+pytestmark = pytest.mark.system  # Ivy fetches the jars, in a JVM of its own
+
 # A stand-in for `java -jar ivy.jar …`: leaves files where `-retrieve` asks for them.
 _IVY = """#!/bin/sh
 echo called >> {calls}
