@@ -1,1 +1,1 @@
-"""A part of what a table holds recomputed: a range, or what was put aside."""
+"""A part of what a table holds recomputed: a range, or quarantined rows."""
