@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,15 @@ import click
 
 from etl.cli.complete import environments
 from etl.cli.complete import pipelines as known_pipelines
-from etl.cli.output import all_pipelines, fail, load, mistakes_json, print_json, warn
+from etl.cli.output import all_pipelines, columns, fail, load, mistakes_json, print_json, warn
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sized
+
+    from etl.config.spec import PipelineSpec
 
 
 @click.command()
@@ -50,9 +53,19 @@ def validate(
         else:
             warned += spec.warnings
             warnings = mistakes_json(spec.warnings)
-            documents.append({"pipeline": spec.name, "status": "succeeded", "errors": [], "warnings": warnings})
+            unjudged = [{"flow": flow, "reason": reason} for flow, reason in spec.unjudged]
+            documents.append(
+                {
+                    "pipeline": spec.name,
+                    "status": "succeeded",
+                    "errors": [],
+                    "warnings": warnings,
+                    "unjudged": unjudged,
+                }
+            )
             if not as_json:
-                click.echo(f"{spec.name}: ok, {len(spec.sources)} sources, {len(spec.flows)} flows")
+                click.echo(f"{spec.name}: ok, {_count(spec.sources, 'source')}, {_count(spec.flows, 'flow')}")
+                _show_unjudged(spec)
     if not names:
         wrong += _environments(environment)
     wrong, warned = _in_order(wrong), _in_order(warned)
@@ -90,14 +103,24 @@ def _in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     )
 
 
+def _show_unjudged(spec: PipelineSpec) -> None:
+    """The flows in which names of columns are left to Spark, by the reason."""
+    for reason in dict.fromkeys(reason for _, reason in spec.unjudged):
+        flows = ", ".join(flow for flow, other in spec.unjudged if other == reason)
+        text = f"  columns left to Spark: {flows} ({reason})"
+        click.echo(textwrap.fill(text, columns() or len(text), subsequent_indent="    ", break_on_hyphens=False))
+
+
+def _count(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
 def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:
     counts = [
-        f"{len(diagnostics)} {word if len(diagnostics) == 1 else word + 's'}"
-        for diagnostics, word in ((wrong, "mistake"), (warned, "warning"))
-        if diagnostics
+        _count(diagnostics, word) for diagnostics, word in ((wrong, "mistake"), (warned, "warning")) if diagnostics
     ]
-    files = len({diagnostic.at.file for diagnostic in (*wrong, *warned)})
-    return f"{' and '.join(counts)} in {files} {'file' if files == 1 else 'files'}"
+    files = {diagnostic.at.file for diagnostic in (*wrong, *warned)}
+    return f"{' and '.join(counts)} in {_count(files, 'file')}"
 
 
 def _environments(but: str) -> list[Diagnostic]:

@@ -134,6 +134,8 @@ CODES = {
     "E348": "A transform returns columns that do not fit its target.",
     "E349": "An expectation, `delete_when` or a group is not understood by Spark, or is of the wrong type.",
     "E350": "A marker stands where no value can: inside a type, or as a name.",
+    "E351": "SQL names a column, or a field of one, that is not there.",
+    "E352": "SQL names a column that stands for several.",
     "E900": "Part of the grammar that is not supported yet.",
     "W101": "A value that looks like a secret stands in the file itself.",
     "W102": "A secret is too short, or too ordinary a word, to be hidden in texts.",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from etl.config.build.given import Given
 from etl.config.build.links import Others, link
 from etl.config.build.pipeline import build
+from etl.config.checks.outputs import no_others
 from etl.config.checks.pinned_settings import refused
-from etl.config.checks.pipeline import check
+from etl.config.checks.pipeline import Checked, check
 from etl.config.checks.secrets import in_plans, literals, short
 from etl.config.diagnostics import NOWHERE, Diagnostic, Diagnostics
 from etl.config.document.reader import read_document
@@ -49,13 +50,17 @@ def load(
     """
     files = find(reference, project)
     given, spec = _read(files, environment, params or {})
+    checked = Checked(())
     if spec is not None:
-        spec = link(given, spec, _others(files.project, environment))
-        given.diagnostics.extend(check(spec, given.document))
+        others = _others(files.project, environment)
+        spec = link(given, spec, others)
+        checked = check(spec, given.document, lambda name: others.get(name)[0])
+        given.diagnostics.extend(checked.diagnostics)
     if spec is None or given.diagnostics.errors:
         raise ConfigurationError(_in_order(given.diagnostics.errors, given))
     given.diagnostics.extend(in_plans(spec))
-    return replace(inlined(spec)[0], warnings=tuple(_in_order(given.diagnostics, given)))
+    warnings = tuple(_in_order(given.diagnostics, given))
+    return replace(inlined(spec)[0], warnings=warnings, unjudged=checked.unjudged)
 
 
 def _others(project: Path, environment: str) -> Others:
@@ -67,7 +72,7 @@ def _others(project: Path, environment: str) -> Others:
         except ConfigurationError as cause:
             return None, [mistake for mistake in cause.diagnostics if isinstance(mistake, Diagnostic)]
         if spec is not None:
-            given.diagnostics.extend(check(spec, given.document))
+            given.diagnostics.extend(check(spec, given.document, no_others).diagnostics)
         return spec, _in_order(given.diagnostics.errors, given)
 
     return Others(project, read)
@@ -109,7 +114,7 @@ def _look_further(given: Given, values: dict[str, Any], mistakes: list[Diagnosti
         return
     rest = replace(given, diagnostics=Diagnostics())
     spec = build(rest, model, ())
-    rest.diagnostics.extend(check(spec, given.document))
+    rest.diagnostics.extend(check(spec, given.document, no_others).diagnostics)
     # What a value that was left out would have said is not known, so only what stands on its own is reported.
     given.diagnostics.extend(each for each in rest.diagnostics if each.code[:2] == "E3" or each.code in _ALONE)
 

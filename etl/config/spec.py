@@ -117,6 +117,8 @@ class PythonTransform:
 class IdentityTransform:
     """The only input as it is."""
 
+    refused: bool = False  # it stands for a transform that is wrong, which is reported
+
 
 TransformSpec: TypeAlias = SqlTransform | PythonTransform | IdentityTransform
 
@@ -352,6 +354,9 @@ class PipelineSpec:
     disabled: tuple[FlowSpec, ...] = ()  # flows that are written, and take no part in anything
     views: tuple[FlowSpec, ...] = ()  # what is a view is no flow: it is part of the flows that read it
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+    unjudged: tuple[tuple[str, str], ...] = field(
+        default=(), compare=False, repr=False
+    )  # a flow with names that only Spark can judge: the reason
     trial: bool = False  # its tables are thrown away, so nothing needs to be proved of it before it runs
 
     def params_of(self, flow: FlowSpec) -> dict[str, Scalar]:

@@ -116,7 +116,8 @@ def test_an_edit_of_an_imported_function_counts_and_of_its_neighbour_does_not(pr
 )
 def test_two_queries_that_mean_different_things_are_two(project: Write, one: str, other: str) -> None:
     """Another grammar than Spark's writes each pair alike."""
-    before, after = (digests(project, YAML.replace("SELECT id, v", f"SELECT {text}"))[0] for text in (one, other))
+    yaml = YAML.replace("v STRING", "v STRING, `a  b` INT, `a b` INT")
+    before, after = (digests(project, yaml.replace("SELECT id, v", f"SELECT {text}, v"))[0] for text in (one, other))
     assert before != after
 
 

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.grammar import models
-from etl.config.schema import ddl
 from etl.config.schema.identifiers import VERSION_COLUMNS
-from etl.config.spec import EqualitySpec, IdentityTransform, Near
+from etl.config.spec import EqualitySpec, Near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     from etl.config.build.given import Given
     from etl.config.diagnostics import Location
     from etl.config.document.document import Document
-    from etl.config.spec import FlowSpec, PipelineSpec
+    from etl.config.spec import FlowSpec
 
 IGNORE = "ignore"
 
@@ -63,8 +62,8 @@ def _check_repeated(given: Given, flow: str, ignored: tuple[str, ...], compared:
             given.report("E242", message, (*path, name), "keep one of them", key=True)
 
 
-def check_equality(spec: PipelineSpec, flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    """Ignored columns that decide about rows; names that are no columns, of a flow that passes a source on as it is."""
+def check_equality(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+    """Ignored columns that decide about rows."""
     equality = flow.equality
     for name in equality.ignore:
         part = _decides(flow, name)
@@ -72,27 +71,17 @@ def check_equality(spec: PipelineSpec, flow: FlowSpec, document: Document) -> It
             message = f"flow '{flow.name}': '{name}' is ignored, and {part} decides which rows are written"
             hint = "ignore only columns that nothing else depends on"
             yield Diagnostic("E242", message, _place(document, flow, name), hint)
-    source = spec.source(flow.inputs[0].dataset) if len(flow.inputs) == 1 else None
-    if not isinstance(flow.transform, IdentityTransform) or flow.views or source is None or not source.schema:
-        return
-    try:
-        columns = [column.name for column in ddl.parse(source.schema)]
-    except ddl.DdlError:
-        return  # reported where the schema stands
-    yield from unknown_names(flow, columns, {name: _place(document, flow, name) for name in equality.names})
 
 
-def unknown_names(
-    flow: FlowSpec, columns: list[str], places: Mapping[str, Location] | None = None
-) -> Iterator[Diagnostic]:
-    """The names in a flow's equality that are none of its `columns`; `places` says where each name stands."""
+def unknown_names(flow: FlowSpec, columns: Sequence[str], document: Document | None = None) -> Iterator[Diagnostic]:
+    """The names in a flow's equality that are none of its `columns`; `document` says where each name stands."""
     added = VERSION_COLUMNS if flow.sink.strategy == "scd2" else ()
     stored = {name.lower() for name in (*columns, *added)}
     for name in flow.equality.names:
         if name.lower() not in stored:
             hint = did_you_mean(name, columns) or f"its columns are: {', '.join(columns)}"
             message = f"equality of flow '{flow.name}' names '{name}', which is no column of it"
-            at = (places or {}).get(name, flow.equality.at)
+            at = _place(document, flow, name) if document is not None else flow.equality.at
             yield Diagnostic("E242", message, at, hint)
 
 

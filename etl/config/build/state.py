@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from etl.config.build.per_input import check_per_input
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.grammar import models
-from etl.config.schema import ddl
 from etl.config.spec import SqlTransform, StateSpec, WatermarkSpec
 from etl.config.sql.run_ts import NAME, first, found_in, says
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from etl.config.build.given import Given
     from etl.config.diagnostics import Location
     from etl.config.document.document import Document
-    from etl.config.spec import FlowSpec, InputSpec, OutputMode, PipelineSpec
+    from etl.config.spec import FlowSpec, InputSpec, OutputMode
 
 _LEFT = ("sequence_by", "insert_only", "delete_when", "except_columns")
 
@@ -89,23 +88,6 @@ def _call(flow: FlowSpec) -> Location:
         if isinstance(part.transform, SqlTransform) and found_in(part.transform.text):
             return part.transform.place(first(part.transform.text), len(NAME))
     return flow.at
-
-
-def check_watermarks(spec: PipelineSpec) -> Iterator[Diagnostic]:
-    """Watermarks over what is no time, as far as schemas tell; of tables Spark tells, before anything is written."""
-    for flow in spec.flows:
-        for watermark in flow.state.watermarks if flow.state is not None else ():
-            input_ = next((each for each in flow.inputs if each.name == watermark.input), None)
-            source = spec.source(input_.dataset) if input_ is not None else None
-            if source is None or source.schema is None:
-                continue
-            try:
-                types = {column.name.lower(): column.type.upper() for column in ddl.parse(source.schema)}
-            except ddl.DdlError:  # reported where the schema stands
-                continue
-            diagnostic = not_a_time(flow, watermark, types)
-            if diagnostic is not None:
-                yield diagnostic
 
 
 def not_a_time(flow: FlowSpec, watermark: WatermarkSpec, types: Mapping[str, str]) -> Diagnostic | None:

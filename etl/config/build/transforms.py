@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build_transform(given: Given, flow: str, model: models.Flow) -> TransformSpec:
-    """The transform of the flow of that name; the identity where it is wrong."""
+    """The transform of the flow of that name; the identity, as refused, where it is wrong."""
     path, transform = ("flows", flow, "transform"), model.transform
     if transform is None:
         if len(model.inputs) != 1:
@@ -26,12 +26,12 @@ def build_transform(given: Given, flow: str, model: models.Flow) -> TransformSpe
             given.report(
                 "E126", message, ("flows", flow, "inputs"), "write a transform that makes one of them", key=True
             )
-        return IdentityTransform()
+        return IdentityTransform(refused=len(model.inputs) != 1)
     keys = [key for key in ("sql", "sql_file", "python") if getattr(transform, key) is not None]
     if len(keys) != 1:
         message = f"the transform of flow '{flow}' takes exactly one of sql, sql_file, python"
         given.report("E126", message, path, f"it has {' and '.join(keys) or 'none'}", key=True)
-        return IdentityTransform()
+        return IdentityTransform(refused=True)
     if transform.python is not None:
         return _python(given, flow, model, transform.python)
     if transform.sql_file is not None:
@@ -55,7 +55,7 @@ def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> Transfo
     if not file.is_relative_to(given.files.project.resolve()):
         message = f"flow '{flow}': {name} lies outside the project"
         given.report("E327", message, path, "keep SQL files beside pipeline.yml")
-        return IdentityTransform()
+        return IdentityTransform(refused=True)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
@@ -63,7 +63,7 @@ def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> Transfo
         reason = "is not UTF-8" if isinstance(cause, UnicodeDecodeError) else reason
         files = ", ".join(sorted(each.name for each in given.files.folder.glob("*.sql"))) or "none"
         given.report("E325", f"flow '{flow}': {shown(file)} {reason}", path, f"the SQL files there are: {files}")
-        return IdentityTransform()
+        return IdentityTransform(refused=True)
     place = Location(shown(file), 1, 1, 1, (text.splitlines() or [""])[0])
     _check_sql(given, flow, model, text, in_file(place.file, text))
     return SqlTransform(text, shown(file), place, Places.of_file(place.file, text))
@@ -77,7 +77,7 @@ def _python(given: Given, flow: str, model: models.Flow, reference: str) -> Tran
     if not colon or not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
         message = f"flow '{flow}': '{reference}' is no reference of the form module:function"
         given.report("E323", message, path, "such as transforms:clean")
-        return IdentityTransform()
+        return IdentityTransform(refused=True)
     relative = Path(*module.split(".")).with_suffix(".py")
     candidates = [folder / relative, given.files.project / "lib" / relative]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -85,7 +85,7 @@ def _python(given: Given, flow: str, model: models.Flow, reference: str) -> Tran
         modules = ", ".join(sorted(each.stem for each in folder.glob("*.py"))) or "none"
         message = f"flow '{flow}': there is no {shown(candidates[0])}"
         given.report("E322", message, path, f"the modules there are: {modules}")
-        return IdentityTransform()
+        return IdentityTransform(refused=True)
     names = tuple(model.inputs)
     given.diagnostics.extend(check_python(file, function, at, inputs=names, flow=flow, shown=shown(file)))
     return PythonTransform(module, function, str(file), at)

@@ -1,48 +1,45 @@
-"""The columns that a flow stores, as far as its text tells: without a transform, or by a query that lists or stars those of one input.
+"""The columns that a flow stores, as far as its text tells.
 
 What a Delta table cannot hold of them is found here; what only Spark's analysed plan tells, `engine/analysis/storable.py` finds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.config.diagnostics import Diagnostic
-from etl.config.schema.ddl import DdlError, parse
+from etl.config.diagnostics import NOWHERE, Diagnostic
 from etl.config.schema.identifiers import FEED_COLUMNS
-from etl.config.schema.types import Type
-from etl.config.spec import IdentityTransform, SqlTransform
-from etl.config.sql.syntax import understood
+from etl.config.spec import IdentityTransform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from etl.config.checks.outputs import Outputs
     from etl.config.diagnostics import Location
-    from etl.config.document.document import Document
+    from etl.config.schema.types import Type
     from etl.config.spec import FlowSpec, PipelineSpec
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    name: str
-    shape: Type | None  # None: not known
-    at: Location
-
-
-def check_columns(spec: PipelineSpec, flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+def check_columns(spec: PipelineSpec, flow: FlowSpec, outputs: Outputs) -> Iterator[Diagnostic]:
     """The columns of a flow, as far as its text tells them, that its target cannot hold."""
     if flow.sink.takes:
         return  # a plug-in knows its own target
     feeds = is_followed(spec, flow)
     first = any(spec.source(input_.dataset) for input_ in flow.inputs)  # what a flow passes on is told of that flow
-    for column in _stored(spec, flow, document, frozenset()) or ():
+    here = flow.at if isinstance(flow.transform, IdentityTransform) else flow.transform.at
+    names: set[str] = set()
+    for column in outputs.of(flow).relation.columns:
+        at = here if column.at == NOWHERE else column.at
         fault = not_held(column.shape) if column.shape else ""
         if fault and first:
             message = f"flow '{flow.name}' stores a column '{column.name}', {fault}, which a Delta table does not hold"
-            yield Diagnostic("E345", message, column.at, instead(fault))
+            yield Diagnostic("E345", message, at, instead(fault))
         if feeds and column.name.lower() in FEED_COLUMNS:
-            yield reserved(flow, column.name, column.at)
+            yield reserved(flow, column.name, at)
+        if column.name.lower() in names:
+            message = f"the transform of flow '{flow.name}' returns two columns named '{column.name}'"
+            yield Diagnostic("E345", message, here, "rename one of them, or leave it out")
+        names.add(column.name.lower())
 
 
 def is_followed(spec: PipelineSpec, flow: FlowSpec) -> bool:
@@ -96,61 +93,3 @@ def instead(fault: str) -> str:
     if "collation" in fault:
         return "store it without its collation (CAST(… AS STRING)), and compare it with one where it is read"
     return "give it a field, or leave it out"
-
-
-def _stored(spec: PipelineSpec, flow: FlowSpec, document: Document, seen: frozenset[str]) -> list[_Stored] | None:
-    """The columns of a flow's output; None where its text does not tell them."""
-    if flow.name in seen or len(flow.inputs) != 1:
-        return None
-    transform, input_ = flow.transform, flow.inputs[0]
-    columns = _given(spec, input_.dataset, document, seen | {flow.name})
-    if columns is None or isinstance(transform, IdentityTransform):
-        return columns
-    if not isinstance(transform, SqlTransform) or flow.views:
-        return None
-    return _selected(transform, input_.name, columns)
-
-
-def _given(spec: PipelineSpec, dataset: str, document: Document, seen: frozenset[str]) -> list[_Stored] | None:
-    """The columns of a flow's input, each where it is written."""
-    flow = spec.flow(dataset)
-    if flow is not None:
-        return _stored(spec, flow, document, seen)
-    source = spec.source(dataset)
-    if source is None or not source.schema:
-        return None
-    try:
-        columns = parse(source.schema)
-    except DdlError:  # told already
-        return None
-    path = ("sources", source.name, "schema")
-    at = [
-        replace(document.text_place(path, source.schema, column.offset), width=len(column.name)) for column in columns
-    ]
-    return [_Stored(column.name, column.shape, place) for column, place in zip(columns, at, strict=True)]
-
-
-def _selected(transform: SqlTransform, name: str, columns: list[_Stored]) -> list[_Stored] | None:
-    """The columns of `SELECT *, a, b AS c FROM name`; None for any other shape of a query."""
-    from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
-
-    tree = understood(transform.text)
-    if not isinstance(tree, exp.Select) or any(
-        tree.args.get(part) for part in ("joins", "laterals", "with_", "with", "pivots")
-    ):
-        return None
-    source = tree.args.get("from_") or tree.args.get("from")
-    table = source.this if source else None
-    if not isinstance(table, exp.Table) or table.name.lower() != name.lower() or table.args.get("pivots"):
-        return None
-    by_name = {column.name.lower(): column for column in columns}
-    stored: list[_Stored] = []
-    for expression in tree.expressions:
-        inner = expression.this if isinstance(expression, exp.Alias) else expression
-        if isinstance(expression, exp.Star) and not any(expression.args.values()):
-            stored += columns
-        elif isinstance(inner, exp.Column) and not isinstance(inner.this, exp.Star) and inner.name.lower() in by_name:
-            stored.append(replace(by_name[inner.name.lower()], name=expression.alias_or_name))
-        elif isinstance(expression, exp.Alias):
-            stored.append(_Stored(expression.alias, None, transform.at))
-    return stored

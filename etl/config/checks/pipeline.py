@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from etl.config.build.equality import check_equality
 from etl.config.build.starts import check_starts
-from etl.config.build.state import check_watermarks
 from etl.config.checks import file_columns
 from etl.config.checks.columns import check_columns
+from etl.config.checks.names import check_names
+from etl.config.checks.outputs import Outputs
 from etl.config.checks.sinks import check_sink, replaces_rows
 from etl.config.checks.sources import check_replays
 from etl.config.diagnostics import Diagnostic, did_you_mean
@@ -22,6 +24,7 @@ from etl.config.views import check_view, inlined, is_view
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from etl.config.checks.outputs import OtherPipeline
     from etl.config.document.document import Document
     from etl.config.spec import FlowSpec, InputSpec, PipelineSpec
 
@@ -29,35 +32,46 @@ if TYPE_CHECKING:
 _PAUSES = ("max_retry_interval", "min_retry_interval")
 
 
-def check(spec: PipelineSpec, document: Document) -> list[Diagnostic]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong between a pipeline's parts, and the flows with names that only Spark can judge, each with the reason."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    unjudged: tuple[tuple[str, str], ...] = ()
+
+
+def check(spec: PipelineSpec, document: Document, others: OtherPipeline) -> Checked:
     """The mistakes and warnings between a pipeline's parts, whose links to other pipelines are resolved.
 
-    They are inputs that do not exist, circles, kinds that do not fit their sinks, targets that meet. `document` tells the places.
+    They are inputs that do not exist, circles, kinds that do not fit their sinks, targets that meet, columns that are not there. `document`
+    tells the places, `others` the pipelines that are linked.
     """
     clashes = list(_names(spec, document))
     if clashes:  # of two things with one name, nothing else can be said
-        return clashes
+        return Checked(tuple(clashes))
     diagnostics = [
         *_run(spec, document),
         *_existing(spec),
         *_circles(spec),
     ]
     if any(not diagnostic.is_warning for diagnostic in diagnostics):
-        return [*diagnostics, *_flows(spec, document)]
+        return Checked((*diagnostics, *_flows(spec, document, Outputs(spec, document, others))))
     inlined_spec, contradictions = inlined(spec)
-    return [
+    outputs = Outputs(inlined_spec, document, others)
+    mistakes = (
         *diagnostics,
         *(item for flow in inlined_spec.views for item in _view(inlined_spec, spec, flow, document)),
         *contradictions,
-        *_flows(inlined_spec, document),
+        *_flows(inlined_spec, document, outputs),
         *check_replays(inlined_spec, document),
         *check_starts(inlined_spec),
-        *check_watermarks(inlined_spec),
         *file_columns.check(inlined_spec),
         *check_volatile(inlined_spec),
         *_own_files(inlined_spec, document),
         *_targets(inlined_spec, document),
-    ]
+        *check_names(inlined_spec, document, outputs),
+    )
+    return Checked(mistakes, tuple(outputs.unjudged().items()))
 
 
 def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
@@ -106,7 +120,7 @@ def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             return
 
 
-def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+def _flows(spec: PipelineSpec, document: Document, outputs: Outputs) -> Iterator[Diagnostic]:
     for flow in spec.flows:
         if is_view(flow):
             continue
@@ -130,8 +144,8 @@ def _flows(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
                 )
         yield from check_sink(flow, document)
         yield from _primary_key(flow, document)
-        yield from check_equality(spec, flow, document)
-        yield from check_columns(spec, flow, document)
+        yield from check_equality(flow, document)
+        yield from check_columns(spec, flow, outputs)
 
 
 def _existing(spec: PipelineSpec) -> Iterator[Diagnostic]:

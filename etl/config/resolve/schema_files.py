@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from etl.config.resolve.draft import Draft
 
 
+UNREAD = "unknown STRING"
+"""What stands for a schema whose file cannot be read, which is reported."""
+
+
 def read_schema_files(draft: Draft) -> Draft:
     """The draft with the text of each `schema_file` as the source's `schema`, whose places are then those of that file."""
     sources = draft.values.get("sources")
@@ -39,7 +43,7 @@ def read_schema_files(draft: Draft) -> Draft:
                 elsewhere={**document.elsewhere, schema: (shown(file), tuple(text.splitlines()))},
             )
         # Without its text the rest of the source is still looked at.
-        read[name] = {**source, "schema": without_comments(text) if text is not None else "unknown STRING"}
+        read[name] = {**source, "schema": without_comments(text) if text is not None else UNREAD}
     return replace(draft, document=document, values={**draft.values, "sources": {**sources, **read}})
 
 

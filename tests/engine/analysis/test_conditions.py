@@ -92,14 +92,15 @@ PIPELINE = """
     flows:
       all_partitioned: {inputs: [orders], incremental: rows, sink: {partition_by: [id, who]}}
       doubtful: {inputs: [orders], incremental: rows, expectations: {x: {expr: "CAST(who AS DATE) < 'today'", on_violation: drop}}}
-      typed: {inputs: [orders], incremental: rows, sink: {strategy: merge, keys: [id], sequence_by: [id], delete_when: nobody}}
+      typed: {inputs: [orders], transform: {python: "passing:on"}, incremental: rows, sink: {strategy: merge, keys: [id], sequence_by: [id], delete_when: nobody}}
     """
 
 
 def test_a_mistake_is_told_at_once_and_nothing_is_written(
     project: Callable[[Mapping[str, str]], Path], spark: SparkSession
 ) -> None:
-    root = project({"pipelines/p.yml": PIPELINE, "landing/1.csv": "1,a\n"})
+    python = "def on(orders):\n    return orders\n"  # whose columns only Spark knows
+    root = project({"pipelines/p.yml": PIPELINE, "pipelines/passing.py": python, "landing/1.csv": "1,a\n"})
     result = etl.load("p").run(mode="stream")
     found = {flow.flow: flow for flow in result.flows}
     assert {flow.attempts for flow in result.flows} == {1}, "no retry mends a mistake"

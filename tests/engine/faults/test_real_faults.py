@@ -39,7 +39,7 @@ SQL = {
     "cast": ("SELECT CAST(v AS INT) AS x FROM things", "CAST_INVALID_INPUT"),
     "overflow": ("SELECT n + 2147483647 AS x FROM things", "ARITHMETIC_OVERFLOW"),
     "divided": ("SELECT n / (n - n) AS x FROM things", "DIVIDE_BY_ZERO"),
-    "no_column": ("SELECT nosuch FROM things", "UNRESOLVED_COLUMN"),
+    "no_column": ("SELECT `max(v)` AS x FROM (SELECT max(n) FROM things)", "UNRESOLVED_COLUMN"),
     "no_function": ("SELECT nosuch(n) AS x FROM things", "UNRESOLVED_ROUTINE"),
     "wrong_type": ("SELECT n + array(1) AS x FROM things", "DATATYPE_MISMATCH"),
     "no_element": ("SELECT element_at(array(n), 5) AS x FROM things", "INVALID_ARRAY_INDEX"),

@@ -196,13 +196,16 @@ flows:
     expectations: {small: {expr: id < 10, on_violation: fail}}
   broken:
     inputs: [s]
+    transform: {python: "passing:on"}
     columns: {idd: {}, n: {type: DOUBLE}}
     primary_key: [id, nn]
 """
 
 
 def test_what_a_flow_promises_of_its_columns_is_judged_before_anything_is_written(tmp_path: Path) -> None:
-    pipeline = project(tmp_path, CONTRACT, **{"landing/a.csv": "1,x,1.5\n"})
+    pipeline = project(
+        tmp_path, CONTRACT, **{"landing/a.csv": "1,x,1.5\n", "pipelines/passing.py": "def on(s):\n    return s\n"}
+    )
     kept, broken = pipeline.run(mode="stream").flows
     assert kept.status == "succeeded", kept.failure
     fields = DeltaTable(str(table(tmp_path, "kept"))).schema().fields
@@ -212,8 +215,8 @@ def test_what_a_flow_promises_of_its_columns_is_judged_before_anything_is_writte
     ]
     assert broken.failure is not None
     assert [line for line in broken.failure.message.splitlines() if "E34" in line] == [
-        f"{tmp_path}/pipelines/p.yml:20:15 [E347] flow 'broken' promises a column 'idd', which its transform does not return",
-        f"{tmp_path}/pipelines/p.yml:20:24 [E347] flow 'broken' promises 'n' as double, and its transform returns decimal(10,2)",
+        f"{tmp_path}/pipelines/p.yml:21:15 [E347] flow 'broken' promises a column 'idd', which its transform does not return",
+        f"{tmp_path}/pipelines/p.yml:21:24 [E347] flow 'broken' promises 'n' as double, and its transform returns decimal(10,2)",
         f"{tmp_path}/pipelines/p.yml:18:3 [E345] primary_key of flow 'broken' names 'nn', which the transform does not return",
     ]
     assert not table(tmp_path, "broken").exists()
