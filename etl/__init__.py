@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         HistoryLost,
         LockHeld,
         RunError,
+        RunFailed,
     )
     from etl.notebook.pipeline import Pipeline, load
     from etl.operations.audit import AuditResult
@@ -46,6 +47,7 @@ __all__ = [
     "PreviewResult",
     "ReplayResult",
     "RunError",
+    "RunFailed",
     "RunResult",
     "VerifyResult",
     "load",
@@ -60,6 +62,7 @@ _ERRORS = (
     "HistoryLost",
     "LockHeld",
     "RunError",
+    "RunFailed",
 )
 
 if not TYPE_CHECKING:  # else any name would do for a type checker

@@ -7,7 +7,8 @@ EtlError                     anything below; carries what, where and what to do 
 ├── ExpectationFailed        an `on_violation: fail` expectation, or malformed input  exit 3
 └── RunError                 a flow could not be carried through                      exit 1
     ├── FlowFailed           Spark or user code failed; translated, with its source line
-    ├── LockHeld             another run works on the same flow
+    ├── LockHeld             another run works on the same flow                   exit 5
+    ├── RunFailed            what `raise_for_status()` of a run's result raises
     └── HistoryLost          the run would lose rows that can no longer be read
 """
 
@@ -96,6 +97,12 @@ class FlowFailed(RunError):
 
 class LockHeld(RunError):
     """Another run holds the flow's lock."""
+
+    exit_code = 5
+
+
+class RunFailed(RunError):
+    """A run of which at least one flow failed: what `raise_for_status()` of its result raises, with each failure in words."""
 
 
 class HistoryLost(RunError):

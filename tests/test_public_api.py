@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "etl": """
         AuditResult BackfillResult ConfigurationError Counts EnvironmentProblem EtlError ExpectationFailed Failure FlowFailed FlowResult
-        History HistoryLost LockHeld Pipeline Plan PreviewResult ReplayResult RunError RunResult VerifyResult load
+        History HistoryLost LockHeld Pipeline Plan PreviewResult ReplayResult RunError RunFailed RunResult VerifyResult load
     """,
     "etl.plugins": """
         CORRUPT Drift EpochCommits FileSource Format Groups Job OffsetLog Pin Provenance Replaces Rows SinkStrategy Source SourceSpec

@@ -37,6 +37,7 @@ def of_a_notebook() -> str:
     assert_type(pipeline.plan(), etl.Plan)
     result = pipeline.run(mode="stream", select=["orders+"])
     assert_type(result, etl.RunResult)
+    assert_type(result.raise_for_status(), etl.RunResult)
     assert_type(result.flows, tuple[etl.FlowResult, ...])
     assert_type(result.flows[0].failure, etl.Failure | None)
     assert_type(result.flows[0].counts, etl.Counts)
@@ -54,13 +55,13 @@ def of_a_notebook() -> str:
 def of_a_program() -> int:
     """Each error that a program may tell apart, with its exit code."""
     try:
-        etl.load("orders").run()
+        etl.load("orders").run(wait="10 minutes").raise_for_status()
     except etl.ConfigurationError as error:
         return len(error.diagnostics)
     except (etl.EnvironmentProblem, etl.ExpectationFailed, etl.FlowFailed, etl.HistoryLost, etl.LockHeld) as error:
         assert_type(error.hint, str)
         return error.exit_code
-    except (etl.RunError, etl.EtlError) as error:
+    except (etl.RunFailed, etl.RunError, etl.EtlError) as error:
         return error.exit_code
     return 0
 

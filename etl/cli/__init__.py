@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from etl.cli.later import COMMANDS, must_be_here, not_yet
+from etl.cli.later import COMMANDS, Suggesting, must_be_here, not_yet
 from etl.cli.output import fail, is_plain
 from etl.cli.signals import Interrupted, Signals, signals, silence_lost
 from etl.errors import EnvironmentProblem, EtlError
@@ -46,7 +46,7 @@ _JSON = "etl.cli.as_json"
 _NOBODY = 128 + signal.SIGPIPE
 
 
-class _Lazy(click.Group):
+class _Lazy(Suggesting):
     """Imports a command when it is called, so that `etl --help` and `etl validate` stay quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
@@ -157,5 +157,5 @@ def main() -> None:
     """One declarative pipeline, run as a full batch or as a stream, into the same Delta tables.
 
     Exit codes: 0 done, 1 a run, an audit, a test or a verification failed, 2 wrong usage or configuration, 3 an expectation failed the run,
-    4 the environment lacks something, 128 + n ended by signal n (130 Ctrl-C, 143 kill, 129 its terminal was closed, 141 nobody reads it).
+    4 the environment lacks something, 5 another run works on it, 128 + n ended by signal n (130 Ctrl-C, 143 kill, 129 its terminal was closed, 141 nobody reads it).
     """

@@ -10,13 +10,14 @@ import click
 
 from etl.cli.checkpoints_mend import repair, rollback
 from etl.cli.complete import flows as complete_flows
+from etl.cli.later import Suggesting
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
 
 if TYPE_CHECKING:
     from etl.operations.maintenance.checkpoints import FlowCheckpoints, GenerationState
 
 
-@click.group()
+@click.group(cls=Suggesting)
 def checkpoints() -> None:
     """Look at checkpoints and generations, mend them, go back to an earlier one."""
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import click
 
-from etl.config.diagnostics import Diagnostic
+from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.errors import ConfigurationError
 
 COMMANDS = frozenset(
@@ -18,14 +18,27 @@ COMMANDS = frozenset(
 """Of `etl` itself."""
 
 _FLAGS = {
-    "run": frozenset({"--repair", "--plan", "--approve", "--wait", "--all", "--cold"}),
+    "run": frozenset({"--repair", "--plan", "--approve", "--all", "--cold"}),
     "plan": frozenset({"--out", "--cold"}),
     "history": frozenset({"--run"}),
 }
 _WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
 
 
-class Group(click.Group):
+class Suggesting(click.Group):
+    """A group that says which of its commands was meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as cause:
+            near = did_you_mean(args[0], self.list_commands(ctx)) if args else ""
+            raise click.UsageError(f"{cause.message.rstrip('.')}; {near}" if near else cause.message, ctx) from None
+
+
+class Group(Suggesting):
     """A group some of whose commands a later version brings."""
 
     def __init__(self, *given: Any, later: frozenset[str] = frozenset(), **more: Any) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from etl.planning.results import RunResult
 
 _LEFT = "what is committed stays, and the next run goes on from there"
-_EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
+_EXITS = {"environment": 4, "run": 1, "configuration": 2, "expectation": 3, "held": 5}
+"""The exit code of each kind of failure; of several the first."""
 
 
 @click.command()
@@ -32,6 +33,12 @@ _EXITS = {"environment": 4, "expectation": 3, "configuration": 2, "run": 1}
 @click.option(
     "--allow-history-loss", is_flag=True, help="Rebuild even where rows written before can no longer be read."
 )
+@click.option(
+    "--wait",
+    "wait",
+    metavar="D",
+    help='How long to wait for another run of a flow: "10 minutes". [default: not at all]',
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -40,6 +47,7 @@ def run(
     params: tuple[str, ...],
     mode: Any,
     trigger: str | None,
+    wait: str | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     *,
@@ -50,7 +58,7 @@ def run(
     """Run a pipeline's flows: as a full batch, or as a stream that goes on where the last run ended.
 
     SIGINT, SIGTERM and SIGHUP stop it at the end of the epoch under way (exit 130, 143, 129); a second one ends it at once. Either way
-    the next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3 that fits.
+    the next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3, 5 that fits.
     """
     from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
 
@@ -63,6 +71,7 @@ def run(
         exclude=exclude,
         full_refresh=full_refresh,
         allow_history_loss=allow_history_loss,
+        wait_s=_seconds(wait, "--wait") if wait else 0.0,
     )
     stop = threading.Event()
     signals: Signals = ctx.obj
@@ -95,20 +104,21 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
         raise click.UsageError("--trigger is for --mode stream; a batch runs once")
     if trigger == "continuous":
         not_yet("etl run --trigger continuous")
-    if trigger != "available_now":
-        from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
+    if trigger != "available_now" and _seconds(trigger, "--trigger") <= 0:
+        raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
 
-        try:
-            if seconds(trigger) <= 0:
-                raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
-        except ValueError as cause:
-            raise click.BadParameter(str(cause), param_hint="--trigger") from None
+
+def _seconds(text: str, option: str) -> float:
+    """The seconds of a duration. Raises BadParameter of `option` where the text is none."""
+    from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
+
+    try:
+        return seconds(text)
+    except ValueError as cause:
+        raise click.BadParameter(str(cause), param_hint=option) from None
 
 
 def exit_code(result: RunResult) -> int:
-    """0, or why flows failed: the environment first, then a run's failure, configuration, an expectation."""
+    """0, or why flows failed: the environment first, then a run's failure, configuration, an expectation, another run."""
     kinds = {flow.failure.kind for flow in result.flows if flow.failure is not None}
-    for kind in ("environment", "run", "configuration", "expectation"):
-        if kind in kinds:
-            return _EXITS[kind]
-    return 0
+    return next((code for kind, code in _EXITS.items() if kind in kinds), 0)

@@ -62,9 +62,11 @@ class Pipeline:
         exclude: Sequence[str] = (),
         full_refresh: bool = False,
         allow_history_loss: bool = False,
+        wait: str | None = None,
     ) -> RunResult:
-        """Run it; a flow's failure is in the result. An active Spark session is used as it is, and never stopped.
+        """Run it; a flow's failure is in the result, and `raise_for_status()` of that raises it. An active Spark session is used as it is, and never stopped.
 
+        `wait`: how long a flow waits for another run that works on it, such as "10 minutes"; None: it fails at once.
         In a notebook its progress is drawn below the cell; an interrupt ends it with the epoch under way.
         """
         arguments.mode(mode)
@@ -78,6 +80,7 @@ class Pipeline:
             exclude=exclude,
             full_refresh=full_refresh,
             allow_history_loss=allow_history_loss,
+            wait_s=arguments.duration("wait", wait),
         )
         with progress() as emit:
             return run(self.spec, request, emit=emit)

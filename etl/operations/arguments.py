@@ -47,6 +47,19 @@ def trigger(spec: PipelineSpec, value: Any, chosen: Any) -> None:
         _refuse(f"trigger={value!r}: the interval is longer than nothing", hint)
 
 
+def duration(name: str, value: Any) -> float:
+    """The seconds of a duration as a text; 0 of None."""
+    if value is None:
+        return 0.0
+    hint = f"{name}='10 minutes'"
+    if not isinstance(value, str):
+        _refuse(f"{name}={value!r} is no duration", hint)
+    try:
+        return seconds(value)
+    except ValueError as cause:
+        return float(_refuse(f"{name}: {cause}", hint))
+
+
 def flags(**given: Any) -> None:
     """True or False."""
     for name, value in given.items():

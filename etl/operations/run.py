@@ -62,7 +62,7 @@ def run(
         report = _RunReport(planned, new_run_id())
         emit = _redacting(report.observing(emit))
         emit(report.started())
-        order = Order(report.run_id, request.full_refresh, request.allow_history_loss)
+        order = Order(report.run_id, request.full_refresh, request.allow_history_loss, request.wait_s)
         with recorded_if_ended(spec.storage, report.so_far):
             with own_sessions:  # they end before the run's time is taken
                 flows = run_at_intervals(

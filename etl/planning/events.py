@@ -19,6 +19,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowWaits:
+    """A flow waits for another run, `holder` in words, that works on it."""
+
+    flow: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlowStarted:
     """A flow's attempt begins."""
 
@@ -69,4 +77,6 @@ class RunFinished:
     result: RunResult
 
 
-Event: TypeAlias = RunStarted | FlowStarted | EpochCommitted | FlowRetried | FlowWarned | FlowFinished | RunFinished
+Event: TypeAlias = (
+    RunStarted | FlowWaits | FlowStarted | EpochCommitted | FlowRetried | FlowWarned | FlowFinished | RunFinished
+)

@@ -7,7 +7,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.planning.events import EpochCommitted, FlowFinished, FlowRetried, FlowStarted, FlowWarned, RunStarted
+from etl.planning.events import (
+    EpochCommitted,
+    FlowFinished,
+    FlowRetried,
+    FlowStarted,
+    FlowWaits,
+    FlowWarned,
+    RunStarted,
+)
 
 if TYPE_CHECKING:
     from etl.planning.events import Event
@@ -18,7 +26,7 @@ class FlowProgress:
     """How far one flow has come in a run."""
 
     flow: str
-    state: str = "waiting"  # or running, or its status at the end
+    state: str = "waiting"  # or running, waits for another run, or its status at the end
     epoch: int | None = None  # the last one that was committed
     epochs: int = 0
     rows: int = 0  # read
@@ -45,6 +53,8 @@ class Progress:
         with self._lock:
             if isinstance(event, RunStarted):
                 self._flows = {name: FlowProgress(name) for name in event.flows}
+            elif isinstance(event, FlowWaits):
+                self._flows[event.flow] = replace(self._known(event.flow), state=f"waits for {event.holder}")
             elif isinstance(event, FlowStarted):
                 self._flows[event.flow] = FlowProgress(event.flow, "running", since=time.monotonic())
             elif isinstance(event, EpochCommitted):
@@ -68,6 +78,8 @@ def line(event: Event) -> str:
     """An event in a line; empty for what needs none."""
     if isinstance(event, RunStarted):
         return f"run {event.run_id}: {event.pipeline}, {event.mode}, {len(event.flows)} flows"
+    if isinstance(event, FlowWaits):
+        return f"{event.flow}: waits for {event.holder}"
     if isinstance(event, FlowStarted):
         again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
         return f"{event.flow}: started{again}: {event.reason}"

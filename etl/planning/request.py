@@ -22,6 +22,7 @@ class RunRequest:
         exclude: Selectors of the flows to leave out.
         full_refresh: Rebuild the flows in a new generation, whatever is there.
         allow_history_loss: Rebuild a flow even where rows that it wrote can no longer be read.
+        wait_s: For how many seconds each flow waits where another run works on it; 0: it fails at once.
     """
 
     mode: Mode | None = None
@@ -30,3 +31,4 @@ class RunRequest:
     exclude: Sequence[str] = ()
     full_refresh: bool = False
     allow_history_loss: bool = False
+    wait_s: float = 0.0

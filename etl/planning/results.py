@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from etl.config.secrets import redact
+from etl.errors import RunFailed
 from etl.markup import Markup, card, code, element, folded, preformatted, quiet, status, table, warnings
 
 Status = Literal["succeeded", "failed", "skipped", "unchanged"]
@@ -43,7 +44,7 @@ class Counts:
 class Failure:
     """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next."""
 
-    kind: Literal["configuration", "environment", "expectation", "run"]
+    kind: Literal["configuration", "environment", "expectation", "held", "run"]
     message: str
     where: str = ""
     hint: str = ""
@@ -82,11 +83,27 @@ class RunResult:
     flows: tuple[FlowResult, ...]
     storage: str = ""
 
+    def raise_for_status(self) -> RunResult:
+        """The result itself. Raises RunFailed where a flow failed, with what each of them says."""
+        failed = [f"{flow.flow}: {_told(flow.failure)}" for flow in self.flows if flow.failure is not None]
+        if failed:
+            raise RunFailed(
+                f"{len(failed)} of {len(self.flows)} flows of {self.pipeline} failed", hint="\n  ".join(failed)
+            )
+        return self
+
     def __repr__(self) -> str:
         return _text(self)
 
     def _repr_html_(self) -> str:
         return _html(self)
+
+
+def _told(failure: Failure) -> str:
+    """A failure in words: where, what, and what to do next."""
+    where = f"{failure.where} " if failure.where else ""
+    hint = f"\n    {failure.hint}" if failure.hint else ""
+    return f"{where}{failure.message}{hint}"
 
 
 def _text(result: RunResult) -> str:

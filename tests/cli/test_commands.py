@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -160,8 +161,29 @@ def test_two_runs_of_one_flow_at_once_one_works_and_the_other_says_who_holds_it(
         land(shop, f"m{index:02}.json", [{**ORDER, "id": index}])
     first = started(shop, "shop", "--mode", "stream", "--select", "clean", until="clean: epoch 0")
     second = etl(shop, "run", "shop", "--mode", "batch", "--select", "clean")
-    first.communicate(timeout=120)
-    assert first.returncode == 0
-    assert second.returncode == 1
+    assert second.returncode == 5
     assert "flow 'clean' is being worked on by run" in second.stdout
     assert f"process {first.pid}" in second.stdout
+    third = etl(shop, "run", "shop", "--mode", "stream", "--select", "clean", "--wait", "2 minutes")
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert (third.returncode, "clean: unchanged" in third.stderr) == (0, True), third.stderr
+    assert f"clean: waits for run {holder_of(third.stderr)} (process {first.pid} on " in third.stderr
+
+
+def holder_of(text: str) -> str:
+    """The run for which a flow waited."""
+    match = re.search(r"waits for run (\S+) ", text)
+    assert match is not None, text
+    return match[1]
+
+
+def test_a_word_that_is_near_a_command_is_answered_with_it(shop: Path) -> None:
+    for arguments, near in (
+        (["vlaidate"], "validate"),
+        (["quarantine", "lst"], "list"),
+        (["checkpoints", "sow"], "show"),
+    ):
+        refused = etl(shop, *arguments)
+        assert (refused.returncode, f"did you mean '{near}'?" in refused.stderr) == (2, True), refused.stderr
+    assert etl(shop, "run", "shop", "--wait", "soon").returncode == 2

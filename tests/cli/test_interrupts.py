@@ -17,6 +17,7 @@ import pytest
 
 from etl.config.load import load
 from etl.engine.session.jars import cache_root
+from etl.engine.storage.holder import Waiting
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
 from tests.conftest import tune
@@ -283,11 +284,10 @@ def test_a_run_that_waits_for_its_turn_ends_by_ctrl_c(shop: Path) -> None:
     spec = load("shop", project=shop)
     paths = FlowPaths.of(spec, spec.flows[0])
     with (
-        flow_lock(paths, flow="clean", run_id="a-backfill", in_turns=lambda _: None),
+        flow_lock(paths, flow="clean", run_id="a-backfill", waiting=Waiting(in_turns=True)),
         at_a_terminal(shop, "run", "shop", "--select", "clean") as terminal,
     ):
-        terminal.wait_for("waiting")
-        time.sleep(0.5)
+        terminal.wait_for("waits for run a-backfill")
         terminal.type(CTRL_C)
         ended_well(terminal, shop, 130)
         assert "clean was skipped: the run was asked to stop" in terminal.text

@@ -20,7 +20,15 @@ from etl.engine.faults.advice import followable
 from etl.engine.faults.evidence import evidence_in, is_spark, plain
 from etl.engine.faults.table import judged
 from etl.engine.session.gateway import death_behind
-from etl.errors import ConfigurationError, EnvironmentProblem, EtlError, ExpectationFailed, FlowFailed, StoreSilent
+from etl.errors import (
+    ConfigurationError,
+    EnvironmentProblem,
+    EtlError,
+    ExpectationFailed,
+    FlowFailed,
+    LockHeld,
+    StoreSilent,
+)
 from etl.planning.results import Failure
 
 if TYPE_CHECKING:
@@ -112,6 +120,8 @@ def _own(cause: EtlError) -> Failure:
         return Failure("environment", cause.what, cause.where, hint, transient=isinstance(cause, StoreSilent))
     if isinstance(cause, ExpectationFailed):
         return Failure("expectation", cause.what, cause.where, hint)
+    if isinstance(cause, LockHeld):
+        return Failure("held", cause.what, cause.where, hint)
     transient = isinstance(cause, FlowFailed) and cause.transient
     return Failure("run", cause.what, cause.where, hint, transient=transient)
 

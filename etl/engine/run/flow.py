@@ -17,11 +17,12 @@ from etl.engine.metadata.generations import newest_opened
 from etl.engine.run.outcomes import KnownFailure, NotBegun
 from etl.engine.run.report import FlowReport
 from etl.engine.run.under_way import wait_until_left
+from etl.engine.storage.holder import Waiting
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import FlowLock, clean_up_after_dead_run, flow_lock
 from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
 from etl.planning.decision import decide
-from etl.planning.events import FlowFinished, FlowRetried, FlowStarted
+from etl.planning.events import FlowFinished, FlowRetried, FlowStarted, FlowWaits
 from etl.planning.results import Failure, FlowResult
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Order:
     run_id: str
     full_refresh: bool
     allow_history_loss: bool
+    wait_s: float = 0.0  # for a flow on which another run works
 
 
 class FlowRun:
@@ -82,9 +84,10 @@ class FlowRun:
             if decision.action == "unchanged":
                 clean_up_after_dead_run(self._paths, flow=self._flow.name, run_id=self._order.run_id)
             else:
-                with flow_lock(
-                    self._paths, flow=self._flow.name, run_id=self._order.run_id, waits=lambda: not self._stop.is_set()
-                ) as lock:
+                waiting = Waiting(
+                    self._order.wait_s, tell=self._tell_of_holder, goes_on=lambda: not self._stop.is_set()
+                )
+                with flow_lock(self._paths, flow=self._flow.name, run_id=self._order.run_id, waiting=waiting) as lock:
                     reach(Point.LOCKED)
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
@@ -115,6 +118,9 @@ class FlowRun:
         )
         self._emit(FlowFinished(result))
         return result
+
+    def _tell_of_holder(self, holder: str) -> None:
+        self._emit(FlowWaits(self._flow.name, holder))
 
     def _decide(self) -> Decision:
         """What the plan decided, decided again: by now the flows before this one have run, and perhaps other processes."""

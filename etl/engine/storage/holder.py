@@ -10,9 +10,12 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl.errors import LockHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
@@ -99,9 +102,25 @@ class LockHolder:
         return LockHeld(f"flow '{flow}' is being worked on by {self}", hint=hint)
 
 
-def patience(holder: LockHolder, *, in_turns: bool) -> float:
-    """For how many seconds it is worth waiting: long where one of the two holds the lock often and never for long."""
-    return _WAIT_FOR_TURN_S if in_turns or holder.in_turns else 0.0
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How one that wants a lock waits for who holds it.
+
+    Attributes:
+        at_most_s: for how long; 0: not at all.
+        in_turns: it holds the lock often and never for long itself (a backfill, window by window), so it waits for its turn.
+        tell: told once who it waits for, in words.
+        goes_on: whether it still waits; asked again and again.
+    """
+
+    at_most_s: float = 0.0
+    in_turns: bool = False
+    tell: Callable[[str], None] = field(default=lambda _: None)
+    goes_on: Callable[[], bool] = field(default=lambda: True)
+
+    def patience(self, holder: LockHolder) -> float:
+        """For how many seconds it waits: long where one of the two holds the lock often and never for long."""
+        return max(self.at_most_s, _WAIT_FOR_TURN_S if self.in_turns or holder.in_turns else 0.0)
 
 
 def wait_for_jvm(flow: str, holder: LockHolder) -> None:

@@ -16,12 +16,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etl.engine.storage.holder import LockHolder, patience, wait_for_jvm
+from etl.engine.storage.holder import LockHolder, Waiting, wait_for_jvm
 from etl.engine.storage.object_store import ObjectPlace, Taken, unheeded
 from etl.errors import EnvironmentProblem, FlowFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BEAT_S = 5.0
 LEASE_S = 20.0  # a beat, and the longest that a hurried put takes, and some
@@ -125,12 +125,10 @@ def lost(flow: str, at: ObjectPlace) -> FlowFailed:
 
 
 @contextmanager
-def leased(
-    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
-) -> Iterator[tuple[Lease, bool]]:
+def leased(lock: str, flow: str, run_id: str, waiting: Waiting) -> Iterator[tuple[Lease, bool]]:
     """Hold the lock for the body, with whether its last holder left something behind; LockHeld, naming the holder, where it is alive."""
-    at, own = _of(lock), LockHolder.here(run_id, in_turns=in_turns is not None)
-    tag, was_killed = _take(at, own, flow, in_turns, waits=waits)
+    at, own = _of(lock), LockHolder.here(run_id, in_turns=waiting.in_turns)
+    tag, was_killed = _take(at, own, flow, waiting)
     lease = Lease(at, own, tag, flow)
     try:
         _prove(at, own)
@@ -206,9 +204,7 @@ def _read(at: ObjectPlace) -> tuple[LockHolder | None, str]:
     return LockHolder.loads(text), tag
 
 
-def _take(
-    at: ObjectPlace, own: LockHolder, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]
-) -> tuple[str, bool]:
+def _take(at: ObjectPlace, own: LockHolder, flow: str, waiting: Waiting) -> tuple[str, bool]:
     """Put our record, now or as soon as that is right; its tag, and whether it took the place of a record of one that is gone."""
     began, watch, has_announced = time.monotonic(), _Watch(), False
     while True:
@@ -224,14 +220,15 @@ def _take(
                 if winner is not None and winner.token == own.token:
                     return tag, holder is not None
                 continue
-        if is_alive and (not waits() or time.monotonic() - began > patience(holder, in_turns=in_turns is not None)):
+        worth = waiting.patience(holder)
+        if is_alive and (not waiting.goes_on() or time.monotonic() - began > worth):
             raise holder.refuses(
                 flow, "wait for that run to end, or stop it; the lock goes when its process ends, or soon after"
             )
-        if in_turns is not None and not has_announced:
-            in_turns(str(holder))
+        if worth and not has_announced:
+            waiting.tell(str(holder))
             has_announced = True
-        time.sleep(_TURN_S if in_turns is not None or holder.in_turns else _LOOK_S)
+        time.sleep(_TURN_S if waiting.in_turns or holder.in_turns else _LOOK_S)
 
 
 def _prove(at: ObjectPlace, own: LockHolder) -> None:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from etl.config.object_uris import is_object
 from etl.engine.storage import stale_files
-from etl.engine.storage.holder import LockHolder, patience, wait_for_jvm
+from etl.engine.storage.holder import LockHolder, Waiting, wait_for_jvm
 from etl.errors import LockHeld
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from etl.engine.storage.layout import FlowPaths
@@ -61,28 +61,20 @@ class FileLock:
         os.ftruncate(self._descriptor, len(text))
 
 
-@contextmanager
-def flow_lock(
-    paths: FlowPaths,
-    *,
-    flow: str,
-    run_id: str,
-    in_turns: Callable[[str], None] | None = None,
-    waits: Callable[[], bool] = lambda: True,
-) -> Iterator[FlowLock]:
-    """Hold the flow's lock for the body; LockHeld, naming the holder, where another run has it.
+_AT_ONCE = Waiting()
 
-    `in_turns`: for one that holds the lock often and never for long (a backfill, window by window). It waits for whoever holds it,
-    tells `in_turns` once for whom, and a run waits for it in its turn. `waits`: whether the caller still waits; asked again and again.
-    """
-    with _locked(paths, flow, run_id, in_turns=in_turns, waits=waits) as lock:
+
+@contextmanager
+def flow_lock(paths: FlowPaths, *, flow: str, run_id: str, waiting: Waiting = _AT_ONCE) -> Iterator[FlowLock]:
+    """Hold the flow's lock for the body; LockHeld, naming the holder, where another run has it for longer than one waits."""
+    with _locked(paths, flow, run_id, waiting) as lock:
         yield lock
 
 
 def clean_up_after_dead_run(paths: FlowPaths, *, flow: str, run_id: str) -> None:
     """Take away what a run that was killed has left of a flow that has nothing to do; where somebody works on it, that one does."""
     if _has_holder_record(paths.lock):
-        with suppress(LockHeld), _locked(paths, flow, run_id, in_turns=None, waits=lambda: False):
+        with suppress(LockHeld), _locked(paths, flow, run_id, Waiting(goes_on=lambda: False)):
             pass
 
 
@@ -128,10 +120,8 @@ def is_held_in_turns(path: str) -> bool:
 
 
 @contextmanager
-def _locked(
-    paths: FlowPaths, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
-) -> Iterator[FlowLock]:
-    with _taken(paths.lock, flow, run_id, in_turns=in_turns, waits=waits) as (lock, was_killed):
+def _locked(paths: FlowPaths, flow: str, run_id: str, waiting: Waiting) -> Iterator[FlowLock]:
+    with _taken(paths.lock, flow, run_id, waiting) as (lock, was_killed):
         drafts, seen = stale_files.table_drafts(paths) if was_killed else {}, time.monotonic()
         if was_killed:
             stale_files.sweep_checkpoints(paths)
@@ -141,28 +131,24 @@ def _locked(
             stale_files.sweep_stale_drafts(drafts)
 
 
-def _taken(
-    lock: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
-) -> AbstractContextManager[tuple[FlowLock, bool]]:
+def _taken(lock: str, flow: str, run_id: str, waiting: Waiting) -> AbstractContextManager[tuple[FlowLock, bool]]:
     """The lock, held, and whether its last holder was killed."""
     if is_object(lock):
         from etl.engine.storage.lease import leased  # noqa: PLC0415  # only who stores in one needs its library
 
-        return leased(lock, flow, run_id, in_turns=in_turns, waits=waits)
-    return _locked_file(lock, flow, run_id, in_turns=in_turns, waits=waits)
+        return leased(lock, flow, run_id, waiting)
+    return _locked_file(lock, flow, run_id, waiting)
 
 
 @contextmanager
-def _locked_file(
-    path: str, flow: str, run_id: str, *, in_turns: Callable[[str], None] | None, waits: Callable[[], bool]
-) -> Iterator[tuple[FileLock, bool]]:
-    descriptor = _open_locked(path, flow, in_turns, waits=waits)
+def _locked_file(path: str, flow: str, run_id: str, waiting: Waiting) -> Iterator[tuple[FileLock, bool]]:
+    descriptor = _open_locked(path, flow, waiting)
     try:
         was_killed = os.fstat(descriptor).st_size > 0
         left = _holder(descriptor)
         if left is not None:
             wait_for_jvm(flow, left)
-        lock = FileLock(descriptor, LockHolder.here(run_id, in_turns=in_turns is not None))
+        lock = FileLock(descriptor, LockHolder.here(run_id, in_turns=waiting.in_turns))
         lock.write()
         yield lock, was_killed
         os.ftruncate(descriptor, 0)  # a holder that left in good order has no JVM to wait for
@@ -174,13 +160,13 @@ _OPEN: set[int] = set()
 """Descriptors of lock files in this process: a child that is forked from it must not hold what its parent has locked, and outlive it."""
 
 
-def _open_locked(path: str, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> int:
+def _open_locked(path: str, flow: str, waiting: Waiting) -> int:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         _OPEN.add(descriptor)
         try:
-            _take(descriptor, flow, in_turns, waits=waits)
+            _take(descriptor, flow, waiting)
             if _is_named(path, descriptor):
                 return descriptor
         except BaseException:
@@ -223,8 +209,8 @@ def _has_holder_record(lock: str) -> bool:
         return False
 
 
-def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *, waits: Callable[[], bool]) -> None:
-    """Lock the file, now or, where the caller `waits`, as soon as it is free again if that is worth it."""
+def _take(descriptor: int, flow: str, waiting: Waiting) -> None:
+    """Lock the file, now or, where the caller waits, as soon as it is free again."""
     began, has_announced = time.monotonic(), False
     while True:
         try:
@@ -232,13 +218,13 @@ def _take(descriptor: int, flow: str, in_turns: Callable[[str], None] | None, *,
         except BlockingIOError:
             holder, waited = _holder(descriptor), time.monotonic() - began
             named = holder is not None and holder.is_named
-            worth = patience(holder or LockHolder(), in_turns=in_turns is not None)
-            if not waits() or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
+            worth = waiting.patience(holder or LockHolder())
+            if not waiting.goes_on() or waited > max(worth, 0.0 if named else _WAIT_FOR_NAME_S):
                 raise (holder or LockHolder()).refuses(
                     flow, "wait for that run to end, or stop it; the lock goes when its process ends"
                 ) from None
-            if in_turns is not None and named and not has_announced:
-                in_turns(str(holder))
+            if worth and named and not has_announced:
+                waiting.tell(str(holder))
                 has_announced = True
             time.sleep(0.05)
         else:

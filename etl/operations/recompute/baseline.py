@@ -11,6 +11,7 @@ from etl.engine.inspection.flow_state import read_state
 from etl.engine.metadata.generations import Generation
 from etl.engine.run.draft import draft_of
 from etl.engine.session.shared import Sessions
+from etl.engine.storage.holder import Waiting
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
 from etl.errors import ConfigurationError, FlowFailed, HistoryLost
@@ -152,7 +153,12 @@ class FlowRecomputation:
 
         with (
             translated(self.flow),
-            flow_lock(self.paths, flow=self.flow.name, run_id=self.run_id, in_turns=self._tell_of_holder) as lock,
+            flow_lock(
+                self.paths,
+                flow=self.flow.name,
+                run_id=self.run_id,
+                waiting=Waiting(in_turns=True, tell=self._tell_of_holder),
+            ) as lock,
         ):
             lock.tell_jvm(self.sessions.get().jvm_pid())
             yield

@@ -108,7 +108,7 @@ def test_of_two_one_works_and_the_other_is_told_who_holds_the_flow(s3: S3, paths
         told = rf"flow 'f' is being worked on by run theirs \(process {theirs.pid} on "
         with pytest.raises(LockHeld, match=told) as refused, flow_lock(paths, flow="f", run_id="mine"):
             pass
-        assert refused.value.exit_code == 1
+        assert refused.value.exit_code == 5
         assert answer(theirs, "still?") == "mine"
         clean_up_after_dead_run(paths, flow="f", run_id="mine")  # it works: what is there is its own
         assert words(paths)["run"] == "theirs"
@@ -202,7 +202,7 @@ def test_a_run_that_fails_lets_go_at_once_and_the_next_one_clears_up(
 
 def test_who_holds_it_often_and_never_for_long_is_waited_for(paths: FlowPaths) -> None:
     told: list[str] = []
-    with flow_lock(paths, flow="f", run_id="backfill", in_turns=told.append):
+    with flow_lock(paths, flow="f", run_id="backfill", waiting=holder.Waiting(in_turns=True, tell=told.append)):
         assert is_held_in_turns(paths.lock)
         thread = threading.Timer(3 * BEAT, lambda: None)
         thread.start()
@@ -220,7 +220,7 @@ def test_who_holds_it_often_and_never_for_long_is_waited_for(paths: FlowPaths) -
 
 
 def test_one_that_died_in_its_turn_is_not_waited_for_for_ever(paths: FlowPaths) -> None:
-    with flow_lock(paths, flow="f", run_id="backfill", in_turns=print):
+    with flow_lock(paths, flow="f", run_id="backfill", waiting=holder.Waiting(in_turns=True)):
         theirs = words(paths)
     ObjectPlace.of(paths.lock).put(json.dumps(theirs | {"machine": "another"}).encode())
     assert not is_held_in_turns(paths.lock)
@@ -244,7 +244,7 @@ def test_many_that_want_it_never_have_it_at_once(paths: FlowPaths) -> None:
 
     def work(number: int) -> None:
         for _ in range(6):
-            with flow_lock(paths, flow="f", run_id=str(number), in_turns=lambda _: None):
+            with flow_lock(paths, flow="f", run_id=str(number), waiting=holder.Waiting(in_turns=True)):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 turns[0] += 1

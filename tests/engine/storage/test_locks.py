@@ -16,6 +16,7 @@ import pytest
 
 from etl.engine.storage import holder as holders
 from etl.engine.storage import locks
+from etl.engine.storage.holder import Waiting
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import clean_up_after_dead_run, flow_lock
 from etl.errors import LockHeld
@@ -65,9 +66,29 @@ def test_of_two_threads_one_works_and_the_other_is_told_who_holds_the_flow(tmp_p
         thread.join()
     (refused,) = told
     assert f"flow 'f' is being worked on by run theirs (process {os.getpid()} on " in refused.what
-    assert refused.exit_code == 1
+    assert refused.exit_code == 5
     with flow_lock(paths, flow="f", run_id="later"):
         assert json.loads(Path(paths.lock).read_text(encoding="utf-8"))["run"] == "later"
+
+
+def test_who_waits_gets_the_lock_when_it_is_free_or_is_refused_when_that_takes_too_long(tmp_path: Path) -> None:
+    paths, told, got = places(tmp_path), [], []
+
+    def second(at_most_s: float) -> None:
+        try:
+            with flow_lock(paths, flow="f", run_id="mine", waiting=Waiting(at_most_s, tell=told.append)):
+                got.append(at_most_s)
+        except LockHeld:
+            got.append("refused")
+
+    for at_most_s in (0.3, 60.0):
+        with flow_lock(paths, flow="f", run_id="theirs"):
+            thread = threading.Thread(target=second, args=(at_most_s,))
+            thread.start()
+            thread.join(timeout=1.5)
+        thread.join()
+    assert got == ["refused", 60.0]
+    assert [text.split(" on ")[0] for text in told] == [f"run theirs (process {os.getpid()}"] * 2
 
 
 def test_a_process_that_is_killed_holds_nothing_any_more(tmp_path: Path) -> None:
