@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
     from etl.planning.plan import Committed, FlowPlan, Plan
     from etl.planning.results import Failure, FlowResult, RunResult
+    from etl.record.history import HistoryEntry
+    from etl.record.runs import RunRecord
 
 
-def run_document(result: RunResult) -> dict[str, Any]:
-    """A run's result."""
+def history_document(pipeline: str, runs: Sequence[RunRecord], entries: Sequence[HistoryEntry]) -> dict[str, Any]:
+    """The runs of a pipeline, newest first, and what each committed."""
+    return {
+        "pipeline": pipeline,
+        "runs": [run_document(run) | {"started_at": run.started_at} for run in runs],
+        "history": [asdict(entry) for entry in entries],
+    }
+
+
+def run_document(result: RunResult | RunRecord) -> dict[str, Any]:
+    """A run's result, or its record."""
     return {
         "run_id": result.run_id,
         "pipeline": result.pipeline,

@@ -11,7 +11,7 @@ from etl.errors import ConfigurationError
 
 COMMANDS = frozenset(
     {
-        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "list", "maintain", "orphans", "repeat", "schedule",
+        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "orphans", "repeat", "schedule",
         "serve", "show", "studio", "wait", "warm",
     }
 )  # fmt: skip
@@ -20,7 +20,6 @@ COMMANDS = frozenset(
 _FLAGS = {
     "run": frozenset({"--repair", "--plan", "--approve", "--all", "--cold"}),
     "plan": frozenset({"--out", "--cold"}),
-    "history": frozenset({"--run"}),
 }
 _WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etl.planning.results import FlowResult, RunResult
+    from etl.record.runs import RunRecord
 
 _HEAD = ("flow", "status", "mode", "epochs", "read", "written", "dropped", "quarantined", "merged", "seconds")
 _RARE = ("merged", "dropped", "quarantined", "mode")  # left out where they are all alike and the terminal is narrow
@@ -16,7 +17,7 @@ _WIDTH = 110
 _SHORTEST = 12  # of a flow's name
 
 
-def summary(result: RunResult, width: int | None = None) -> str:
+def summary(result: RunResult | RunRecord, width: int | None = None) -> str:
     """The table of flows, the failures whole, the places of the tables; the table is no wider than `width` where that can be."""
     lines = ["", *table(result.flows, width), ""]
     for flow in result.flows:

@@ -20,6 +20,7 @@ from etl.operations.verification.verdicts import VerifyResult
 from etl.operations.verification.verify import VerifyRequest, verify
 from etl.planning.request import RunRequest
 from etl.record.history import History, history
+from etl.record.runs import runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,9 +135,10 @@ class Pipeline:
         return verify(self.spec, request)
 
     def history(self, *, flows: Sequence[str] = ()) -> History:
-        """What each run committed, newest first, from the tables' own logs."""
+        """What each run committed, newest first, from the tables' own logs; and the newest 50 runs as they were recorded."""
         named = [arguments.flow(self.spec, "flows", name) for name in arguments.texts("flows", flows)]
-        return History(self.spec.name, history(self.spec, flows=named))
+        records = runs(self.spec.storage, self.spec.name, limit=50)
+        return History(self.spec.name, history(self.spec, flows=named), records)
 
     def __repr__(self) -> str:
         flows = ", ".join(flow.name for flow in self.spec.flows)

@@ -57,7 +57,7 @@ class FlowResult:
 
     flow: str
     status: Status
-    mode: Literal["batch", "stream"]
+    mode: Literal["batch", "stream", "backfill", "replay"]
     counts: Counts = Counts()
     epochs: int = 0
     generation: int | None = None

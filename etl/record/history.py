@@ -10,7 +10,7 @@ from etl.engine.metadata.delta_log import read_log
 from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import place
-from etl.markup import card, element, line, quiet, table
+from etl.markup import card, element, folded, line, quiet, status, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from etl.planning.backfill import BackfillResult
     from etl.planning.replay import ReplayResult
     from etl.planning.results import RunResult
+    from etl.record.runs import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A pipeline's entries, newest first, to look at."""
+    """A pipeline's runs and what they committed, each newest first, to look at. `runs`: failed and unchanged ones among them."""
 
     pipeline: str
     entries: tuple[HistoryEntry, ...]
+    runs: tuple[RunRecord, ...] = ()
 
     def __repr__(self) -> str:
         lines = [f"  {_at(entry)}  {entry.mode or '?'}  {entry.flow}: {_epochs(entry)}" for entry in self.entries]
@@ -64,8 +66,20 @@ class History:
             (_at(entry), element("b", entry.flow), entry.mode, _epochs(entry), entry.rows_written, quiet(entry.run))
             for entry in self.entries
         ]
-        runs = table(head, rows) if rows else line("nothing was committed yet")
-        return card(("History of", element("b", self.pipeline)), runs)
+        committed = table(head, rows) if rows else line("nothing was committed yet")
+        told = ("began (UTC)", "mode", "status", "seconds", "flows", "run")
+        runs = [
+            (
+                run.started_at[:19].replace("T", " "),
+                run.mode,
+                status(run.status),
+                round(run.duration_s, 1),
+                ", ".join(f"{flow.flow} {flow.status}" for flow in run.flows if flow.status != "succeeded"),
+                quiet(run.run_id),
+            )
+            for run in self.runs
+        ]
+        return card(("History of", element("b", self.pipeline)), committed, folded("runs", table(told, runs)))
 
 
 def _at(entry: HistoryEntry) -> str:

@@ -117,8 +117,13 @@ def test_run_json_keeps_the_contract_and_a_second_run_starts_no_jvm(shop: Path) 
         again = etl(shop, "run", "shop", "--mode", mode, "--json", JAVA_HOME="/nowhere")
         assert again.returncode == 0
         assert json.loads(again.stdout)["status"] == "unchanged"
-    history = json.loads(etl(shop, "history", "shop", "--json").stdout)["history"]
-    assert {entry["run"] for entry in history} == {document["run_id"]}
+    told = json.loads(etl(shop, "history", "shop", "--json").stdout)
+    assert {entry["run"] for entry in told["history"]} == {document["run_id"]}
+    assert [run["flows"][0]["status"] for run in told["runs"]] == ["unchanged", "unchanged", "succeeded"]
+    assert {key: told["runs"][-1][key] for key in document} == document
+    (listed,) = json.loads(etl(shop, "list", "--json").stdout)["pipelines"]
+    assert (listed["last_run"], listed["status"]) == (told["runs"][0]["run_id"], "unchanged")
+    assert 0 < listed["lag_s"] < 600
     assert json.loads(etl(shop, "audit", "shop", "--json").stdout)["status"] == "succeeded"
 
 
