@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from etl.config.checks.sources import no_batch
 from etl.config.views import readers
 from etl.engine.inspection import verification_record
+from etl.engine.inspection.empty_inputs import empty_inputs
 from etl.engine.inspection.flow_state import read_state
 from etl.engine.inspection.int96 import tables_with_int96
 from etl.engine.metadata.delta_log import last_committed
@@ -158,6 +159,8 @@ def _warnings(spec: PipelineSpec, flow: FlowSpec, outlook: _Outlook) -> list[str
     unproved = verification_record.warning_of(spec, flow, outlook.digest)
     warnings = [f"{flow.name}: {unproved}"] if unproved else []
     warnings += outlook.warnings
+    if outlook.committed is None and outlook.action != "after upstream":
+        warnings += [f"{flow.name}: {message}" for message in empty_inputs(spec, flow)]
     dated = _with_int96(FlowPaths.of(spec, flow), outlook.committed)
     if dated and told_as_int96(dated) not in outlook.reason:
         warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")

@@ -44,6 +44,10 @@ _ENCODINGS = (
 )
 
 # What to do about what libyaml says, by a part of its words.
+_QUOTED = re.compile(r""" "(?:[^"\\]|\\.)*" | '[^']*' """, re.VERBOSE)
+_UNQUOTED = re.compile(
+    r"[^\s,{}\[\]]*\$\{\w[^}]*\}[^\s,{}\[\]]*"
+)  # a value with ${…}, of those that stand in no quotes
 _ADVICE = (
     ("mapping values are not allowed", "a text with ': ' in it stands in quotes; else look at the indentation"),
     ("could not find expected ':'", "a key is followed by ': ' and its value"),
@@ -242,6 +246,8 @@ class _Reader:
             (advice for words, advice in _ADVICE if words in str(cause.problem)),
             "look at indentation, quotes and brackets",
         )
+        if "flow" in place and (value := _UNQUOTED.search(_QUOTED.sub("", at.text[at.column - 1 :]))):
+            hint = f'the braces of ${{…}} close and open others: put the value in quotes, "{value.group().strip()}"'
         return _error("E101", f"this is not YAML: {problem}", at, hint)
 
     def _without_colon(self, at: Location) -> Location | None:

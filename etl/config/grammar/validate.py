@@ -196,7 +196,8 @@ def _diagnostic(
     if kind == "extra_forbidden":
         model = models.get(owner)
         keys = [field.alias or key for key, field in model.model_fields.items()] if model else []
-        hint = did_you_mean(name, keys) or (f"known here: {', '.join(keys)}" if keys else "")
+        hint = _cut_off(document, path, name, value) or did_you_mean(name, keys)
+        hint = hint or (f"known here: {', '.join(keys)}" if keys else "")
         return Diagnostic("E103", f"unknown key '{name}'{_inside(path)}", document.place(path, key=True), hint)
     if kind == "missing":
         # A whole file that lacks a key lacks it at its top.
@@ -230,6 +231,18 @@ def _diagnostic(
     reason = str(error["msg"]).removeprefix("Value error, ")
     message = f"{name}: {reason[:1].lower() + reason[1:]}"
     return Diagnostic("E105", message, document.place(path), _describe(models, owner, name))
+
+
+def _cut_off(document: Document, path: Path_, name: str, value: Any) -> str:
+    """What to do where a key is the rest of a value that a comma within `{…}` has ended; empty where it is not."""
+    siblings = [key for key in document.keys if key[:-1] == path[:-1]]
+    place = siblings.index(path) if path in siblings else 0
+    if value is not None or " " not in name or not place:
+        return ""
+    before = siblings[place - 1]
+    if document.keys[before].line != document.keys[path].line:
+        return ""
+    return f"a comma within {{…}} ends a value: put the whole value of '{before[-1]}' in quotes"
 
 
 def _shown(value: Any) -> str:

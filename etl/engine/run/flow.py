@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.commits import registration
 from etl.engine.crash_points import Point, reach
+from etl.engine.inspection.empty_inputs import empty_inputs
 from etl.engine.inspection.flow_state import read_state
 from etl.engine.inspection.side_tables import sets_aside
 from etl.engine.metadata.epoch_records import EpochRecords
@@ -133,7 +134,10 @@ class FlowRun:
             full_refresh=self._order.full_refresh,
         )
         self._generation, self._reason = decision.generation, decision.reason
-        for message in decision.warnings:
+        empty = (
+            empty_inputs(self._spec, self._flow) if state.committed is None else ()
+        )  # later, files that went are told of
+        for message in (*decision.warnings, *empty):
             self._report.warn(message)
         if decision.refused:
             message = f"flow '{self._flow.name}' was not run: {decision.reason}"

@@ -40,6 +40,8 @@ CASES = (
     # The file
     Case("a quote that is never closed", "E101", 'path: "${landing}/returns"', 'path: "${landing}/returns'),
     Case("a bracket that is never closed", "E101", "cluster_by: [country]}", "cluster_by: [country}"),
+    Case("a param without quotes in braces", "E101", 'path: "${landing}/customers"', "path: ${landing}/customers"),
+    Case("a comma in plain text in braces", "E103", "description: Where it went}", "description: Where it went, or came from}"),
     Case("a colon inside of plain text", "E101", "What is sold, to whom", "What is sold: to whom"),
     Case("a tab before a key", "E101", "  timezone: Europe", "\ttimezone: Europe"),
     Case("a key without its colon", "E101", "  mode: batch", "  mode batch"),
