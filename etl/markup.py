@@ -109,3 +109,8 @@ def card(title: Iterable[object], *children: object) -> Markup:
     """The whole of what an object shows: a line of what it is, and below it the rest."""
     heading = [part for item in title for part in (item, " ")][:-1]
     return element("div", element("div", *heading), *children, style="font-size:13px;line-height:1.45;color:inherit")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 row`, `1,234 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -39,6 +39,9 @@ _COMMANDS = {
 }
 
 
+_ROOMS = {
+    "list": "listing"
+}  # a module that is imported becomes a name of this package, and would hide the built-in one
 _MACHINES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO}
 """What a file can fail of that is the machine's fault, and neither the user's nor ours."""
 
@@ -56,7 +59,8 @@ class _Lazy(Suggesting):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if name not in _COMMANDS:
             return not_yet(f"etl {name}") if name in COMMANDS else None
-        command: click.Command = getattr(importlib.import_module(f"etl.cli.{name}"), name)
+        room = _ROOMS.get(name, name)
+        command: click.Command = getattr(importlib.import_module(f"etl.cli.{room}"), room)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature

@@ -8,6 +8,7 @@ import click
 
 from etl.cli.complete import selectors
 from etl.cli.output import load, pipeline_options, print_json, say
+from etl.markup import counted
 
 if TYPE_CHECKING:
     from etl.planning.picture import Node, Picture
@@ -96,7 +97,7 @@ def text(picture: Picture) -> str:
     nodes = {node.name: node for node in picture.nodes}
     sources = sum(node.type == "source" for node in picture.nodes)
     flows = sum(node.type == "flow" and node.selected for node in picture.nodes)
-    lines = [f"{picture.pipeline}: {sources} sources, {flows} flows"]
+    lines = [f"{picture.pipeline}: {counted(sources, 'source')}, {counted(flows, 'flow')}"]
     for node in picture.nodes:
         if node.type == "source" or not node.selected:
             continue

@@ -11,6 +11,7 @@ from etl.cli.complete import flows as complete_flows
 from etl.cli.documents import history_document
 from etl.cli.output import columns, load, must_be_flows, pipeline_options, print_json, say
 from etl.cli.summary import summary
+from etl.markup import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +108,7 @@ def _flow_lines(name: str, flow: FlowResult | None, entry: HistoryEntry | None) 
     if flow is not None and (entry is None or flow.status != "succeeded"):
         parts.append(flow.status + (f", {flow.reason}" if flow.reason and flow.status != "failed" else ""))
     if flow is not None and flow.attempts > 1:
-        parts.append(f"{flow.attempts} attempts")
+        parts.append(counted(flow.attempts, "attempt"))
     yield f"  {name}: {'; '.join(parts)}"
     if flow is not None and flow.failure is not None:
         where = f"{flow.failure.where} " if flow.failure.where else ""
@@ -119,7 +120,7 @@ def _commit(entry: HistoryEntry) -> str:
     epochs = f"epoch {first}" if first == last else f"epochs {first}–{last}"
     if entry.backfill is not None:
         epochs = f"{entry.mode} at epoch {last}, {entry.backfill}"
-    rows = "" if entry.rows_written is None else f", {entry.rows_written:,} rows"
+    rows = "" if entry.rows_written is None else f", {counted(entry.rows_written, 'row')}"
     return f"g{entry.generation} {epochs}{rows}"
 
 

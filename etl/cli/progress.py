@@ -14,6 +14,7 @@ import click
 
 from etl.cli.output import harmless
 from etl.cli.signals import HIDE_CURSOR, SHOW_CURSOR, silence_lost
+from etl.markup import counted
 from etl.planning.events import FlowRetried, FlowWarned
 from etl.planning.progress import Progress, line
 
@@ -118,8 +119,8 @@ class LiveProgress:
             table.add_row(
                 flow.flow,
                 f"epoch {flow.epoch}" if busy and flow.epoch is not None else flow.state,
-                f"{flow.epochs} epochs" if flow.epochs else "",
-                f"{flow.rows:,} rows" if flow.rows else "",
+                counted(flow.epochs, "epoch") if flow.epochs else "",
+                counted(flow.rows, "row") if flow.rows else "",
                 flow.rate(),
                 f"{flow.elapsed():.0f} s" if busy else "",
             )

@@ -12,6 +12,7 @@ from etl.cli.complete import flows as complete_flows
 from etl.cli.later import Group
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say, show_result
 from etl.cli.signals import leaves
+from etl.markup import counted
 
 if TYPE_CHECKING:
     from etl.operations.quarantine import FlowQuarantine
@@ -73,7 +74,7 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
 
 
 def _flow(flow: FlowQuarantine) -> list[str]:
-    lines = [f"{flow.flow}: {flow.total:,} rows in {flow.table}"]
+    lines = [f"{flow.flow}: {counted(flow.total, 'row')} in {flow.table}"]
     lines += [f"  {count:>8,}  {reason}" for reason, count in flow.counts.items()]
     for row in flow.rows:
         place = f"g{row['_etl_generation']} epoch {row['_etl_epoch']}"

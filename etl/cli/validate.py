@@ -14,9 +14,10 @@ from etl.cli.output import all_pipelines, columns, fail, load, mistakes_json, pr
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project
 from etl.errors import ConfigurationError
+from etl.markup import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sized
+    from collections.abc import Iterable
 
     from etl.config.spec import PipelineSpec
 
@@ -64,7 +65,9 @@ def validate(
                 }
             )
             if not as_json:
-                click.echo(f"{spec.name}: ok, {_count(spec.sources, 'source')}, {_count(spec.flows, 'flow')}")
+                click.echo(
+                    f"{spec.name}: ok, {counted(len(spec.sources), 'source')}, {counted(len(spec.flows), 'flow')}"
+                )
                 _show_unjudged(spec)
     if not names:
         wrong += _environments(environment)
@@ -111,16 +114,14 @@ def _show_unjudged(spec: PipelineSpec) -> None:
         click.echo(textwrap.fill(text, columns() or len(text), subsequent_indent="    ", break_on_hyphens=False))
 
 
-def _count(things: Sized, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
-
-
 def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:
     counts = [
-        _count(diagnostics, word) for diagnostics, word in ((wrong, "mistake"), (warned, "warning")) if diagnostics
+        counted(len(diagnostics), word)
+        for diagnostics, word in ((wrong, "mistake"), (warned, "warning"))
+        if diagnostics
     ]
     files = {diagnostic.at.file for diagnostic in (*wrong, *warned)}
-    return f"{' and '.join(counts)} in {_count(files, 'file')}"
+    return f"{' and '.join(counts)} in {counted(len(files), 'file')}"
 
 
 def _environments(but: str) -> list[Diagnostic]:

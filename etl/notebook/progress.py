@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from etl.markup import Markup, alert, card, element, quiet, status, table
+from etl.markup import Markup, alert, card, counted, element, quiet, status, table
 from etl.planning.events import FlowRetried, FlowWarned, RunFinished, RunStarted
 from etl.planning.progress import Progress, line
 
@@ -90,7 +90,7 @@ class NotebookProgress:
                 flow.flow,
                 status(flow.state),
                 f"epoch {flow.epoch}" if flow.epoch is not None else "",
-                f"{flow.rows:,} rows" if flow.rows else "",
+                counted(flow.rows, "row") if flow.rows else "",
                 quiet(flow.rate()),
                 quiet(f"{flow.elapsed():.0f} s" if flow.state == "running" else ""),
             )

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from etl.config.diagnostics import Diagnostic
 from etl.config.grammar.values import seconds
 from etl.errors import ConfigurationError
+from etl.markup import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class BackfillResult:
         again = f", {self.done_before} of them by an attempt before this one" if self.done_before else ""
         return (
             f"Backfill of {self.pipeline}.{self.flow}, {self.start} ≤ {self.column} < {self.end}: {self.status},"
-            f" {self.done + self.done_before} of {self.windows} windows{again}; {self.counts.written:,} rows written,"
+            f" {self.done + self.done_before} of {counted(self.windows, 'window')}{again}; {counted(self.counts.written, 'row')} written,"
             f" {self.counts.dropped:,} dropped, {self.counts.quarantined:,} quarantined"
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.config.secrets import redact
-from etl.markup import card, code, quiet, table
+from etl.markup import card, code, counted, quiet, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PreviewResult:
     def summary(self) -> str:
         """How many rows there are, and what would become of them."""
         good = self.sampled - self.dropped - self.quarantined
-        parts = [f"{self.sampled:,} rows from the sample: {good:,} would be written"]
+        parts = [f"{counted(self.sampled, 'row')} from the sample: {good:,} would be written"]
         parts += [f"{self.dropped:,} dropped"] if self.dropped else []
         parts += [f"{self.quarantined:,} quarantined"] if self.quarantined else []
         parts += [f"'{name}' is violated by {count:,}" for name, count in self.violated if count]

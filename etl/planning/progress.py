@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from etl.markup import counted
 from etl.planning.events import (
     EpochCommitted,
     FlowFinished,
@@ -77,7 +78,7 @@ class Progress:
 def line(event: Event) -> str:
     """An event in a line; empty for what needs none."""
     if isinstance(event, RunStarted):
-        return f"run {event.run_id}: {event.pipeline}, {event.mode}, {len(event.flows)} flows"
+        return f"run {event.run_id}: {event.pipeline}, {event.mode}, {counted(len(event.flows), 'flow')}"
     if isinstance(event, FlowWaits):
         return f"{event.flow}: waits for {event.holder}"
     if isinstance(event, FlowStarted):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from etl.markup import counted
+
 if TYPE_CHECKING:
     from etl.planning.results import Counts
 
@@ -40,6 +42,6 @@ class ReplayResult:
         told = f", {counts.dropped:,} dropped" if counts.dropped else ""
         kept = f"; {self.malformed:,} malformed rows stay as they are" if self.malformed else ""
         return (
-            f"{of}; {self.tried:,} rows tried again by {', '.join(self.columns)}:"
-            f" {counts.written:,} rows written{told}, {counts.quarantined:,} quarantined again{kept}"
+            f"{of}; {counted(self.tried, 'row')} tried again by {', '.join(self.columns)}:"
+            f" {counted(counts.written, 'row')} written{told}, {counts.quarantined:,} quarantined again{kept}"
         )

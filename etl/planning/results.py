@@ -7,7 +7,7 @@ from typing import Literal
 
 from etl.config.secrets import redact
 from etl.errors import RunFailed
-from etl.markup import Markup, card, code, element, folded, preformatted, quiet, status, table, warnings
+from etl.markup import Markup, card, code, counted, element, folded, preformatted, quiet, status, table, warnings
 
 Status = Literal["succeeded", "failed", "skipped", "unchanged"]
 
@@ -88,7 +88,8 @@ class RunResult:
         failed = [f"{flow.flow}: {_told(flow.failure)}" for flow in self.flows if flow.failure is not None]
         if failed:
             raise RunFailed(
-                f"{len(failed)} of {len(self.flows)} flows of {self.pipeline} failed", hint="\n  ".join(failed)
+                f"{len(failed)} of {counted(len(self.flows), 'flow')} of {self.pipeline} failed",
+                hint="\n  ".join(failed),
             )
         return self
 

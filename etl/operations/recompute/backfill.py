@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.secrets import redacted
 from etl.errors import ConfigurationError, EtlError, FlowFailed
+from etl.markup import counted
 from etl.operations.recompute.baseline import FlowRecomputation, Wording, located_flow
 from etl.planning.backfill import BackfillResult, windows
 from etl.planning.results import Counts
@@ -169,7 +170,7 @@ class _Backfill(FlowRecomputation):
         window, counts = part.window, self._recompute(job, part)
         self._result = replace(self._result, counts=self._result.counts + counts, done=self._result.done + 1)
         self.tell(
-            f"{self.flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counts.written:,} rows written"
+            f"{self.flow.name}: window {window.number} of {window.of}, {window.start} to {window.end}: {counted(counts.written, 'row')} written"
         )
 
     def _recompute(self, job: Job, part: Part) -> Counts:
