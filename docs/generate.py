@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from etl.cli import main as command_line
+from etl.cli.examples import EXAMPLES
 from etl.config.codes import CODES
 from etl.config.grammar import models, values
 from etl.config.grammar.formats import FORMATS
@@ -116,7 +117,8 @@ def _command(command: click.Command, at: click.Context) -> list[str]:
         for record in options
         if record is not None and record[0] != "--help"
     ]
-    return [*lines, ""]
+    examples = EXAMPLES.get(at.command_path.removeprefix("etl "), ())
+    return [*lines, "", *(["```", *examples, "```", ""] if examples else [])]
 
 
 def _rows(model: type[BaseModel]) -> list[str]:

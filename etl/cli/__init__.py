@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from etl.cli.examples import epilog
 from etl.cli.later import COMMANDS, Suggesting, must_be_here, not_yet
 from etl.cli.output import fail, is_plain
 from etl.cli.signals import Interrupted, Signals, signals, silence_lost
@@ -61,6 +62,7 @@ class _Lazy(Suggesting):
             return not_yet(f"etl {name}") if name in COMMANDS else None
         room = _ROOMS.get(name, name)
         command: click.Command = getattr(importlib.import_module(f"etl.cli.{room}"), room)
+        command.epilog = epilog(name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature

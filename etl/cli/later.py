@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import click
 
+from etl.cli.examples import epilog
 from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.errors import ConfigurationError
 
@@ -25,7 +26,13 @@ _WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
 
 
 class Suggesting(click.Group):
-    """A group that says which of its commands was meant."""
+    """A group that says which of its commands was meant, and whose commands end their help with examples."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        command = super().get_command(ctx, name)
+        if command is not None:
+            command.epilog = epilog(f"{self.name} {name}")
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

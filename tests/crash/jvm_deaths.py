@@ -164,6 +164,9 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="deaths-"))
     cases = CASES[:NUMBER] if "ETL_JVM_DEATHS" in os.environ else CASES
     cases = [case for case in cases if not sys.argv[1:] or "/".join(case) in sys.argv[1:]]
+    if not cases:
+        _say(f"no case is named {' or '.join(sys.argv[1:])}; such as {'/'.join(CASES[0])}")
+        return 2
     wrong = play(cases, root, _say)
     wrong += [f"process {pid} is left" for pid in _children()]
     _say("\n".join([f"{len(cases)} JVMs killed: {len(wrong)} wrong", *wrong]))
