@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 
 from etl.config.secrets import redact
@@ -35,6 +36,21 @@ def escaped(value: object) -> Markup:
     if isinstance(value, int) and not isinstance(value, bool):
         return Markup(f"{value:,}")
     return Markup(html.escape(redact(str(value))))
+
+
+class Number(Markup):
+    """A number of the user's data, as HTML: it may be an identifier, so no thousands are set apart."""
+
+    __slots__ = ()
+
+
+def datum(value: object) -> Markup:
+    """A value of the user's data, as it is."""
+    if value is None:
+        return quiet("NULL")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    shown = html.escape(redact(text))
+    return Number(shown) if isinstance(value, int | float) and not isinstance(value, bool) else Markup(shown)
 
 
 def element(tag: str, *children: object, style: str = "") -> Markup:
@@ -77,7 +93,9 @@ def preformatted(value: object) -> Markup:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """A table; a column whose first cell is a number stands to the right."""
     body = [list(row) for row in rows]
-    numeric = {index for index, value in enumerate(body[0]) if isinstance(value, int | float)} if body else set()
+    numeric = (
+        {index for index, value in enumerate(body[0]) if isinstance(value, int | float | Number)} if body else set()
+    )
 
     def cells(tag: str, row: Sequence[object], extra: str = "") -> list[Markup]:
         sides = ("right" if index in numeric else "left" for index in range(len(row)))

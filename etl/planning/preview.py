@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.config.secrets import redact
-from etl.markup import card, code, counted, quiet, table
+from etl.markup import card, code, counted, datum, quiet, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class PreviewResult:
 
     def _repr_html_(self) -> str:
         names = [name for name, _ in self.columns]
-        rows = [[row.get(name) for name in names] for row in self.rows]
+        rows = [[datum(row.get(name)) for name in names] for row in self.rows]
         return card(
             [f"{self.pipeline}.{self.flow} "],
             quiet(self.summary),

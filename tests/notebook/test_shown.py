@@ -17,6 +17,7 @@ import etl
 from etl.notebook.progress import NotebookProgress, progress
 from etl.operations.audit import AuditResult, Finding, FlowAudit
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, FlowWarned, RunFinished, RunStarted
+from etl.planning.preview import PreviewResult
 from etl.planning.results import Counts, Failure, FlowResult, RunResult
 from etl.record.history import History, HistoryEntry
 
@@ -180,3 +181,18 @@ def test_what_is_not_needed_is_not_imported(
     project({"pipelines/shown.yml": PIPELINE})
     command = [sys.executable, "-c", f"{program}\nimport sys; print(sorted({absent} & set(sys.modules)))"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_preview_shows_values_as_they_are() -> None:
+    rows = ({"id": 1234567, "x": None, "n": "1<2", "s": [1000, "a"]},)
+    columns = (("id", "bigint"), ("x", "string"), ("n", "string"), ("s", "array"))
+    shown = PreviewResult("shop", "clean", columns, rows, 1, 0, 0, (), ())._repr_html_()
+    for text in (
+        ">1234567<",
+        ">NULL<",
+        ">1&lt;2<",
+        ">[1000, &quot;a&quot;]<",
+        'text-align:right;">1234567',
+        "1 row from the sample",
+    ):
+        assert text in shown, text
