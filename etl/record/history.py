@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.metadata.delta_log import read_log
-from etl.engine.storage.json_files import read_json, sweep_drafts, write_json
+from etl.engine.storage.json_files import sweep_drafts, write_json
 from etl.engine.storage.layout import FlowPaths, must_be_readable
 from etl.engine.storage.places import place
 from etl.markup import card, element, folded, line, quiet, status, table
+from etl.record.runs import run as run_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
         for (run, generation), commits in groups.items():
             metrics = [commit.metrics.get("numOutputRows") for commit in commits]
             rows = [int(count) for count in metrics if count is not None]
-            result = read_json(_file(spec.storage, spec.name, run))
+            recorded = run_record(spec.storage, spec.name, run)
             entries.append(
                 HistoryEntry(
                     run=run,
@@ -127,7 +128,7 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
                     committed_at_ms=commits[-1].timestamp_ms,
                     rows_written=sum(rows) if rows else None,
                     fingerprint=commits[-1].stamp.fingerprint,
-                    mode=result["mode"] if result else _mode(commits[-1].stamp.backfill),
+                    mode=recorded.mode if recorded is not None else _mode(commits[-1].stamp.backfill),
                     backfill=_range(commits[-1].stamp.backfill),
                 )
             )

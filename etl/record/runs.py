@@ -41,12 +41,15 @@ def runs(storage: str, pipeline: str, *, limit: int) -> tuple[RunRecord, ...]:
 
 
 def run(storage: str, pipeline: str, run_id: str) -> RunRecord | None:
-    """The record of one run; None where there is none."""
-    values = read_json(place(storage, "history", pipeline, f"{run_id}.json"))
-    if not isinstance(values, dict):
+    """The record of one run; None where there is none, or it is damaged: then its commits alone tell of the run."""
+    try:
+        values = read_json(place(storage, "history", pipeline, f"{run_id}.json"))
+        if values is None:
+            return None
+        flows = tuple(map(_flow, values["flows"])) if "flows" in values else (_of_one(values),)
+        return RunRecord(**_known(RunRecord, values, but=("flows",)), flows=flows)
+    except (ValueError, TypeError, AttributeError, KeyError):
         return None
-    flows = tuple(map(_flow, values["flows"])) if "flows" in values else (_of_one(values),)
-    return RunRecord(**_known(RunRecord, values, but=("flows",)), flows=flows)
 
 
 def newest(storage: str, pipeline: str) -> RunRecord | None:

@@ -118,6 +118,13 @@ def test_a_record_of_an_older_build_is_read_as_far_as_it_goes(shop: Path) -> Non
     assert "  clean: failed\n" in called("history", "shop").stdout
 
 
+@pytest.mark.parametrize("damage", ["", "[]", '{"flows": 3}', '{"run_id": "x", "flo', "null", "\x00"])
+def test_a_record_that_is_damaged_counts_as_none(shop: Path, damage: str) -> None:
+    (shop / ".etl/local/history/shop" / f"{UNCHANGED.run_id}.json").write_text(damage, encoding="utf-8")
+    assert [run["run_id"] for run in document("history", "shop")["runs"]] == [FAILED.run_id, BACKFILL.run_id]
+    assert document("list")["pipelines"][0]["last_run"] == FAILED.run_id
+
+
 def test_python_has_the_same_runs(shop: Path) -> None:
     assert [run.run_id for run in etl.load("shop").history().runs] == [
         UNCHANGED.run_id,
