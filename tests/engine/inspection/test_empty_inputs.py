@@ -50,4 +50,4 @@ def test_a_run_warns_of_it_until_the_first_epoch(project: Write) -> None:
     (first,) = etl.load("shop").run(mode="batch").flows
     assert [message for message in first.warnings if "has no file" in message] != []
     (second,) = etl.load("shop").run(mode="batch").flows
-    assert (second.status, second.warnings) == ("unchanged", ())
+    assert (second.failure, second.warnings) == (None, ())
