@@ -46,7 +46,7 @@ def run(storage: str, pipeline: str, run_id: str) -> RunRecord | None:
         values = read_json(place(storage, "history", pipeline, f"{run_id}.json"))
         if values is None:
             return None
-        flows = tuple(map(_flow, values["flows"])) if "flows" in values else (_of_one(values),)
+        flows = tuple(map(_flow, values.get("flows", [values])))
         return RunRecord(**_known(RunRecord, values, but=("flows",)), flows=flows)
     except (ValueError, TypeError, AttributeError, KeyError):
         return None
@@ -69,23 +69,14 @@ def _ids(storage: str, pipeline: str) -> Iterator[str]:
 
 
 def _flow(values: Mapping[str, Any]) -> FlowResult:
-    """A flow's result, of a record that an older build may have written: what it did not know is as if nothing had been."""
-    failure = values.get("failure")
+    """A flow's result; a backfill or a replay has one flow, and stands for it itself. What an older build did not know is as if it had not been."""
+    told, error = values.get("failure"), values.get("error")
+    failure = Failure(**_known(Failure, told)) if told else Failure("run", error) if error else None
     return FlowResult(
         **_known(FlowResult, values, but=("counts", "warnings", "failure")),
         counts=Counts(**_known(Counts, values.get("counts") or {})),
         warnings=tuple(values.get("warnings") or ()),
-        failure=Failure(**_known(Failure, failure)) if failure else None,
-    )
-
-
-def _of_one(values: Mapping[str, Any]) -> FlowResult:
-    """The flow of a backfill or a replay, which has one."""
-    return FlowResult(
-        **_known(FlowResult, values, but=("counts", "warnings", "failure", "epochs")),
-        counts=Counts(**_known(Counts, values.get("counts") or {})),
-        warnings=tuple(values.get("warnings") or ()),
-        failure=Failure("run", values["error"]) if values.get("error") else None,
+        failure=failure,
     )
 
 

@@ -86,17 +86,14 @@ def _beside(flow: FlowSpec, document: Document, output: Relation) -> Iterator[Di
     """The columns that a flow's own keys name, of those that its transform returns."""
     path = ("flows", flow.name)
     returned = "the transform returns" if not isinstance(flow.transform, IdentityTransform) else "its input has"
-    for key in _LISTS:
-        for index, name in enumerate(getattr(flow.sink, key)):
+    lists = [(f"sink.{key}", (*path, "sink", key), getattr(flow.sink, key)) for key in _LISTS]
+    for key, place, names in (*lists, ("primary_key", (*path, "primary_key"), flow.primary_key)):
+        for index, name in enumerate(names):
             if output.lacks(name):
-                message = f"sink.{key} of flow '{flow.name}' names '{name}', which the transform does not return"
-                at = _item(document, (*path, "sink", key), index, name)
-                yield Diagnostic("E345", message, at, _hint(name, output.names, returned))
-    for index, name in enumerate(flow.primary_key):
-        if output.lacks(name):
-            message = f"primary_key of flow '{flow.name}' names '{name}', which the transform does not return"
-            at = _item(document, (*path, "primary_key"), index, name)
-            yield Diagnostic("E345", message, at, _hint(name, output.names, returned))
+                message = f"{key} of flow '{flow.name}' names '{name}', which the transform does not return"
+                yield Diagnostic(
+                    "E345", message, _item(document, place, index, name), _hint(name, output.names, returned)
+                )
     for column in flow.columns:
         if output.lacks(column.name):
             message = f"flow '{flow.name}' promises a column '{column.name}', which its transform does not return"
