@@ -34,6 +34,7 @@ _COMMANDS = {
     "quarantine": "Look at quarantined rows.",
     "run": "Run a pipeline's flows.",
     "schema": "Print the JSON Schema of the YAML files, for editors.",
+    "show": "Show rows of a flow's table, or of a source.",
     "test": "Run the tests that stand in pipeline files, in both modes.",
     "validate": "Check pipeline files, every mistake at once.",
     "verify": "Prove on rows that batch and stream make the same tables.",

@@ -38,6 +38,11 @@ EXAMPLES = {
         'etl run shop --full-refresh --wait "10 minutes"',
     ),
     "schema": ("etl schema pipeline", "etl schema environment"),
+    "show": (
+        "etl show shop clean",
+        'etl show shop clean --sql "SELECT day, sum(price) FROM clean GROUP BY day"',
+        "etl show shop clean --version 3 --limit 5",
+    ),
     "test": ("etl test", "etl test shop"),
     "validate": ("etl validate", "etl validate shop --env prod --strict"),
     "verify": ("etl verify shop", "etl verify shop --select clean --generated"),

@@ -13,7 +13,7 @@ from etl.errors import ConfigurationError
 COMMANDS = frozenset(
     {
         "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "orphans", "repeat", "schedule",
-        "serve", "show", "studio", "wait", "warm",
+        "serve", "studio", "wait", "warm",
     }
 )  # fmt: skip
 """Of `etl` itself."""

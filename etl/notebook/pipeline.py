@@ -9,6 +9,7 @@ from etl.config.load import load as load_spec
 from etl.config.secrets import redact
 from etl.markup import card, code, element, folded, line, quiet, table
 from etl.notebook.progress import progress
+from etl.notebook.table import Table
 from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
 from etl.operations.plan import plan
@@ -108,6 +109,11 @@ class Pipeline:
         """A sample of what a flow would write; nothing is written, and an active session is left as it was."""
         arguments.whole("limit", limit, least=1)
         return preview(self.spec, arguments.text("flow", flow), limit=limit)
+
+    def read(self, name: str, *, version: int | None = None) -> Table:
+        """The target of a flow, or a source, as it is, or as it was at a version; raises what keeps it from being read once that is asked for."""
+        arguments.whole("version", version, least=0, optional=True)
+        return Table(self.spec, arguments.text("name", name), version)
 
     def audit(self) -> AuditResult:
         """Prove the tables' invariants from their own logs."""

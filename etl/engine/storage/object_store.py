@@ -56,18 +56,13 @@ def store(bucket: str, *, hurried: bool = False) -> S3Store:
     """
     found = _STORES.get((bucket, hurried))
     if found is None:
-        found = _STORES[bucket, hurried] = _open(bucket, _SETTINGS.get(bucket, {}), hurried=hurried)
+        found = _STORES[bucket, hurried] = _open(bucket, hurried=hurried)
     return found
 
 
-def _open(bucket: str, settings: Mapping[str, str], *, hurried: bool) -> S3Store:
-    try:
-        from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra of the package
-        from obstore.store import S3Store  # noqa: PLC0415
-    except ImportError as cause:
-        raise EnvironmentProblem(
-            f"storage in s3a://{bucket} needs the package obstore", hint="pip install 'twilight-etl[s3]'"
-        ) from cause
+def connection(bucket: str) -> dict[str, Any]:
+    """How a bucket is reached, by the names that the `object_store` library has for it: only what the settings say."""
+    settings = _SETTINGS.get(bucket, {})
     with_bucket = f"{_PREFIX}bucket.{bucket}."
 
     def said(name: str) -> str:
@@ -77,7 +72,7 @@ def _open(bucket: str, settings: Mapping[str, str], *, hurried: bool) -> S3Store
     if endpoint:
         secure = said("connection.ssl.enabled").lower() != "false"
         endpoint, by_path = _addressed(endpoint, bucket, secure=secure, by_path=by_path)
-    options: dict[str, Any] = {
+    options = {
         "endpoint": endpoint,
         "region": said("endpoint.region"),
         "access_key_id": said("access.key"),
@@ -86,10 +81,21 @@ def _open(bucket: str, settings: Mapping[str, str], *, hurried: bool) -> S3Store
         "skip_signature": "AnonymousAWSCredentialsProvider" in said("aws.credentials.provider"),
         "virtual_hosted_style_request": not by_path,
     }
+    return {name: value for name, value in options.items() if value != ""}
+
+
+def _open(bucket: str, *, hurried: bool) -> S3Store:
+    try:
+        from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra of the package
+        from obstore.store import S3Store  # noqa: PLC0415
+    except ImportError as cause:
+        raise EnvironmentProblem(
+            f"storage in s3a://{bucket} needs the package obstore", hint="pip install 'twilight-etl[s3]'"
+        ) from cause
     try:
         return S3Store(
             bucket,
-            **{name: value for name, value in options.items() if value != ""},
+            **connection(bucket),
             client_options=_HURRIED_CLIENT if hurried else _CLIENT,
             retry_config=_HURRIED_RETRIES if hurried else _RETRIES,
         )

@@ -1,0 +1,1 @@
+"""Rows of Delta tables, looked up without a JVM: through delta-rs and its query engine, DataFusion."""
