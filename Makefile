@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-validate messages docs log-store attack-crash mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate messages docs log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -73,6 +73,9 @@ mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests n
 
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta
+
+bench-show: .venv/.ready ## rows of a table of 10 million, against DuckDB and delta-rs by hand
+	@$(BIN)/python -m benchmarks.show
 
 bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs
 	@$(BIN)/python -m benchmarks.validate

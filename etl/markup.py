@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from etl.config.secrets import redact
 
@@ -48,9 +49,9 @@ def datum(value: object) -> Markup:
     """A value of the user's data, as it is."""
     if value is None:
         return quiet("NULL")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
     shown = html.escape(redact(text))
-    return Number(shown) if isinstance(value, int | float) and not isinstance(value, bool) else Markup(shown)
+    return Number(shown) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else Markup(shown)
 
 
 def element(tag: str, *children: object, style: str = "") -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +34,7 @@ def preview(names: tuple[str, ...], limit: int, environment: str, params: tuple[
     pipeline, flow = named(names, environment, command="preview", has=lambda spec, name: spec.flow(name) is not None)
     result = look(load(pipeline, environment, params), flow, limit=limit)
     if as_json:
-        document = asdict(result)
-        document["columns"] = [{"name": name, "type": kind} for name, kind in result.columns]
-        document["violated"] = dict(result.violated)
-        print_json(document)
+        print_json(result.document())
         return
     say("\n".join(_lines(result, columns())))
 

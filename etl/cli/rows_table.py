@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from etl.cli.output import cells, harmless
@@ -54,7 +55,7 @@ def _padded(text: str, width: int) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "NULL"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _short(text: str, width: int) -> str:

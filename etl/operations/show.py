@@ -108,7 +108,7 @@ def _opened(dataset: Dataset, version: int | None) -> tuple[OpenTable | None, st
         return None, "it has timestamps as INT96"
     from deltalake.exceptions import DeltaError, TableNotFoundError  # noqa: PLC0415  # --help need not pay for it
 
-    from etl.engine.lookup.delta_table import Unreadable, open_table  # noqa: PLC0415
+    from etl.engine.lookup.delta_table import Unreadable, open_table  # noqa: PLC0415  # likewise
 
     try:
         ours = dataset.with_int96 is False
@@ -124,7 +124,7 @@ def _without_spark(
 ) -> tuple[tuple[Column, ...], tuple[tuple[Any, ...], ...]]:
     from deltalake.exceptions import DeltaError  # noqa: PLC0415  # --help need not pay for it
 
-    from etl.engine.lookup.arrow_values import columns_of, rows_of  # noqa: PLC0415
+    from etl.engine.lookup.arrow_values import columns_of, rows_of  # noqa: PLC0415  # likewise
 
     sql = request.sql if request.sql is not None else f'SELECT * FROM "{dataset.name}"'
     try:
@@ -149,7 +149,7 @@ def _with_spark(
     sessions = Sessions(spec.spark, storage=spec.storage, app_name=f"etl show {spec.name}", short=True)
     try:
         from etl.engine.faults.translation import translated  # noqa: PLC0415  # pyspark only where it is needed
-        from etl.engine.run.excerpt import SparkDataset  # noqa: PLC0415
+        from etl.engine.run.excerpt import SparkDataset  # noqa: PLC0415  # likewise
 
         zone = dataset.flow.timezone
         session = sessions.get().flow_session(zone, secret_options=spec.secret_options)

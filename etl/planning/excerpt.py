@@ -36,7 +36,9 @@ class Excerpt:
     @property
     def summary(self) -> str:
         """How many rows are shown, of which version."""
-        count = counted(len(self.rows), "row") if self.is_whole else f"the first {counted(len(self.rows), 'row')}"
+        count = counted(len(self.rows), "row")
+        if not self.is_whole:
+            count = "the first row" if len(self.rows) == 1 else f"the first {count}"
         return count if self.version is None else f"{count} of version {self.version}"
 
     def document(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import re
 from base64 import b64encode
@@ -36,12 +37,27 @@ def plain(raw: Any, shape: Type, zone: dt.tzinfo) -> Any:
     if shape.name == "map":
         pairs: Iterable[tuple[Any, Any]] = raw.items() if isinstance(raw, dict) else raw
         return {_key(plain(key, shape.inner[0], zone)): plain(value, shape.inner[1], zone) for key, value in pairs}
-    return _simple(raw, shape, zone)
+    return _of_json(raw) if shape.name == "variant" else _simple(raw, shape, zone)
+
+
+def plain_row(text: str, columns: Iterable[Column], zone: dt.tzinfo) -> dict[str, Any]:
+    """The plain values, by column, of a row that Spark has written as JSON."""
+    row = json.loads(text, parse_float=Decimal)
+    return {column.name: plain(row.get(column.name), column.shape, zone) for column in columns}
 
 
 def json_values(row: Iterable[Any], columns: Iterable[Column]) -> list[Any]:
     """The plain values of a row as JSON has them: a DECIMAL of more than 15 digits is text, since readers of JSON would round it."""
     return [_json(value, column.shape) for value, column in zip(row, columns, strict=True)]
+
+
+def _of_json(value: Any) -> Any:
+    """A value of a VARIANT, which is JSON already: its numbers as JSON's readers have them."""
+    if isinstance(value, dict):
+        return {name: _of_json(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_of_json(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _simple(raw: Any, shape: Type, zone: dt.tzinfo) -> Any:

@@ -201,6 +201,7 @@ def test_a_table_of_a_run_fits_into_a_narrow_terminal_and_tells_of_each_flow() -
 def test_data_cannot_move_the_cursor_and_wide_letters_keep_the_columns() -> None:
     from etl.cli.output import cells
     from etl.cli.preview import _lines
+    from etl.config.schema.types import Column, Type
     from etl.planning.preview import PreviewResult
 
     rows = (
@@ -208,7 +209,7 @@ def test_data_cannot_move_the_cursor_and_wide_letters_keep_the_columns() -> None
         {"a": "漢字\ttab", "b": 8, "c": None},
         {"a": "é́", "b": 9, "c": ""},
     )
-    found = PreviewResult(pipeline="p", flow="f", columns=(("a", "string"), ("b", "int"), ("c", "string")), rows=rows, sampled=3, dropped=0, quarantined=0, violated=(), notes=())  # fmt: skip
+    found = PreviewResult(pipeline="p", flow="f", schema=(Column("a", Type("string")), Column("b", Type("int")), Column("c", Type("string"))), rows=rows, sampled=3, dropped=0, quarantined=0, violated=(), notes=())  # fmt: skip
     lines = _lines(found, 40)[:6]
     assert all(cells(line) <= 40 for line in lines)
     assert "\x1b" not in "".join(lines)
@@ -221,10 +222,11 @@ def test_data_cannot_move_the_cursor_and_wide_letters_keep_the_columns() -> None
 def test_columns_without_room_are_named_below_the_table() -> None:
     from etl.cli.output import cells
     from etl.cli.preview import _lines
+    from etl.config.schema.types import Column, Type
     from etl.planning.preview import PreviewResult
 
     names = [f"column_{number:02}" for number in range(20)]
-    found = PreviewResult(pipeline="p", flow="f", columns=tuple((name, "string") for name in names), rows=(dict.fromkeys(names, "v"),), sampled=1, dropped=0, quarantined=0, violated=(), notes=())  # fmt: skip
+    found = PreviewResult(pipeline="p", flow="f", schema=tuple(Column(name, Type("string")) for name in names), rows=(dict.fromkeys(names, "v"),), sampled=1, dropped=0, quarantined=0, violated=(), notes=())  # fmt: skip
     lines = _lines(found, 80)
     assert all(cells(line) <= 80 for line in lines[:4])
     assert lines[4].startswith("… and 13 more: column_07, ")

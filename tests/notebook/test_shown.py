@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import etl
+from etl.config.schema.types import Column, Type
 from etl.notebook.progress import NotebookProgress, progress
 from etl.operations.audit import AuditResult, Finding, FlowAudit
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, FlowWarned, RunFinished, RunStarted
@@ -185,8 +186,9 @@ def test_what_is_not_needed_is_not_imported(
 
 def test_a_preview_shows_values_as_they_are() -> None:
     rows = ({"id": 1234567, "x": None, "n": "1<2", "s": [1000, "a"]},)
-    columns = (("id", "bigint"), ("x", "string"), ("n", "string"), ("s", "array"))
-    shown = PreviewResult("shop", "clean", columns, rows, 1, 0, 0, (), ())._repr_html_()
+    kinds = {"id": "bigint", "x": "string", "n": "string", "s": "variant"}
+    schema = tuple(Column(name, Type(kind)) for name, kind in kinds.items())
+    shown = PreviewResult("shop", "clean", schema, rows, 1, 0, 0, (), ())._repr_html_()
     for text in (
         ">1234567<",
         ">NULL<",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -22,10 +20,10 @@ from etl.engine.sources.source import open_source
 from etl.engine.tables.rows import as_text, columns_of
 from etl.engine.transform.parsed_input import parse_input
 from etl.errors import ConfigurationError
-from etl.planning.plain_values import plain
+from etl.planning.plain_values import plain_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -62,9 +60,12 @@ class SparkDataset:
         if sql is not None:
             shown = self._queried(shown, sql)
         columns = columns_of(shown)
-        numbered = shown.toDF(*(f"c{i}" for i in range(len(columns))))  # a query may give one name to two columns
-        texts = as_text(numbered.limit(limit)).collect()
-        return columns, tuple(self._values(json.loads(text[0], parse_float=Decimal), columns) for text in texts)
+        numbered = [
+            replace(column, name=f"c{i}") for i, column in enumerate(columns)
+        ]  # a query may give one name twice
+        rows = as_text(shown.toDF(*(column.name for column in numbered)).limit(limit)).collect()
+        zone = ZoneInfo(self.zone)
+        return columns, tuple(tuple(plain_row(row[0], numbered, zone).values()) for row in rows)
 
     def arrow(self) -> Any:
         """All rows, as a `pyarrow.Table`."""
@@ -93,10 +94,6 @@ class SparkDataset:
         except (AnalysisException, ParseException) as cause:
             message = f"the query of --sql is not valid: {str(cause).splitlines()[0]}"
             raise ConfigurationError([Diagnostic("E300", message, hint="--sql is SQL of Spark's here")]) from cause
-
-    def _values(self, row: Mapping[str, Any], columns: tuple[Column, ...]) -> tuple[Any, ...]:
-        zone = ZoneInfo(self.zone)
-        return tuple(plain(row.get(f"c{index}"), column.shape, zone) for index, column in enumerate(columns))
 
 
 def _masked(name: str, hidden: Collection[str]) -> Any:

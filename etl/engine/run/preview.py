@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+from zoneinfo import ZoneInfo
 
 from etl.config.masking import masked, sensitive
 from etl.engine.frames.caches import Caches
@@ -16,9 +14,11 @@ from etl.engine.metadata.generations import Generation
 from etl.engine.run.analyse import judge
 from etl.engine.run.draft import draft_of
 from etl.engine.sources.source import open_source
+from etl.engine.tables.rows import as_text, columns_of
 from etl.engine.transform import expectations
 from etl.engine.transform.apply import apply
 from etl.engine.transform.parsed_input import parse_input
+from etl.planning.plain_values import plain_row
 from etl.planning.position import Pin
 from etl.planning.preview import PreviewResult
 
@@ -49,13 +49,14 @@ class Preview:
             over = expectations.over(checked, rows)
             counted = rows.agg(*checked.counts()).first()
             tallied = counted.asDict() if counted is not None else {}
-            whole = F.to_json(F.struct(*columns(checked.columns)), {"ignoreNullFields": "false"}).alias("row")
-            shown = [json.loads(row[0]) for row in over.good.limit(limit).select(whole).collect()]
-        types = {field.name: field.dataType.simpleString() for field in checked.rows.schema.fields}
+            sample = over.good.limit(limit).select(*columns(checked.columns))
+            schema, texts = columns_of(sample), [row[0] for row in as_text(sample).collect()]
+        zone = ZoneInfo(flow.timezone)
+        shown = [plain_row(text, schema, zone) for text in texts]
         return PreviewResult(
             pipeline=self._spec.name,
             flow=flow.name,
-            columns=tuple((name, types[name]) for name in checked.columns),
+            schema=schema,
             rows=tuple(masked(row, sensitive(flow)) for row in shown),
             sampled=int(tallied.get("rows") or 0),
             dropped=int(tallied.get("dropped") or 0),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etl.config.checks.pinned_settings import DELTA, LOG_STORE, PINNED, TIMEZONE, UNSET
+from etl.engine.session.machine_memory import usable_memory
 
 __all__ = [
     "DELTA",
@@ -94,6 +95,6 @@ def java_options(*, short: bool) -> list[str]:
 
 
 def _memory() -> str:
-    """Half of the machine's memory, between one and four GiB."""
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{min(4096, max(1024, whole // 2 // 1024**2))}m"
+    """Half of the memory that this process may use, between one and four GiB; less where a container has less than two."""
+    usable = usable_memory() // 1024**2
+    return f"{min(4096, max(min(1024, usable * 3 // 4), usable // 2))}m"
