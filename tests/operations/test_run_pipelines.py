@@ -72,6 +72,7 @@ class Played:
         if sessions not in self.seen:
             assert len(self.ended) == len(self.seen), "the session before it has ended"
             self.seen.append(sessions)
+        assert vars(sessions)["_spec"] == spec.spark, "the session has the settings that the pipeline needs"
         self.asked.append((spec.name, tuple(request.select), self.seen.index(sessions)))
         if self.stops == spec.name:
             stop.set()
