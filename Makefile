@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate messages docs log-store attack-crash mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -79,6 +79,9 @@ bench-show: .venv/.ready ## rows of a table of 10 million, against DuckDB and de
 
 bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs
 	@$(BIN)/python -m benchmarks.validate
+
+bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against thirty commands
+	@$(BIN)/python -m benchmarks.many_pipelines
 
 messages: .venv/.ready ## what users read of each mistake in the catalogue, written anew
 	@$(BIN)/python -m tests.config.catalogue

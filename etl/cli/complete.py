@@ -45,11 +45,33 @@ def selectors(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
-    """Names and tags; nothing where the line names no pipeline, or its file has mistakes: TAB is no place to tell them."""
+    """Names and tags of the pipelines that the line names."""
+    names: dict[str, None] = {}
+    tags: set[str] = set()
+    for reference in _references(ctx):
+        of_flows, of_tags = _flows_of(reference, ctx.params.get("environment") or "local")
+        names |= dict.fromkeys(of_flows)
+        tags |= set(of_tags)
+    return list(names), sorted(tags)
+
+
+def _references(ctx: click.Context) -> list[str]:
+    """The pipelines of the line: the one, several of them, or all of the project."""
+    if ctx.params.get("every"):
+        from etl.config.project import find_project  # noqa: PLC0415  # only after TAB
+        from etl.config.project import pipelines as pipelines_of  # noqa: PLC0415
+
+        project = find_project(Path.cwd())
+        return list(pipelines_of(project)) if project else []
     # While an option still waits for its value, click leaves arguments unparsed.
-    reference = ctx.params.get("pipeline") or next(iter(ctx.args), None)
-    if not reference:
-        return [], []
+    named = (
+        ctx.params.get("pipeline") or ctx.params.get("names") or (ctx.args if "names" in ctx.params else ctx.args[:1])
+    )
+    return [named] if isinstance(named, str) else [name for name in named if not name.startswith("-")]
+
+
+def _flows_of(reference: str, environment: str) -> tuple[list[str], list[str]]:
+    """Names and tags of one pipeline; nothing where its file has mistakes: TAB is no place to tell them."""
     from etl.config.document.reader import read_document  # noqa: PLC0415  # only after TAB
     from etl.config.project import find  # noqa: PLC0415
 
@@ -61,7 +83,7 @@ def _flows(ctx: click.Context) -> tuple[list[str], list[str]]:
         if any(isinstance(flow, dict) and "for_each" in flow for flow in written.values()):
             from etl.config.load import load  # noqa: PLC0415  # slower, but knows what a for_each makes
 
-            spec = load(reference, environment=ctx.params.get("environment") or "local")
+            spec = load(reference, environment=environment)
             return [flow.name for flow in spec.flows], sorted(
                 {*spec.tags, *(tag for flow in spec.flows for tag in flow.tags)}
             )

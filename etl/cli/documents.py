@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.operations.harness.pipeline_tests import TestResult
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
     from etl.planning.plan import Committed, FlowPlan, Plan
-    from etl.planning.results import Failure, FlowResult, RunResult
+    from etl.planning.results import Failure, FlowResult, RunResult, RunsResult
     from etl.record.history import HistoryEntry
     from etl.record.runs import RunRecord
 
@@ -37,6 +37,15 @@ def run_document(result: RunResult | RunRecord) -> dict[str, Any]:
         "status": result.status,
         "duration_s": result.duration_s,
         "flows": [_flow_result(flow) for flow in result.flows],
+    }
+
+
+def runs_document(result: RunsResult) -> dict[str, Any]:
+    """The results of the runs of several pipelines."""
+    return {
+        "status": result.status,
+        "duration_s": result.duration_s,
+        "runs": [run_document(run) for run in result.runs],
     }
 
 

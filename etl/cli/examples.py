@@ -36,6 +36,8 @@ EXAMPLES = {
         'etl run shop --mode stream --trigger "10 seconds"',
         "etl run shop --select +clean --param day=2026-01-01",
         'etl run shop --full-refresh --wait "10 minutes"',
+        "etl run registry flights",
+        "etl run --all --env prod --json",
     ),
     "schema": ("etl schema pipeline", "etl schema environment"),
     "show": (

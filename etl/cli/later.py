@@ -19,7 +19,7 @@ COMMANDS = frozenset(
 """Of `etl` itself."""
 
 _FLAGS = {
-    "run": frozenset({"--repair", "--plan", "--approve", "--all", "--cold"}),
+    "run": frozenset({"--repair", "--plan", "--approve", "--cold"}),
     "plan": frozenset({"--out", "--cold"}),
 }
 _WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
@@ -69,8 +69,6 @@ def must_be_here(cause: click.UsageError) -> None:
     command = cause.ctx.info_name if cause.ctx is not None and cause.ctx.info_name else ""
     if isinstance(cause, click.NoSuchOption) and cause.option_name in _FLAGS.get(command, ()):
         not_yet(f"etl {command} {cause.option_name}")
-    if command == "run" and "unexpected extra argument" in cause.message:
-        not_yet("etl run PIPELINE PIPELINE …")
     if isinstance(cause, click.BadParameter) and cause.param is not None:
         for flag, word in _WORDS:
             if flag in cause.param.opts and f"'{word}'" in cause.message:

@@ -34,6 +34,11 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def pipeline_options(command: F) -> F:
     """`PIPELINE --env --param --json`."""
+    return environment_options(click.argument("pipeline", shell_complete=pipelines)(command))
+
+
+def environment_options(command: F) -> F:
+    """`--env --param --json`."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
         click.option("--param", "params", multiple=True, metavar="K=V", help="Override a param."),
@@ -45,7 +50,6 @@ def pipeline_options(command: F) -> F:
             help="conf/<env>.yml.",
             shell_complete=environments,
         ),
-        click.argument("pipeline", shell_complete=pipelines),
     ):
         command = option(command)
     return command
@@ -73,13 +77,25 @@ def load(pipeline: str, environment: str, params: tuple[str, ...]) -> PipelineSp
     """The pipeline of a command's arguments."""
     from etl.config.load import load as load_spec  # noqa: PLC0415  # --help need not pay for it
 
+    return load_spec(pipeline, environment=environment, params=_values(params))
+
+
+def load_together(names: Sequence[str], environment: str, params: tuple[str, ...]) -> tuple[PipelineSpec, ...]:
+    """The pipelines of a command's arguments, each once; ConfigurationError with the mistakes of all of them."""
+    from etl.config.load import load_together as load_specs  # noqa: PLC0415  # --help need not pay for it
+
+    return load_specs(names, environment=environment, params=_values(params))
+
+
+def _values(params: tuple[str, ...]) -> dict[str, str]:
+    """The params as `--param` gives them; click.BadParameter where one has no value."""
     values = {}
     for param in params:
         name, sign, value = param.partition("=")
         if not sign or not name:
             raise click.BadParameter(f"'{param}' is not of the form name=value", param_hint="--param")
         values[name] = value
-    return load_spec(pipeline, environment=environment, params=values)
+    return values
 
 
 def must_be_flows(spec: PipelineSpec, names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import click
 from etl.cli.output import harmless
 from etl.cli.signals import HIDE_CURSOR, SHOW_CURSOR, silence_lost
 from etl.markup import counted
-from etl.planning.events import FlowRetried, FlowWarned
+from etl.planning.events import FlowRetried, FlowWarned, SessionReplaced
 from etl.planning.progress import Progress, line
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class LiveProgress:
 
     def __call__(self, event: Event) -> None:
         self._progress(event)
-        if isinstance(event, FlowRetried | FlowWarned):
+        if isinstance(event, FlowRetried | FlowWarned | SessionReplaced):
             self._console.print(harmless(line(event)), style="yellow", markup=False, highlight=False)
 
     def _render(self) -> Table:

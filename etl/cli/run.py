@@ -1,17 +1,29 @@
-"""`etl run`: a pipeline's flows, in either mode."""
+"""`etl run`: the flows of one pipeline, or of several, in either mode."""
 
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.documents import run_document
+from etl.cli.complete import pipelines as known_pipelines
+from etl.cli.documents import run_document, runs_document
 from etl.cli.later import not_yet
-from etl.cli.output import columns, load, pipeline_options, print_json, say, selection_options
+from etl.cli.output import (
+    all_pipelines,
+    columns,
+    environment_options,
+    load,
+    load_together,
+    print_json,
+    say,
+    selection_options,
+)
 from etl.cli.progress import progress
-from etl.cli.summary import summary
+from etl.cli.signals import silence_lost
+from etl.cli.summary import summary, summary_of_all
 from etl.planning.request import RunRequest
 
 if TYPE_CHECKING:
@@ -27,7 +39,9 @@ _EXITS = {"environment": 4, "run": 1, "configuration": 2, "expectation": 3, "hel
 
 
 @click.command()
-@pipeline_options
+@environment_options
+@click.argument("names", nargs=-1, metavar="[PIPELINE]...", shell_complete=known_pipelines)
+@click.option("--all", "every", is_flag=True, help="Every pipeline of the project.")
 @selection_options
 @click.option("--trigger", help='available_now, or an interval such as "10 seconds" (stream).')
 @click.option(
@@ -42,7 +56,7 @@ _EXITS = {"environment": 4, "run": 1, "configuration": 2, "expectation": 3, "hel
 @click.pass_context
 def run(
     ctx: click.Context,
-    pipeline: str,
+    names: tuple[str, ...],
     environment: str,
     params: tuple[str, ...],
     mode: Any,
@@ -51,19 +65,27 @@ def run(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     *,
+    every: bool,
     full_refresh: bool,
     allow_history_loss: bool,
     as_json: bool,
 ) -> None:
-    """Run a pipeline's flows: as a full batch, or as a stream that goes on where the last run ended.
+    """Run the flows of a pipeline: as a full batch, or as a stream that goes on where the last run ended.
+
+    Several pipelines, or --all, run one after the other in one JVM: each after those whose flows it reads, and not at all where one of those
+    failed. Each has a run of its own.
 
     SIGINT, SIGTERM and SIGHUP stop it at the end of the epoch under way (exit 130, 143, 129); a second one ends it at once. Either way
     the next run goes on from there. Where flows failed for several reasons, the exit code is the first of 4, 1, 2, 3, 5 that fits.
     """
-    from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
-
-    spec = load(pipeline, environment, params)
-    _check_trigger(trigger, [mode] if mode else [flow.mode for flow in spec.flows])
+    _check_names(names, every=every)
+    together = every or len(names) > 1
+    specs = (
+        load_together(all_pipelines() if every else names, environment, params)
+        if together
+        else (load(names[0], environment, params),)
+    )
+    _check_trigger(trigger, [mode] if mode else [flow.mode for spec in specs for flow in spec.flows])
     request = RunRequest(
         mode=mode,
         trigger=trigger,
@@ -73,28 +95,83 @@ def run(
         allow_history_loss=allow_history_loss,
         wait_s=_seconds(wait, "--wait") if wait else 0.0,
     )
-    stop = threading.Event()
+    results = (_several if together else _one)(ctx.obj, specs, request, as_json=as_json)
     signals: Signals = ctx.obj
-    signals.ask(stop.set)
-    signals.leaves(_LEFT)
-    with progress(quiet_output=as_json, lost=signals.lost) as emit:
-        result = carry_out(spec, request, emit=emit, stop=stop)
-    if as_json:
-        print_json(run_document(result))
-    else:
-        say(summary(result, columns()))
     if signals.caught:
         click.echo(signals.message(), err=True)
-    code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
+    stopped = signals.caught and not _failed_for_good(specs, results)
+    code = signals.exit_code if stopped else exit_code(results)
     signals.settle()
     ctx.exit(code)
 
 
-def _failed_for_good(spec: PipelineSpec, result: RunResult) -> bool:
+def _one(signals: Signals, specs: Sequence[PipelineSpec], request: RunRequest, *, as_json: bool) -> list[RunResult]:
+    """Run the only pipeline, and show its result."""
+    from etl.operations.run import run as carry_out  # noqa: PLC0415  # --help need not pay for it
+
+    stop = _stop(signals)
+    with progress(quiet_output=as_json, lost=signals.lost) as emit:
+        result = carry_out(specs[0], request, emit=emit, stop=stop)
+    if as_json:
+        print_json(run_document(result))
+    else:
+        say(summary(result, columns()))
+    return [result]
+
+
+def _several(signals: Signals, specs: Sequence[PipelineSpec], request: RunRequest, *, as_json: bool) -> list[RunResult]:
+    """Run the pipelines, and show the result of each when it is there, and all of them at the end."""
+    from etl.operations.run_pipelines import run_pipelines, runnable  # noqa: PLC0415  # --help need not pay for it
+
+    pipelines = runnable(specs, request)
+    stop = _stop(signals)
+    unsaid: list[OSError] = []
+
+    def tell(result: RunResult) -> None:
+        try:
+            if not as_json:
+                say(summary(result, columns()))
+        except OSError as cause:  # the pipelines after it run all the same, unless nobody listens any more
+            if silence_lost():
+                signals.lost()
+            else:
+                unsaid.append(cause)
+
+    watch = partial(progress, quiet_output=as_json, lost=signals.lost)
+    result = run_pipelines(pipelines, request, watch=watch, tell=tell, stop=stop)
+    if unsaid:
+        raise unsaid[0]
+    if as_json:
+        print_json(runs_document(result))
+    else:
+        say(summary_of_all(result))
+    return list(result.runs)
+
+
+def _stop(signals: Signals) -> threading.Event:
+    """What a first signal sets from now on."""
+    stop = threading.Event()
+    signals.ask(stop.set)
+    signals.leaves(_LEFT)
+    return stop
+
+
+def _check_names(names: Sequence[str], *, every: bool) -> None:
+    if every and names:
+        raise click.UsageError("--all is every pipeline of the project; leave the names out, or leave it out")
+    if not every and not names:
+        raise click.UsageError("Missing argument 'PIPELINE...': name pipelines, or say --all.")
+
+
+def _failed_for_good(specs: Sequence[PipelineSpec], results: Sequence[RunResult]) -> bool:
     """Whether a flow failed that would not have been tried again."""
-    retries = {flow.name: flow.retry.max_retries for flow in spec.flows}
-    failed = [flow for flow in result.flows if flow.failure is not None]
-    return not all(flow.failure and flow.failure.transient and flow.attempts <= retries[flow.flow] for flow in failed)
+    retries = {(spec.name, flow.name): flow.retry.max_retries for spec in specs for flow in spec.flows}
+    return any(
+        not (flow.failure.transient and flow.attempts <= retries.get((run.pipeline, flow.flow), 0))
+        for run in results
+        for flow in run.flows
+        if flow.failure is not None
+    )
 
 
 def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
@@ -118,7 +195,7 @@ def _seconds(text: str, option: str) -> float:
         raise click.BadParameter(str(cause), param_hint=option) from None
 
 
-def exit_code(result: RunResult) -> int:
+def exit_code(results: Sequence[RunResult]) -> int:
     """0, or why flows failed: the environment first, then a run's failure, configuration, an expectation, another run."""
-    kinds = {flow.failure.kind for flow in result.flows if flow.failure is not None}
+    kinds = {flow.failure.kind for result in results for flow in result.flows if flow.failure is not None}
     return next((code for kind, code in _EXITS.items() if kind in kinds), 0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from etl.markup import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl.planning.results import FlowResult, RunResult
+    from etl.planning.results import FlowResult, RunResult, RunsResult
     from etl.record.runs import RunRecord
 
 _HEAD = ("flow", "status", "mode", "epochs", "read", "written", "dropped", "quarantined", "merged", "seconds")
 _RARE = ("merged", "dropped", "quarantined", "mode")  # left out where they are all alike and the terminal is narrow
+_STATUSES = ("succeeded", "unchanged", "skipped", "failed")
 _WIDTH = 110
 _SHORTEST = 12  # of a flow's name
 
@@ -20,8 +23,8 @@ _SHORTEST = 12  # of a flow's name
 def summary(result: RunResult | RunRecord, width: int | None = None) -> str:
     """The table of flows, the failures whole, the places of the tables; the table is no wider than `width` where that can be."""
     lines = ["", *table(result.flows, width), ""]
-    for flow in result.flows:
-        lines += _notes(flow)
+    notes = dict.fromkeys("\n".join(_notes(flow)) for flow in result.flows)  # flows that failed alike say it once
+    lines += filter(None, notes)
     lines.append(
         f"{result.pipeline}: {result.status} in {result.duration_s:.1f} s ({result.mode}, run {result.run_id})"
     )
@@ -33,6 +36,21 @@ def summary(result: RunResult | RunRecord, width: int | None = None) -> str:
             lines.append(f"  {flow.flow:{width}}  {flow.target}")
             if flow.quarantine is not None and flow.counts.quarantined:
                 lines.append(f"  {'':{width}}  {flow.quarantine} (quarantine)")
+    return "\n".join(lines)
+
+
+def summary_of_all(result: RunsResult) -> str:
+    """A line for each pipeline of several that were run, and one that counts them."""
+    widest_name = max(len(run.pipeline) for run in result.runs)
+    widest_status = max(len(run.status) for run in result.runs)
+    lines = [""]
+    for run in result.runs:
+        reason = next((flow.reason for flow in run.flows), "") if run.status == "skipped" else ""
+        cells = (run.pipeline.ljust(widest_name), run.status.ljust(widest_status), f"{run.duration_s:8.1f} s", reason)
+        lines.append("  ".join(cells).rstrip())
+    statuses = [run.status for run in result.runs]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in _STATUSES if status in statuses)
+    lines += ["", f"{counted(len(statuses), 'pipeline')}: {counts} in {result.duration_s:.1f} s"]
     return "\n".join(lines)
 
 

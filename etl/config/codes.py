@@ -81,6 +81,7 @@ CODES = {
     "E247": "A target lies in the framework's own place.",
     "E248": "A source reads what the framework itself writes.",
     "E250": "A selector selects nothing, or names something unknown.",
+    "E251": "Pipelines cannot be run by one command: a circle, a run that never ends, the same tables, or two sessions under spark-submit.",
     "E253": "A sink sets a table property, or a table feature, that Delta does not know.",
     "E254": "A table property has a value that Delta does not take.",
     "E255": "A column has a name that belongs to the change feed of its table, which is read.",

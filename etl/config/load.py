@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etl.config.build.given import Given
@@ -14,7 +15,7 @@ from etl.config.checks.outputs import no_others
 from etl.config.checks.pinned_settings import refused
 from etl.config.checks.pipeline import Checked, check
 from etl.config.checks.secrets import in_plans, literals, short
-from etl.config.diagnostics import NOWHERE, Diagnostic, Diagnostics
+from etl.config.diagnostics import NOWHERE, Diagnostic, Diagnostics, did_you_mean
 from etl.config.document.reader import read_document
 from etl.config.grammar.models import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.grammar.validate import validate, without
@@ -27,11 +28,12 @@ from etl.config.views import inlined
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from etl.config.diagnostics import Location
     from etl.config.document.document import Document, Path_
     from etl.config.spec import PipelineSpec
+    from etl.errors import Mistake
 
 # Mistakes that stand on their own, whatever else a file should have said.
 _ALONE = frozenset({"E200", "E206", "E207", "E209", "E210", "E211", "E235", "E236", "E237", "E247", "E253", "E254"})
@@ -50,9 +52,59 @@ def load(
     """
     files = find(reference, project)
     given, spec = _read(files, environment, params or {})
+    return _checked(given, spec, _others(files.project, environment))
+
+
+def load_together(
+    references: Sequence[str | Path], *, environment: str = "local", params: Mapping[str, str] | None = None
+) -> tuple[PipelineSpec, ...]:
+    """The pipelines that names and paths mean, in one environment, each of them once, in the order given.
+
+    A param is given to each of them that declares it, also where another one of them reads its targets.
+    Raises ConfigurationError with every mistake of every pipeline; a param that none of them declares is one.
+    """
+    flags = params or {}
+    mistakes: list[Mistake] = []
+    files: dict[Path, PipelineFiles] = {}
+    for reference in references:
+        try:
+            found = find(reference)
+            files.setdefault(found.file.resolve(), found)
+        except ConfigurationError as cause:
+            mistakes += cause.diagnostics
+    read: list[tuple[Given, PipelineSpec | None]] = []
+    for found in files.values():
+        try:
+            read.append(_read(found, environment, flags, shared=True))
+        except ConfigurationError as cause:
+            mistakes += cause.diagnostics
+    if not mistakes:  # of a file that cannot be read nobody knows the params
+        mistakes += _undeclared(flags, {name for given, _ in read for name in given.params})
+    specs: list[PipelineSpec] = []
+    projects = {given.files.project for given, _ in read}
+    others = {project: _others(project, environment, flags, together=files) for project in projects}
+    for given, spec in read:
+        try:
+            specs.append(_checked(given, spec, others[given.files.project]))
+        except ConfigurationError as cause:
+            mistakes += cause.diagnostics
+    if mistakes:
+        raise ConfigurationError(list(dict.fromkeys(mistakes)))
+    return tuple(specs)
+
+
+def _undeclared(flags: Mapping[str, str], declared: Collection[str]) -> Iterator[Diagnostic]:
+    """The flags that are no param of any of several pipelines; `declared`: the params of all of them."""
+    for name in flags:
+        if name not in declared:
+            hint = did_you_mean(name, declared) or f"the params are: {', '.join(sorted(declared)) or 'none'}"
+            yield Diagnostic("E110", f"--param {name}: none of the pipelines has such a param", hint=hint)
+
+
+def _checked(given: Given, spec: PipelineSpec | None, others: Others) -> PipelineSpec:
+    """The spec, linked and checked; raises ConfigurationError with every mistake, in the order of their places."""
     checked = Checked(())
     if spec is not None:
-        others = _others(files.project, environment)
         spec = link(given, spec, others)
         checked = check(spec, given.document, lambda name: others.get(name)[0])
         given.diagnostics.extend(checked.diagnostics)
@@ -63,12 +115,20 @@ def load(
     return replace(inlined(spec)[0], warnings=warnings, unjudged=checked.unjudged)
 
 
-def _others(project: Path, environment: str) -> Others:
-    """The other pipelines as the same environment has them; flags are for one pipeline alone."""
+def _others(
+    project: Path,
+    environment: str,
+    flags: Mapping[str, str] = MappingProxyType({}),
+    *,
+    together: Collection[Path] = (),
+) -> Others:
+    """The other pipelines as the same environment has them; `flags` are for those alone whose files are among `together`."""
 
     def read(name: str) -> tuple[PipelineSpec | None, list[Diagnostic]]:
         try:
-            given, spec = _read(find(project / "pipelines" / name, project), environment, {})
+            files = find(project / "pipelines" / name, project)
+            is_among = files.file.resolve() in together
+            given, spec = _read(files, environment, flags if is_among else {}, shared=is_among)
         except ConfigurationError as cause:
             return None, [mistake for mistake in cause.diagnostics if isinstance(mistake, Diagnostic)]
         if spec is not None:
@@ -78,13 +138,18 @@ def _others(project: Path, environment: str) -> Others:
     return Others(project, read)
 
 
-def _read(files: PipelineFiles, environment: str, flags: Mapping[str, str]) -> tuple[Given, PipelineSpec | None]:
-    """A pipeline as its files say it, before its parts are held against each other; None where the grammar is wrong."""
+def _read(
+    files: PipelineFiles, environment: str, flags: Mapping[str, str], *, shared: bool = False
+) -> tuple[Given, PipelineSpec | None]:
+    """A pipeline as its files say it, before its parts are held against each other; None where the grammar is wrong.
+
+    `shared`: the flags are for other pipelines, too, so that those which this one does not declare are no mistake.
+    """
     diagnostics = Diagnostics()
     document = read_document(files.file)
     overlays = _overlays(files, environment, diagnostics)
     draft = first_draft(files, document, diagnostics)
-    params = resolve_params(draft, overlays, flags)
+    params = resolve_params(draft, overlays, flags, shared=shared)
     draft, expanded = expand(draft, params)
     draft, secrets = fill(draft, params)
     draft = read_schema_files(draft)

@@ -24,6 +24,9 @@ from etl.planning.selectors import select
 from etl.planning.sql import classify_flow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from etl.config.diagnostics import Diagnostic
     from etl.config.spec import FlowSpec, PipelineSpec
     from etl.planning.decision import Opened
     from etl.planning.kinds import Kind
@@ -42,7 +45,7 @@ def plan(spec: PipelineSpec, request: RunRequest, *, sessions: Sessions | None =
     graph = Graph.of(spec)
     selected = select(graph, spec, request.select, request.exclude)
     flows = [flow for flow in spec.flows if flow.name in selected]
-    mistakes = [mistake for flow in flows for mistake in no_batch(spec, flow, request.mode or flow.mode)]
+    mistakes = unplannable(spec, flows, request)
     if mistakes:
         raise ConfigurationError(mistakes)
     spec = located(spec, {item.dataset for flow in flows for item in flow.inputs}, sessions)
@@ -64,6 +67,11 @@ def plan(spec: PipelineSpec, request: RunRequest, *, sessions: Sessions | None =
             warnings += _warnings(spec, flow, outlook)
             problems += outlook.problems
     return Plan(spec, request.mode or spec.run.mode, tuple(planned.values()), tuple(warnings), tuple(problems))
+
+
+def unplannable(spec: PipelineSpec, flows: Iterable[FlowSpec], request: RunRequest) -> list[Diagnostic]:
+    """What keeps these flows from running in the mode that is asked for, as far as the files tell."""
+    return [mistake for flow in flows for mistake in no_batch(spec, flow, request.mode or flow.mode)]
 
 
 def located(spec: PipelineSpec, read: set[str], sessions: Sessions | None) -> PipelineSpec:

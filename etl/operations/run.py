@@ -22,19 +22,18 @@ from etl.errors import EnvironmentProblem
 from etl.operations.interval_runs import run_at_intervals
 from etl.operations.plan import plan
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, RunFinished, RunStarted
-from etl.planning.results import Counts, Failure, FlowResult, RunResult
+from etl.planning.results import Counts, Failure, FlowResult, RunResult, overall
 from etl.planning.run_id import new_run_id
 from etl.record.history import record
 from etl.record.unfinished import ENDED, recorded_if_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from etl.config.spec import PipelineSpec
     from etl.planning.events import Event
     from etl.planning.plan import FlowPlan, Plan
     from etl.planning.request import RunRequest
-    from etl.planning.results import Status
 
 _SHORT_BYTES = 8 * 1024 * 1024
 
@@ -119,7 +118,7 @@ class _RunReport:
                 run_id=self.run_id,
                 pipeline=self._planned.spec.name,
                 mode=self._planned.mode,
-                status=_status(flows),
+                status=overall(flow.status for flow in flows),
                 started_at=self._started.isoformat(timespec="seconds"),
                 duration_s=round(time.monotonic() - self._began, 3),
                 flows=flows,
@@ -143,14 +142,6 @@ def _redacting(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     return lambda event: emit(redacted(event))
 
 
-def _status(flows: Sequence[FlowResult]) -> Status:
-    statuses = {flow.status for flow in flows}
-    for status in ("failed", "succeeded", "skipped"):
-        if status in statuses:
-            return status
-    return "unchanged"
-
-
 def _must_be_writable(spec: PipelineSpec) -> None:
     """Make the folder of the storage; raises EnvironmentProblem where it cannot be made or written."""
     root = place(root_of(spec))
@@ -169,12 +160,12 @@ def _must_be_writable(spec: PipelineSpec) -> None:
         )
 
 
-def is_little(spec: PipelineSpec) -> bool:
-    """Whether so few bytes are to be read that the JVM is tuned to start soon.
+def is_little(*specs: PipelineSpec) -> bool:
+    """Whether so few bytes are to be read by all of these pipelines that the JVM is tuned to start soon.
 
     True also where no local file or folder tells (a glob, a table of the catalog); False for targets in an object store.
     """
-    return _bytes(spec) < _SHORT_BYTES
+    return sum(map(_bytes, specs)) < _SHORT_BYTES
 
 
 def _bytes(spec: PipelineSpec) -> int:

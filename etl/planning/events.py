@@ -77,6 +77,22 @@ class RunFinished:
     result: RunResult
 
 
+@dataclass(frozen=True, slots=True)
+class SessionReplaced:
+    """Of several pipelines the next one cannot share the session of those before it, which has ended; `settings`: the names of what differs."""
+
+    pipeline: str
+    settings: tuple[str, ...]
+
+
 Event: TypeAlias = (
-    RunStarted | FlowWaits | FlowStarted | EpochCommitted | FlowRetried | FlowWarned | FlowFinished | RunFinished
+    RunStarted
+    | FlowWaits
+    | FlowStarted
+    | EpochCommitted
+    | FlowRetried
+    | FlowWarned
+    | FlowFinished
+    | RunFinished
+    | SessionReplaced
 )

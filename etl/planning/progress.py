@@ -16,6 +16,7 @@ from etl.planning.events import (
     FlowWaits,
     FlowWarned,
     RunStarted,
+    SessionReplaced,
 )
 
 if TYPE_CHECKING:
@@ -94,4 +95,6 @@ def line(event: Event) -> str:
         return f"{event.result.flow}: {event.result.status}" + (
             f": {event.result.reason}" if event.result.status in ("unchanged", "skipped") else ""
         )
+    if isinstance(event, SessionReplaced):
+        return f"{event.pipeline}: needs another Spark session, for it differs in {', '.join(event.settings)}"
     return ""

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from etl.config.secrets import redact
 from etl.errors import RunFailed
 from etl.markup import Markup, card, code, counted, element, folded, preformatted, quiet, status, table, warnings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Status = Literal["succeeded", "failed", "skipped", "unchanged"]
+_WORST_FIRST: tuple[Status, ...] = ("failed", "succeeded", "skipped", "unchanged")
+
+
+def overall(statuses: Iterable[Status]) -> Status:
+    """The status of a run of flows, or of pipelines, with these statuses; where there are none, `unchanged`."""
+    present = set(statuses)
+    return next((status for status in _WORST_FIRST if status in present), "unchanged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,19 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         return _html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunsResult:
+    """What the runs of several pipelines did, in the order in which they ran."""
+
+    runs: tuple[RunResult, ...]
+    duration_s: float
+
+    @property
+    def status(self) -> Status:
+        """Of all of them: `failed` where one failed, `unchanged` where all are."""
+        return overall(run.status for run in self.runs)
 
 
 def _told(failure: Failure) -> str:

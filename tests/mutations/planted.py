@@ -119,4 +119,25 @@ PLANTED = (
         "self._tag = self._at.put(_anew(holder))",
         (LEASE,),
     ),
+    Mutation(
+        "several pipelines: what reads a failed one runs all the same",
+        "etl/operations/run_pipelines.py",
+        'if results[file].status == "failed":',
+        'if results[file].status == "nothing":',
+        ("tests/operations/test_run_pipelines.py",),
+    ),
+    Mutation(
+        "several pipelines: their links do not order them",
+        "etl/planning/pipeline_order.py",
+        "if done.issuperset(pipeline.reads)]",
+        "if pipeline]",
+        ("tests/planning/test_pipeline_order.py",),
+    ),
+    Mutation(
+        "several pipelines: one session for all, whatever its settings",
+        "etl/operations/run_pipelines.py",
+        "self._settings != pipeline.session:",
+        "self._settings is pipeline:",
+        ("tests/operations/test_run_pipelines.py",),
+    ),
 )

@@ -170,9 +170,15 @@ def fill(draft: Draft, params: Params) -> tuple[Draft, dict[Path_, str]]:
     return replace(draft, values=values), interpolation.written
 
 
-def resolve_params(draft: Draft, overlays: Sequence[Document], flags: Mapping[str, str]) -> Params:
-    """Each param's value: the flag's, else the environment's, else the default; params may use those before them."""
+def resolve_params(
+    draft: Draft, overlays: Sequence[Document], flags: Mapping[str, str], *, shared: bool = False
+) -> Params:
+    """Each param's value: the flag's, else the environment's, else the default; params may use those before them.
+
+    `shared`: several pipelines are given the flags, so that one which this pipeline does not declare is no mistake of its.
+    """
     declared = _declared(draft)
+    flags = {name: value for name, value in flags.items() if name in declared} if shared else flags
     given = _given(draft, declared, overlays, flags)
     values: dict[str, Scalar] = {}
     hidden: dict[str, str] = {}

@@ -72,7 +72,7 @@ def translated(flow: FlowSpec) -> Iterator[None]:
 
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     if isinstance(cause, EtlError):
-        return _own(cause)
+        return failure_of(cause)
     where = str(_place(flow))
     death = death_behind(cause)  # first: the text of what a JVM threw is asked of that JVM
     if death is not None:
@@ -112,7 +112,8 @@ def _group_hint(flow: FlowSpec, evidence: Evidence) -> str:
     )
 
 
-def _own(cause: EtlError) -> Failure:
+def failure_of(cause: EtlError) -> Failure:
+    """An error that was raised on purpose, as the failure in a result."""
     hint = cause.hint
     if isinstance(cause, ConfigurationError):
         return Failure("configuration", cause.what, hint=hint)

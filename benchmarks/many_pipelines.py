@@ -1,0 +1,122 @@
+"""Thirty small pipelines by `etl run --all` against thirty commands `etl run NAME`: whole processes, fresh targets, in turn, equal tables.
+
+    python -m benchmarks.many_pipelines [--rounds 1]
+
+Prints each round and the medians, in wall and in processor seconds of the whole process tree, and exits 1 where a ratio is above its limit or
+the tables differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+
+LIMIT = 0.2
+PIPELINES, ROWS = 30, 10
+
+_PIPELINE = """\
+version: 1
+name: small_{p:02}
+sources:
+  orders: {{format: csv, path: landing/small_{p:02}.csv, schema: "id INT, who STRING, amount INT", options: {{header: true}}}}
+flows:
+  large:
+    inputs: [orders]
+    transform: {{sql: "SELECT id, who, amount * {p} AS amount FROM orders WHERE amount > 1"}}
+    incremental: rows
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds that programs took one after the other: by the clock, and of the processors, all their processes together."""
+
+    wall: float
+    cpu: float
+
+    def __add__(self, other: Taken) -> Taken:
+        return Taken(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s wall, {self.cpu:.1f} s of processors"
+
+
+def project(folder: Path) -> list[str]:
+    """A project of PIPELINES pipelines of one flow over a file of ROWS rows; their names."""
+    (folder / "pipelines").mkdir()
+    (folder / "landing").mkdir()
+    names = [f"small_{p:02}" for p in range(1, PIPELINES + 1)]
+    for p, name in enumerate(names, start=1):
+        (folder / "pipelines" / f"{name}.yml").write_text(_PIPELINE.format(p=p), encoding="utf-8")
+        rows = "".join(f"{number},who {number % 3},{number + p}\n" for number in range(ROWS))
+        (folder / "landing" / f"{name}.csv").write_text(f"id,who,amount\n{rows}", encoding="utf-8")
+    return names
+
+
+def ran(folder: Path, *arguments: str) -> Taken:
+    """How long one command took, from start to exit, its JVM's end among it."""
+    command = [sys.executable, "-m", "etl", "run", *arguments, "--json"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    taken = Taken(time.perf_counter() - started, usage.ru_utime + usage.ru_stime)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed: exit code {process.returncode}")
+    return taken
+
+
+def tables(folder: Path, names: list[str]) -> dict[str, list[dict[str, object]]]:
+    """The rows of each pipeline's table."""
+    found = {}
+    for name in names:
+        path = folder / ".etl" / "local" / "tables" / name / "large"
+        table = QueryBuilder().register("found", DeltaTable(path)).execute("SELECT * FROM found ORDER BY id")
+        found[name] = pa.table(table.read_all()).to_pylist()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.many_pipelines", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=1)
+    rounds = parser.parse_args().rounds
+    measured: list[tuple[Taken, Taken]] = []
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        folder = Path(scratch)
+        names = project(folder)
+        ran(folder, names[0])  # the first run may make the class-data archive, and does not count
+        for number in range(rounds):
+            shutil.rmtree(folder / ".etl")
+            together = ran(folder, "--all")
+            by_all = tables(folder, names)
+            shutil.rmtree(folder / ".etl")
+            apart = sum((ran(folder, name) for name in names), Taken(0, 0))
+            print(f"round {number + 1}: --all {together}; {PIPELINES} commands {apart}", flush=True)
+            if by_all != tables(folder, names):
+                raise SystemExit("the tables differ")
+            measured.append((together, apart))
+    ratios = {
+        "wall": statistics.median(together.wall / apart.wall for together, apart in measured),
+        "processor": statistics.median(together.cpu / apart.cpu for together, apart in measured),
+    }
+    passed = max(ratios.values()) <= LIMIT
+    told = ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
+    print(
+        f"{PIPELINES} pipelines by --all ÷ {PIPELINES} commands: {told}, limit {LIMIT:.2f}, equal tables: {'passed' if passed else 'FAILED'}"
+    )
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
