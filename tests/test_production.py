@@ -39,7 +39,10 @@ def test_the_line_of_cron_runs_with_what_cron_gives_a_command(project: Write) ->
     command = line.split(maxsplit=5)[5].replace("/srv/shop", str(root))
     # crontab(5): HOME, LOGNAME, SHELL and this PATH are all that is set; the command starts in the home folder.
     env = {"HOME": str(root / "landing"), "LOGNAME": "etl", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
-    env |= {"JAVA_HOME": str(Path(find_java().program).resolve().parents[1]), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    env |= {
+        "JAVA_HOME": str(Path(find_java().program).resolve().parents[1]),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    }
     done = subprocess.run(
         ["/bin/sh", "-c", command], cwd=env["HOME"], env=env, capture_output=True, text=True, check=False
     )
