@@ -61,6 +61,9 @@ def _flow_result(flow: FlowResult) -> dict[str, Any]:
         "warnings": list(flow.warnings),
         "error": _error(flow.failure) if flow.failure else None,
         "error_kind": flow.failure.kind if flow.failure else None,
+        "error_rows": [{"file": row.file or None, "row": dict(row.row)} for row in flow.failure.rows]
+        if flow.failure
+        else [],
     }
 
 

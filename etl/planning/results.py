@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from etl.config.secrets import redact
 from etl.errors import RunFailed
 from etl.markup import Markup, card, code, counted, element, folded, preformatted, quiet, status, table, warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Status = Literal["succeeded", "failed", "skipped", "unchanged"]
 
@@ -41,14 +44,41 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingRow:
+    """A row of an input over which alone a flow's transform fails.
+
+    Attributes:
+        row: Its columns; of those that no person should see only whether there is a value.
+        file: The path of the file it lies in; empty where it lies in none.
+    """
+
+    row: Mapping[str, Any]
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next."""
+    """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next.
+
+    Attributes:
+        rows: Rows of its inputs that it fails of, as far as they were found.
+    """
 
     kind: Literal["configuration", "environment", "expectation", "held", "run"]
     message: str
     where: str = ""
     hint: str = ""
     transient: bool = False
+    rows: tuple[FailingRow, ...] = ()
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Failure:
+        """The failure that a record of JSON holds; what another build wrote beside it is left out."""
+        names = {each.name for each in fields(cls)}
+        values = {name: value for name, value in record.items() if name in names}
+        return cls(
+            **values | {"rows": tuple(FailingRow(each["row"], each["file"]) for each in values.get("rows") or ())}
+        )
 
 
 @dataclass(frozen=True, slots=True)
