@@ -132,7 +132,8 @@ def _expectations(given: Given, flow: str, model: models.Flow) -> tuple[Expectat
     for name, rule in model.expectations.items():
         path = ("flows", flow, "expectations", name, "expr")
         locate = given.document.locate(path, rule.expr)
-        given.diagnostics.extend(check_expression(rule.expr, locate, f"expectation '{name}'"))
+        params = given.params_of(flow)
+        given.diagnostics.extend(check_expression(rule.expr, locate, f"expectation '{name}'", params))
         expectations.append(ExpectationSpec(name, rule.expr, rule.on_violation, given.document.place(path)))
     return tuple(expectations)
 

@@ -1,0 +1,74 @@
+"""Params in expressions: typed literals in place of markers, and no value that becomes code."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
+
+from etl.config.spec import ExpectationSpec, FlowSpec, GroupSpec, SinkSpec
+from etl.config.sql.bound import bound, params_in, with_literals
+
+VALUES: dict[str, Any] = {
+    "none": None,
+    "yes": True,
+    "least": 3,
+    "below": -3,
+    "big": 3_000_000_000,
+    "lowest": -9_223_372_036_854_775_808,
+    "rate": 0.1,
+    "huge": -1e300,
+    "endless": float("-inf"),
+    "day": date(2024, 1, 31),
+    "at": datetime(2024, 1, 31, 12, 30, 0, 123456, tzinfo=UTC),
+    "text": "it's a \\ and a \" and\n-- /* :least */ ${x}' OR 1=1 --",
+    "accent": "Größe \N{SNOWMAN}",
+}
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a > :least", "a > (3)"),
+        ("a BETWEEN :below AND :least OR b = :day", "a BETWEEN (-3) AND (3) OR b = DATE'2024-01-31'"),
+        ("a > :nosuch", "a > :nosuch"),
+        ("a = ':least' AND `:least` > 0 AND b = :least", "a = ':least' AND `:least` > 0 AND b = (3)"),
+        ("v:least > :least", "v:least > (3)"),
+        ("a::int > :least", "a::int > (3)"),
+        ("a in (:least,:below)", "a in ((3),(-3))"),
+        ("a > 0", "a > 0"),
+    ],
+)
+def test_a_marker_is_replaced_where_it_stands_for_a_value(text: str, expected: str) -> None:
+    assert bound(text, VALUES) == expected
+
+
+@pytest.mark.pure
+def test_every_expression_beside_a_transform_is_bound_and_the_rest_of_the_flow_stays() -> None:
+    flow = FlowSpec(
+        "f",
+        (),
+        expectations=(ExpectationSpec("e", "a > :least", "drop"),),
+        sink=SinkSpec(strategy="merge", delete_when="b = :text"),
+        groups=(GroupSpec("g", (("i", "a % :big"),)),),
+    )
+    assert params_in(flow) == {"least", "text", "big"}
+    made = with_literals(flow, VALUES)
+    assert params_in(made) == frozenset()
+    assert (made.expectations[0].expr, made.groups[0].of("i")) == ("a > (3)", "a % (3000000000)")
+    plain = FlowSpec("f", (), expectations=(ExpectationSpec("e", "a > 0", "drop"),))
+    assert with_literals(plain, VALUES) is plain
+
+
+@pytest.mark.spark
+def test_a_literal_has_the_type_and_the_value_that_the_marker_has_in_a_query(spark: SparkSession) -> None:
+    markers = ", ".join(f":{name} AS {name}" for name in VALUES)
+    asked = spark.sql(f"SELECT {markers}", args=VALUES)
+    made = spark.range(1).select(*(F.expr(bound(f":{name}", VALUES)).alias(name) for name in VALUES))
+    assert [field.dataType for field in made.schema] == [field.dataType for field in asked.schema]
+    assert made.collect() == asked.collect()
+    assert made.exceptAll(asked).count() == 0
