@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import environments, selectors
-from etl.cli.output import cells, columns, harmless, load, print_json, say
+from etl.cli.layout import cells, columns
+from etl.cli.output import harmless, load, print_json, say
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project, pipelines
 from etl.errors import ConfigurationError

@@ -9,7 +9,8 @@ import click
 
 from etl.cli.documents import run_document
 from etl.cli.later import not_yet
-from etl.cli.output import columns, load, pipeline_options, print_json, say, selection_options
+from etl.cli.layout import columns
+from etl.cli.output import is_coloured, load, pipeline_options, print_json, say, selection_options
 from etl.cli.progress import progress
 from etl.cli.summary import summary
 from etl.planning.request import RunRequest
@@ -82,7 +83,7 @@ def run(
     if as_json:
         print_json(run_document(result))
     else:
-        say(summary(result, columns()))
+        say(summary(result, columns(), coloured=is_coloured()))
     if signals.caught:
         click.echo(signals.message(), err=True)
     code = signals.exit_code if signals.caught and not _failed_for_good(spec, result) else exit_code(result)
