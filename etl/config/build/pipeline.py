@@ -66,7 +66,9 @@ def _spark(given: Given, overlays: Sequence[models.Environment]) -> SparkSpec:
     conf = {name: value for overlay in overlays for name, value in overlay.spark.conf.items()}
     secret = tuple(name for name in conf if ("spark", "conf", name) in given.written)
     master = next((overlay.spark.master for overlay in reversed(overlays) if overlay.spark.master), None)
-    return SparkSpec(master, tuple(conf.items()), secret)
+    said = (overlay.spark.class_data_archive for overlay in reversed(overlays))
+    class_data = next((flag for flag in said if flag is not None), True)
+    return SparkSpec(master, tuple(conf.items()), secret, class_data)
 
 
 def _run(layers: Sequence[models.Run]) -> RunSpec:

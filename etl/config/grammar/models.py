@@ -366,6 +366,10 @@ class Spark(Model):
 
     master: Text | None = Field(None, description="Spark's master; none: this machine, or the submitter's choice.")
     conf: dict[str, Option] = Field(default_factory=dict, description="Spark settings.")
+    class_data_archive: bool | None = Field(
+        None,
+        description="Whether local sessions use a class-data archive, and have one made after the first run (default true).",
+    )
 
 
 class Environment(Model):
