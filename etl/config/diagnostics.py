@@ -153,8 +153,10 @@ def _window(at: Location, shown: int) -> tuple[str, int, int]:
     """The part of a line that is longer than `shown` around its caret; the caret's column in it, from 0; how wide it is."""
     first = 0
     if len(at.text) > shown:
-        shown -= 0 if shown == _SHOWN else 2  # the marks of what is left out
-        before = min(_BEFORE, max(0, shown - at.width - 1))
+        before = _BEFORE
+        if shown < _SHOWN:
+            shown -= 2  # the marks of what is left out
+            before = min(_BEFORE, max(0, shown - at.width - 1))
         first = max(0, min(at.column - 1 - before, len(at.text) - shown))
     text = ("\N{HORIZONTAL ELLIPSIS}" if first else "") + at.text[first : first + shown]
     text += "\N{HORIZONTAL ELLIPSIS}" if first + shown < len(at.text) else ""

@@ -25,10 +25,10 @@ from etl.config.sql.fragments import failing_fragment, suspects, underlined
 from etl.engine.faults.evidence import evidence_in
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
-from etl.engine.output import Output
 from etl.engine.run.epoch import epoch_span
-from etl.engine.run.epoch_commit import checked_rows
 from etl.engine.sources.source import open_source
+from etl.engine.state.staged import compute
+from etl.engine.transform import expectations, partitions
 from etl.engine.transform.apply import apply
 from etl.engine.transform.parsed_input import parse_input
 from etl.planning.position import Pin
@@ -110,7 +110,7 @@ class _Search:
             if pin.files and n > 0 and log.has(n - 1):
                 earlier = source.upto(log, n - 1).files
                 pin = Pin(pin.position, {name: time_ms for name, time_ms in pin.files.items() if name not in earlier})
-        is_rows = self.job.kind == "rows" and not self.job.reads_inputs_whole
+        is_rows = self.job.traits.is_row_by_row and not self.job.reads_inputs_whole
         if streams and is_rows and micro_batch is not None and not (pin and pin.files):
             raw = micro_batch
         else:
@@ -191,8 +191,9 @@ class _Search:
         """Whether the transform, and the expectations on its rows, fail over the frames as they failed in the epoch."""
         self._must_go_on()
         try:
-            rows = checked_rows(self.job, Output(apply(self.job, self.session, frames), "nothing", {})).rows
-            rows.write.format("noop").mode("overwrite").save()
+            rows, flow = apply(self.job, self.session, frames), self.job.flow
+            checked = expectations.check(rows, flow.rules, hidden=sensitive(flow))
+            compute(partitions.guarded(self.job, checked).rows)
         except Exception as cause:  # noqa: BLE001  # any other failure is none of this row's
             return _signature(evidence_in(cause)) == self.signature
         return False

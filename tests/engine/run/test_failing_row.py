@@ -198,7 +198,7 @@ def test_whatever_happens_to_the_search_the_first_failure_stands(
         monkeypatch.setattr(failing_row, "SECONDS", 0.5)
         monkeypatch.setattr("etl.engine.run.failing_row._Search._fails", lambda search, _: spark_takes_long(search))
     else:
-        monkeypatch.setattr(failing_row, "checked_rows", broken)
+        monkeypatch.setattr(failing_row, "compute", broken)
     begun = time.monotonic()
     failure = loaded.run(mode="batch").flows[0].failure
     assert failure is not None
