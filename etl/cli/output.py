@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import unicodedata
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -182,7 +181,9 @@ def _show(mistake: Mistake, colour: str) -> None:
 def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None:
     """What a part of a target that was recomputed came to: as JSON, or its warnings and itself in words."""
     if as_json:
-        print_json(asdict(result))
+        from etl.cli.documents import recomputed_document  # noqa: PLC0415  # most commands print another one
+
+        print_json(recomputed_document(result))
         return
     for message in result.warnings:
         complain(f"warning: {message}", "yellow")

@@ -42,6 +42,17 @@ class Counts:
             self.late + other.late,
         )
 
+    def as_rows(self) -> dict[str, int]:
+        """The counts by the names that every document of a run has: `rows_in` is `read`, `rows_out` is `written`."""
+        return {
+            "rows_in": self.read,
+            "rows_out": self.written,
+            "rows_dropped": self.dropped,
+            "rows_quarantined": self.quarantined,
+            "rows_merged": self.merged,
+            "rows_late": self.late,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FailingRow:
@@ -83,7 +94,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FlowResult:
-    """What a flow did in one run."""
+    """What a flow did in one run. Its properties are named as the keys of the `run` document."""
 
     flow: str
     status: Status
@@ -98,6 +109,54 @@ class FlowResult:
     reason: str = ""  # why it ran, or did not
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    @property
+    def rows_in(self) -> int:
+        """`counts.read`."""
+        return self.counts.read
+
+    @property
+    def rows_out(self) -> int:
+        """`counts.written`."""
+        return self.counts.written
+
+    @property
+    def rows_dropped(self) -> int:
+        """`counts.dropped`."""
+        return self.counts.dropped
+
+    @property
+    def rows_quarantined(self) -> int:
+        """`counts.quarantined`."""
+        return self.counts.quarantined
+
+    @property
+    def rows_merged(self) -> int:
+        """`counts.merged`."""
+        return self.counts.merged
+
+    @property
+    def rows_late(self) -> int:
+        """`counts.late`."""
+        return self.counts.late
+
+    @property
+    def error(self) -> str | None:
+        """The failure in one text: where, what and what to do next; None where there is none."""
+        if self.failure is None:
+            return None
+        text = " ".join(part for part in (self.failure.where, self.failure.message) if part)
+        return text + (f" ({self.failure.hint})" if self.failure.hint else "")
+
+    @property
+    def error_kind(self) -> str | None:
+        """`failure.kind`; None where there is no failure."""
+        return self.failure.kind if self.failure is not None else None
+
+    @property
+    def error_rows(self) -> tuple[FailingRow, ...]:
+        """`failure.rows`; none where there is no failure."""
+        return self.failure.rows if self.failure is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
