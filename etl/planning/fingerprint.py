@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.build.starts import starts
 from etl.config.schema import ddl
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
-from etl.config.sql.bound import params_in
+from etl.config.sql.bound import params_in, written_markers
 from etl.config.sql.syntax import markers, normal
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _transform(
     transform = flow.transform
     if isinstance(transform, SqlTransform):
         parts[f"the SQL{suffix}"] = normal(transform.text)
-        for name in markers(transform.text):
+        for name in markers(transform.text) | (written_markers(transform.text) & params.keys()):
             parts[f"param {name}{suffix}"] = params.get(name)
     elif isinstance(transform, PythonTransform):
         parts[f"the function{suffix}"] = [transform.module, transform.function]

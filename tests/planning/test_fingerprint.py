@@ -57,6 +57,7 @@ def digests(write: Write, yaml: str = YAML, python: str = PYTHON, neighbour: str
         ("least: 3", "least: 4", True, False),
         ("other: 1", "other: 2", False, False),
         ("v IS NOT NULL", "id < :other", True, False),
+        ("id > :least", "date_trunc(:least, v) > '2024'", True, False),
         ("v IS NOT NULL", "v IS NULL", True, False),
         ("on_violation: drop", "on_violation: quarantine", True, False),
         ("id INT, v STRING", "id BIGINT, v STRING", True, True),
@@ -187,3 +188,8 @@ def test_an_edit_counts_however_the_module_is_imported(
     after = digests(project, python=python + two)
     assert before[1] != after[1]
     assert before[0] == after[0]
+
+
+def test_a_param_counts_where_another_grammar_sees_none(project: Write) -> None:
+    yaml = YAML.replace("id > :least", "date_trunc(:least, v) > '2024'")
+    assert digests(project, yaml)[0] != digests(project, yaml.replace("least: 3", "least: 4"))[0]

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from etl.config.sql.lexical import scan
-from etl.config.sql.syntax import MARKER, markers
+from etl.config.sql.syntax import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def expressions_of(flow: FlowSpec) -> Iterator[str]:
 
 def params_in(flow: FlowSpec) -> frozenset[str]:
     """The params that these expressions name."""
-    return frozenset(name for text in expressions_of(flow) for name in markers(f"SELECT {text}"))
+    return frozenset(name for text in expressions_of(flow) for name in written_markers(text))
 
 
 def with_literals(flow: FlowSpec, params: Mapping[str, Scalar]) -> FlowSpec:
@@ -49,11 +49,15 @@ def with_literals(flow: FlowSpec, params: Mapping[str, Scalar]) -> FlowSpec:
     )
 
 
+def written_markers(text: str) -> frozenset[str]:
+    """The `:name` markers of a text by its characters: a tree lacks some, such as the unit of `date_trunc(:unit, day)`."""
+    return frozenset(MARKER.findall(scan(text).bare))
+
+
 def bound(text: str, params: Mapping[str, Scalar]) -> str:
     """An expression with a literal in place of each marker that names a param."""
-    named = markers(f"SELECT {text}")
     for match in reversed([*MARKER.finditer(scan(text).bare)]):
-        if match[1] in named and match[1] in params:
+        if match[1] in params:
             text = text[: match.start()] + literal(params[match[1]]) + text[match.end() :]
     return text
 

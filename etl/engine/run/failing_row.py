@@ -22,7 +22,7 @@ from etl.config.checks import file_columns
 from etl.config.masking import masked, sensitive
 from etl.config.secrets import redacted
 from etl.config.sql.fragments import failing_fragment, suspects, underlined
-from etl.engine.faults.evidence import evidence_in
+from etl.engine.faults.evidence import chain, evidence_in
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
 from etl.engine.run.epoch import epoch_span
@@ -77,9 +77,9 @@ def with_failing_row(
     if failure.transient or signature is None:
         return failure
     try:
-        with _bounded(session, f"etl-row-{job.run_id}-{job.flow.name}") as deadline, Caches() as caches:
+        with _bounded(session) as deadline, Caches() as caches:
             span_job, span = epoch_span(_telling_files(job), n, streams=micro_batch is not None)
-            search = _Search(span_job, session, signature, deadline, goes_on, caches)
+            search = _Search(span_job, session, signature, cause, deadline, goes_on, caches)
             found = search.row(evidence, search.inputs(span, n, micro_batch))
             return failure if found is None else redacted(_told(failure, job, *found))
     except Exception:  # noqa: BLE001  # whatever it is, the first failure is the one to tell
@@ -93,6 +93,7 @@ class _Search:
     job: Job
     session: SparkSession
     signature: tuple[str, ...]
+    first: Exception
     deadline: float
     goes_on: Callable[[], bool]
     caches: Caches
@@ -195,8 +196,18 @@ class _Search:
             checked = expectations.check(rows, flow.rules, hidden=sensitive(flow))
             compute(partitions.guarded(self.job, checked).rows)
         except Exception as cause:  # noqa: BLE001  # any other failure is none of this row's
-            return _signature(evidence_in(cause)) == self.signature
+            return _signature(evidence_in(_apart(cause, self.first))) == self.signature
         return False
+
+
+def _apart(failed: Exception, first: Exception) -> Exception:
+    """`failed` without `first`, which Python gives it as its context while that is being handled: what it says is its own."""
+    for link in (*chain(failed),):
+        if link.__context__ is first:
+            link.__context__ = None
+        if link.__cause__ is first:
+            link.__cause__ = None
+    return failed
 
 
 class _NoneFails(Exception):  # not an error: another input may hold the row
@@ -222,25 +233,26 @@ def _telling_files(job: Job) -> Job:
 
 
 @contextmanager
-def _bounded(session: SparkSession, tag: str) -> Iterator[float]:
-    """Let the Spark jobs of the body run for `SECONDS`; gives the moment at which they end, by `time.monotonic`."""
+def _bounded(session: SparkSession) -> Iterator[float]:
+    """Let the Spark jobs of the body run for `SECONDS`; gives the moment at which they end, by `time.monotonic`.
+
+    `session`: the flow's, or the stream's own copy of it, which runs nothing else meanwhile.
+    """
     ended = threading.Event()
 
     def interrupt() -> None:
         if ended.wait(SECONDS):
             return
         with suppress(Exception):  # a JVM that is gone runs no job
-            session.interruptTag(tag)
+            session.interruptAll()  # a tag is known to the thread that gave it alone (Spark 4.2)
             while not ended.wait(1.0):  # one that was planned before may begin only now
-                session.interruptTag(tag)
+                session.interruptAll()
 
-    session.addTag(tag)
     threading.Thread(target=interrupt, daemon=True).start()
     try:
         yield time.monotonic() + SECONDS
     finally:
         ended.set()
-        session.removeTag(tag)
 
 
 def _told(failure: Failure, job: Job, item: Input, row: FailingRow) -> Failure:

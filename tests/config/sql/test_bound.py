@@ -13,7 +13,7 @@ from etl.config.spec import ExpectationSpec, FlowSpec, GroupSpec, SinkSpec
 from etl.config.sql.bound import bound, params_in, with_literals
 
 VALUES: dict[str, Any] = {
-    "none": None,
+    "text2": "MONTH",
     "yes": True,
     "least": 3,
     "below": -3,
@@ -40,6 +40,7 @@ VALUES: dict[str, Any] = {
         ("v:least > :least", "v:least > (3)"),
         ("a::int > :least", "a::int > (3)"),
         ("a in (:least,:below)", "a in ((3),(-3))"),
+        ("date_trunc(:text2, day)", "date_trunc('MONTH', day)"),
         ("a > 0", "a > 0"),
     ],
 )
@@ -62,6 +63,11 @@ def test_every_expression_beside_a_transform_is_bound_and_the_rest_of_the_flow_s
     assert (made.expectations[0].expr, made.groups[0].of("i")) == ("a > (3)", "a % (3000000000)")
     plain = FlowSpec("f", (), expectations=(ExpectationSpec("e", "a > 0", "drop"),))
     assert with_literals(plain, VALUES) is plain
+
+
+@pytest.mark.pure
+def test_no_value_is_null() -> None:
+    assert bound("a = :a", {"a": None}) == "a = NULL"
 
 
 @pytest.mark.spark
