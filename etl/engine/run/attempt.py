@@ -80,9 +80,8 @@ class Attempt:
 
     def _compute_whole(self, job: Job, session: SparkSession) -> None:
         epoch = self.report.next_epoch(job)
-        tag = f"etl-{self.run_id}-{self.flow.name}"
         try:
-            within_timeout(self.flow, lambda: run_epoch(job, session, None, epoch), session, tag=tag)
+            within_timeout(self.flow, lambda: run_epoch(job, session, None, epoch), session)
         except Exception as cause:
             failure = translate(cause, self.flow)
             found = with_failing_row(
