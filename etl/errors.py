@@ -35,8 +35,8 @@ class Mistake(Protocol):
     @property
     def hint(self) -> str: ...
 
-    def render(self) -> str:
-        """The text that a person reads."""
+    def render(self, width: int | None = None) -> str:
+        """The text that a person reads; `width`: that of the terminal it is shown on."""
 
 
 class EtlError(Exception):

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from etl.cli.layout import near
 from etl.cli.output import load, pipeline_options, print_json, say
 from etl.operations.audit import AuditResult
 
@@ -27,7 +28,7 @@ def audit(ctx: click.Context, pipeline: str, environment: str, params: tuple[str
             }
         )
     else:
-        say(text(result))
+        say(near(text(result)))
     if not result.holds:
         ctx.exit(1)
 

@@ -11,6 +11,7 @@ import click
 from etl.cli.checkpoints_mend import repair, rollback
 from etl.cli.complete import flows as complete_flows
 from etl.cli.later import Suggesting
+from etl.cli.layout import near
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def show(pipeline: str, environment: str, params: tuple[str, ...], flows: tuple[
     if as_json:
         print_json({"pipeline": spec.name, "storage": spec.storage, "flows": [asdict(flow) for flow in shown]})
     else:
-        say("\n".join(line for flow in shown for line in _flow(flow)))
+        say(near("\n".join(line for flow in shown for line in _flow(flow))))
 
 
 def _flow(flow: FlowCheckpoints) -> list[str]:

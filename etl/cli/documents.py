@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from etl.operations.harness.difference import Difference
     from etl.operations.harness.pipeline_tests import TestResult
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
+    from etl.planning.backfill import BackfillResult
     from etl.planning.plan import Committed, FlowPlan, Plan
-    from etl.planning.results import Failure, FlowResult, RunResult, RunsResult
+    from etl.planning.replay import ReplayResult
+    from etl.planning.results import FlowResult, RunResult, RunsResult
     from etl.record.history import HistoryEntry
     from etl.record.runs import RunRecord
 
@@ -24,8 +26,13 @@ def history_document(pipeline: str, runs: Sequence[RunRecord], entries: Sequence
     return {
         "pipeline": pipeline,
         "runs": [run_document(run) | {"started_at": run.started_at} for run in runs],
-        "history": [asdict(entry) for entry in entries],
+        "history": [_history_entry(entry) for entry in entries],
     }
+
+
+def _history_entry(entry: HistoryEntry) -> dict[str, Any]:
+    """What a run committed; `run` and `rows_written` are what this document called `run_id` and `rows_out` before."""
+    return asdict(entry) | {"run_id": entry.run_id, "rows_out": entry.rows_out, "committed_at": entry.committed_at}
 
 
 def run_document(result: RunResult | RunRecord) -> dict[str, Any]:
@@ -54,12 +61,7 @@ def _flow_result(flow: FlowResult) -> dict[str, Any]:
         "flow": flow.flow,
         "status": flow.status,
         "mode": flow.mode,
-        "rows_in": flow.counts.read,
-        "rows_out": flow.counts.written,
-        "rows_dropped": flow.counts.dropped,
-        "rows_quarantined": flow.counts.quarantined,
-        "rows_merged": flow.counts.merged,
-        "rows_late": flow.counts.late,
+        **flow.counts.as_rows(),
         "epochs": flow.epochs,
         "generation": flow.generation,
         "target": flow.target,
@@ -68,14 +70,15 @@ def _flow_result(flow: FlowResult) -> dict[str, Any]:
         "attempts": flow.attempts,
         "reason": flow.reason,
         "warnings": list(flow.warnings),
-        "error": _error(flow.failure) if flow.failure else None,
-        "error_kind": flow.failure.kind if flow.failure else None,
+        "error": flow.error,
+        "error_kind": flow.error_kind,
+        "error_rows": [{"file": row.file or None, "row": dict(row.row)} for row in flow.error_rows],
     }
 
 
-def _error(failure: Failure) -> str:
-    text = " ".join(part for part in (failure.where, failure.message) if part)
-    return text + (f" ({failure.hint})" if failure.hint else "")
+def recomputed_document(result: BackfillResult | ReplayResult) -> dict[str, Any]:
+    """A backfill or a replay; `counts` has the names that were there before those of a run."""
+    return {**asdict(result), **result.counts.as_rows()}
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

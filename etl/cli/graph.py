@@ -43,7 +43,7 @@ def graph(
     if as_json or form == "json":
         print_json(document(drawn))
     else:
-        say(mermaid(drawn) if form == "mermaid" else text(drawn))
+        say(mermaid(drawn) if form == "mermaid" else text(drawn), as_is=form == "mermaid")
 
 
 _SHAPES = {"source": ('[("', '")]'), "flow": ('["', '"]'), "view": ('(["', '"])')}

@@ -9,7 +9,8 @@ import click
 
 from etl.cli.complete import flows as complete_flows
 from etl.cli.documents import history_document
-from etl.cli.output import columns, load, must_be_flows, pipeline_options, print_json, say
+from etl.cli.layout import columns
+from etl.cli.output import is_coloured, load, must_be_flows, pipeline_options, print_json, say
 from etl.cli.summary import summary
 from etl.markup import counted
 
@@ -51,7 +52,7 @@ def history(
     if as_json:
         print_json(history_document(spec.name, [run for run in runs if run is not None], committed[:limit]))
     elif run_id and runs[0] is not None:
-        say(summary(runs[0], columns()))
+        say(summary(runs[0], columns(), coloured=is_coloured()))
     else:
         say(
             "\n".join(_lines([run for run in runs if run is not None], committed, limit)) or "nothing was committed yet"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.cli.output import print_json
+from etl.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from etl.operations.inference.sources import InferredSource
@@ -43,7 +43,7 @@ def init(folder: str, origin: str | None, name: str | None, *, header: bool | No
     if as_json:
         print_json(document(made))
     else:
-        click.echo(text(made))
+        say(text(made))
 
 
 def document(made: InitResult) -> dict[str, object]:
@@ -70,7 +70,11 @@ def text(made: InitResult) -> str:
     lines = []
     for source in made.sources:
         lines += [*_source(source), ""]
-    lines += [f"written into {made.folder}:", *(f"  {file}" for file in made.written)]
+    is_below = made.folder != Path.cwd() and made.folder.is_relative_to(Path.cwd())
+    lines += [
+        f"written into {os.path.relpath(made.folder) if is_below else made.folder}:",
+        *(f"  {file}" for file in made.written),
+    ]
     if made.kept:
         lines.append(f"left as they are: {', '.join(made.kept)}")
     return "\n".join([*lines, "", "next:", *(f"  {command}" for command in commands(made))])

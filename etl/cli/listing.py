@@ -56,7 +56,7 @@ def _listing(name: str, environment: str) -> PipelineListing:
 
 def _document(name: str, of: PipelineListing | None, mistakes: Sequence[Diagnostic]) -> dict[str, Any]:
     known = asdict(of) if of is not None else {"pipeline": name, "flows": [], "last_run": None, "status": None}
-    return {"lag_s": None, **known, "errors": mistakes_json(mistakes)}
+    return {"lag_s": None, **known, "run_id": known["last_run"], "errors": mistakes_json(mistakes)}
 
 
 def _table(listings: dict[str, PipelineListing | None], mistakes: dict[str, Sequence[Diagnostic]]) -> list[str]:

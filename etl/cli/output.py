@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import sys
 import unicodedata
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from etl.cli.complete import environments, pipelines, selectors
+from etl.cli.layout import STYLE, columns, fitted, near
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project
 from etl.config.project import pipelines as pipelines_of
@@ -123,9 +121,20 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()  # a reader that is gone is told of here, not by the end of the process
 
 
-def say(text: str) -> None:
-    """Text for a person on standard output; the values of secrets are not in it, nor what would move a terminal's cursor."""
-    click.echo(harmless(redact(text)))
+def say(text: str, *, as_is: bool = False) -> None:
+    """Text for a person on standard output; the values of secrets are not in it, nor what would move a terminal's cursor.
+
+    `as_is`: it is code, whose lines are not broken where the terminal is narrower.
+    """
+    shown = harmless(redact(text))
+    click.echo(shown if as_is else fitted(shown, columns()))
+
+
+def complain(text: str, colour: str | None = None) -> None:
+    """Text for a person on standard error, its first line in a colour; paths are told from the project on."""
+    lines = fitted(near(harmless(redact(text))), columns(sys.stderr)).split("\n")
+    for number, line in enumerate(lines):
+        click.secho(line, fg=colour if number == 0 else None, err=True)
 
 
 def is_plain() -> bool:
@@ -138,35 +147,17 @@ def is_coloured() -> bool:
     return sys.stdout.isatty() and not is_plain()
 
 
-def columns() -> int | None:
-    """How wide the terminal is that standard output is; None where it is none, so that lines are as long as they are."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
-
-
 def harmless(text: str) -> str:
     """The text with control characters, which come from data and would garble a terminal, written out; our own colours stay."""
     if text.isprintable():
         return text
-    parts = _STYLE.split(text)
+    parts = STYLE.split(text)
     return "".join(part if number % 2 else _written_out(part) for number, part in enumerate(parts))
 
 
 def _written_out(text: str) -> str:
     return "".join(
         letter if letter in "\n\t" or unicodedata.category(letter) != "Cc" else f"\\x{ord(letter):02x}"
-        for letter in text
-    )
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal a text takes: a Chinese letter two, a combining accent none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
 
@@ -195,18 +186,24 @@ def mistakes_json(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
 def warn(mistakes: Sequence[Mistake]) -> None:
     """Show what works, and should be looked at."""
     for mistake in mistakes:
-        for number, line in enumerate(mistake.render().splitlines()):
-            click.secho(harmless(line), fg="yellow" if number == 0 else None, err=True)
+        _show(mistake, "yellow")
+
+
+def _show(mistake: Mistake, colour: str) -> None:
+    for number, line in enumerate(mistake.render(columns(sys.stderr)).split("\n")):
+        click.secho(harmless(line), fg=colour if number == 0 else None, err=True)
 
 
 def show_result(result: BackfillResult | ReplayResult, *, as_json: bool) -> None:
     """What a part of a target that was recomputed came to: as JSON, or its warnings and itself in words."""
     if as_json:
-        print_json(asdict(result))
+        from etl.cli.documents import recomputed_document  # noqa: PLC0415  # most commands print another one
+
+        print_json(recomputed_document(result))
         return
     for message in result.warnings:
-        click.secho(harmless(f"warning: {message}"), fg="yellow", err=True)
-    say(repr(result))
+        complain(f"warning: {message}", "yellow")
+    say(near(repr(result)))
 
 
 def errors_json(cause: EtlError) -> list[dict[str, Any]]:
@@ -231,7 +228,8 @@ def fail(cause: EtlError, *, as_json: bool) -> None:
     if as_json:
         print_json({"status": "failed", "errors": errors_json(cause)})
         return
-    lines = str(cause).splitlines()
-    for line in lines:
-        stop = "[E" in line or line == lines[0]
-        click.secho(harmless(line), fg="red" if stop else None, err=True)
+    if isinstance(cause, ConfigurationError):
+        for mistake in cause.diagnostics:
+            _show(mistake, "red")
+    else:
+        complain(str(cause), "red")

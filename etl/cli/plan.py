@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.cli.documents import plan_document
+from etl.cli.layout import near
 from etl.cli.output import load, pipeline_options, print_json, say, selection_options
 from etl.config.views import readers
 from etl.errors import EnvironmentProblem
@@ -46,7 +47,7 @@ def plan(
     if as_json:
         print_json(plan_document(planned))
     else:
-        say(text(planned))
+        say(near(text(planned)))
     if planned.problems:
         ctx.exit(EnvironmentProblem.exit_code)
 

@@ -10,9 +10,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-import click
-
-from etl.cli.output import harmless
+from etl.cli.layout import near
+from etl.cli.output import complain, harmless
 from etl.cli.signals import HIDE_CURSOR, SHOW_CURSOR, silence_lost
 from etl.markup import counted
 from etl.planning.events import FlowRetried, FlowWarned, SessionReplaced
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PAUSE = signal.SIGTSTP
+_SHORTEST = 12  # of a flow's name
+_STYLES = {"succeeded": "green", "failed": "red", "skipped": "yellow"}
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def plain(event: Event) -> None:
     """One line an event."""
     text = line(event)
     if text:
-        click.echo(harmless(text), err=True)
+        complain(text)
 
 
 class LiveProgress:
@@ -108,20 +109,30 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         self._progress(event)
         if isinstance(event, FlowRetried | FlowWarned | SessionReplaced):
-            self._console.print(harmless(line(event)), style="yellow", markup=False, highlight=False)
+            self._console.print(near(harmless(line(event))), style="yellow", markup=False, highlight=False)
 
     def _render(self) -> Table:
         from rich.table import Table  # noqa: PLC0415  # see __init__
+        from rich.text import Text  # noqa: PLC0415  # likewise
 
         table = Table.grid(padding=(0, 2))
+        for widest in (max(_SHORTEST, self._console.width // 3), None, None, None, None, None):
+            table.add_column(
+                no_wrap=True, overflow="ellipsis", max_width=widest
+            )  # a long name is cut, no line is broken
         for flow in self._progress.flows():
             busy = flow.state == "running"
             table.add_row(
-                flow.flow,
-                f"epoch {flow.epoch}" if busy and flow.epoch is not None else flow.state,
+                Text(flow.flow, style="bold" if busy else ""),
+                Text(f"epoch {flow.epoch}" if busy and flow.epoch is not None else flow.shown(), _style(flow.state)),
                 counted(flow.epochs, "epoch") if flow.epochs else "",
                 counted(flow.rows, "row") if flow.rows else "",
                 flow.rate(),
-                f"{flow.elapsed():.0f} s" if busy else "",
+                f"{flow.elapsed():.0f} s" if flow.elapsed() else "",
             )
         return table
+
+
+def _style(state: str) -> str:
+    """The style of a flow's state: of the terminal's own colours, which suit a light and a dark one."""
+    return _STYLES.get(state, "" if state == "running" else "dim")

@@ -6,7 +6,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from etl.cli.output import cells, harmless
+from etl.cli.layout import cells
+from etl.cli.output import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,9 +11,9 @@ import click
 from etl.cli.complete import pipelines as known_pipelines
 from etl.cli.documents import run_document, runs_document
 from etl.cli.later import not_yet
+from etl.cli.layout import columns
 from etl.cli.output import (
     all_pipelines,
-    columns,
     environment_options,
     load,
     load_together,
@@ -115,7 +115,7 @@ def _one(signals: Signals, specs: Sequence[PipelineSpec], request: RunRequest, *
     if as_json:
         print_json(run_document(result))
     else:
-        say(summary(result, columns()))
+        say(summary(result, columns(), coloured=is_coloured()))
     return [result]
 
 
@@ -130,7 +130,7 @@ def _several(signals: Signals, specs: Sequence[PipelineSpec], request: RunReques
     def tell(result: RunResult) -> None:
         try:
             if not as_json:
-                say(summary(result, columns()))
+                say(summary(result, columns(), coloured=is_coloured()))
         except OSError as cause:  # the pipelines after it run all the same, unless nobody listens any more
             if silence_lost():
                 signals.lost()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import environments, selectors
+from etl.cli.layout import columns
 from etl.cli.named import named
-from etl.cli.output import columns, load, print_json, say
+from etl.cli.output import load, print_json, say
 from etl.cli.rows_table import rows_table
 
 if TYPE_CHECKING:

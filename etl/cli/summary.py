@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
+import click
+
+from etl.cli.layout import cells, fitted, near
 from etl.markup import counted
 
 if TYPE_CHECKING:
@@ -18,24 +20,24 @@ _RARE = ("merged", "dropped", "quarantined", "mode")  # left out where they are 
 _STATUSES = ("succeeded", "unchanged", "skipped", "failed")
 _WIDTH = 110
 _SHORTEST = 12  # of a flow's name
+_COLOURS = {"succeeded": "green", "failed": "red", "skipped": "yellow"}
 
 
-def summary(result: RunResult | RunRecord, width: int | None = None) -> str:
-    """The table of flows, the failures whole, the places of the tables; the table is no wider than `width` where that can be."""
-    lines = ["", *table(result.flows, width), ""]
-    notes = dict.fromkeys("\n".join(_notes(flow)) for flow in result.flows)  # flows that failed alike say it once
+def summary(result: RunResult | RunRecord, width: int | None = None, *, coloured: bool = False) -> str:
+    """The table of flows, the failures whole, the places of the tables, from the project's folder on.
+
+    The table, and whatever is made of words, is no wider than `width` where that can be. `coloured`: each status in the colour
+    that a terminal has for it.
+    """
+    lines = ["", *table(result.flows, width, coloured=coloured), ""]
+    # Flows that failed alike say it once.
+    notes = dict.fromkeys("\n".join(_notes(flow, min(width or _WIDTH, _WIDTH))) for flow in result.flows)
     lines += filter(None, notes)
-    lines.append(
-        f"{result.pipeline}: {result.status} in {result.duration_s:.1f} s ({result.mode}, run {result.run_id})"
-    )
+    status = _styled(result.status, result.status) if coloured else result.status
+    lines.append(f"{result.pipeline}: {status} in {result.duration_s:.1f} s ({result.mode}, run {result.run_id})")
     kept = [flow for flow in result.flows if flow.status in ("succeeded", "unchanged")]
     if kept:
-        lines.append("tables:")
-        width = max(len(flow.flow) for flow in kept)
-        for flow in kept:
-            lines.append(f"  {flow.flow:{width}}  {flow.target}")
-            if flow.quarantine is not None and flow.counts.quarantined:
-                lines.append(f"  {'':{width}}  {flow.quarantine} (quarantine)")
+        lines += ["tables:", *_places(kept, width)]
     return "\n".join(lines)
 
 
@@ -46,15 +48,33 @@ def summary_of_all(result: RunsResult) -> str:
     lines = [""]
     for run in result.runs:
         reason = next((flow.reason for flow in run.flows), "") if run.status == "skipped" else ""
-        cells = (run.pipeline.ljust(widest_name), run.status.ljust(widest_status), f"{run.duration_s:8.1f} s", reason)
-        lines.append("  ".join(cells).rstrip())
+        columns = (run.pipeline.ljust(widest_name), run.status.ljust(widest_status), f"{run.duration_s:8.1f} s", reason)
+        lines.append("  ".join(columns).rstrip())
     statuses = [run.status for run in result.runs]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in _STATUSES if status in statuses)
     lines += ["", f"{counted(len(statuses), 'pipeline')}: {counts} in {result.duration_s:.1f} s"]
     return "\n".join(lines)
 
 
-def table(flows: Sequence[FlowResult], width: int | None = None) -> list[str]:
+def _places(flows: Sequence[FlowResult], width: int | None) -> list[str]:
+    """Where the tables of flows are, beside their names or, where that is too wide, below them."""
+    places = [(flow.flow, near(flow.target)) for flow in flows]
+    quarantines = {
+        flow.flow: f"{near(flow.quarantine)} (quarantine)"
+        for flow in flows
+        if flow.quarantine is not None and flow.counts.quarantined
+    }
+    longest = max(cells(name) for name, _ in places)
+    widest = max(cells(place) for place in (*(place for _, place in places), *quarantines.values()))
+    is_beside = width is None or 2 + longest + 2 + widest <= width
+    lines = []
+    for name, place in places:
+        lines += [f"  {name:{longest}}  {place}"] if is_beside else [f"  {name}", f"    {place}"]
+        lines += [f"  {'':{longest if is_beside else 0}}  {quarantines[name]}"] if name in quarantines else []
+    return lines
+
+
+def table(flows: Sequence[FlowResult], width: int | None = None, *, coloured: bool = False) -> list[str]:
     """One line a flow, columns aligned: in a narrow terminal less of them, where what they say is the same of each flow."""
     rows = [_HEAD] + [
         (
@@ -77,23 +97,30 @@ def table(flows: Sequence[FlowResult], width: int | None = None) -> list[str]:
     for column in columns:
         widest = max(map(len, column))
         column[:] = [cell.ljust(widest) if column[0].rstrip() in texts else cell.rjust(widest) for cell in column]
+    if coloured:
+        columns[1] = [columns[1][0], *(_styled(cell, cell.strip()) for cell in columns[1][1:])]
     return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _styled(text: str, status: str) -> str:
+    """A status, or a cell with it, in the terminal's own colour for it, which suits a light and a dark one."""
+    return click.style(text, fg=_COLOURS.get(status), dim=status not in _COLOURS or None)
 
 
 def _wide(columns: Sequence[Sequence[str]]) -> int:
     return sum(max(map(len, column)) for column in columns) + 2 * (len(columns) - 1)
 
 
-def _notes(flow: FlowResult) -> list[str]:
-    lines = [f"{flow.flow}: warning: {message}" for message in flow.warnings]
+def _notes(flow: FlowResult, width: int) -> list[str]:
+    lines = [f"{flow.flow}: warning: {near(message)}" for message in flow.warnings]
     if flow.failure is not None:
         where = f"{flow.failure.where} " if flow.failure.where else ""
         tried = f" (after {flow.attempts} attempts)" if flow.attempts > 1 else ""
         if flow.failure.kind == "configuration":
             lines += [flow.failure.message]
         else:
-            lines += textwrap.wrap(f"{where}{flow.failure.message}{tried}", _WIDTH, break_long_words=False)
-        lines += [f"  {flow.failure.hint}"] if flow.failure.hint else []
+            lines += fitted(near(f"{where}{flow.failure.message}{tried}"), width).split("\n")
+        lines += fitted(near(f"  {flow.failure.hint}"), width).split("\n") if flow.failure.hint else []
         lines.append("")
     elif flow.status == "skipped":
         lines += [f"{flow.flow} was skipped: {flow.reason}", ""]

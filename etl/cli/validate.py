@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from etl.cli.complete import environments
 from etl.cli.complete import pipelines as known_pipelines
-from etl.cli.output import all_pipelines, columns, fail, load, mistakes_json, print_json, warn
+from etl.cli.output import all_pipelines, fail, load, mistakes_json, print_json, say, warn
 from etl.config.diagnostics import Diagnostic
 from etl.config.project import find_project
 from etl.errors import ConfigurationError
@@ -65,9 +64,7 @@ def validate(
                 }
             )
             if not as_json:
-                click.echo(
-                    f"{spec.name}: ok, {counted(len(spec.sources), 'source')}, {counted(len(spec.flows), 'flow')}"
-                )
+                say(f"{spec.name}: ok, {counted(len(spec.sources), 'source')}, {counted(len(spec.flows), 'flow')}")
                 _show_unjudged(spec)
     if not names:
         wrong += _environments(environment)
@@ -110,8 +107,7 @@ def _show_unjudged(spec: PipelineSpec) -> None:
     """The flows in which names of columns are left to Spark, by the reason."""
     for reason in dict.fromkeys(reason for _, reason in spec.unjudged):
         flows = ", ".join(flow for flow, other in spec.unjudged if other == reason)
-        text = f"  columns left to Spark: {flows} ({reason})"
-        click.echo(textwrap.fill(text, columns() or len(text), subsequent_indent="    ", break_on_hyphens=False))
+        say(f"  columns left to Spark: {flows} ({reason})")
 
 
 def _summary(wrong: list[Diagnostic], warned: list[Diagnostic]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -28,6 +29,7 @@ class Location:
 
 
 _SHOWN, _BEFORE = 160, 60  # characters of a line, and those of them before the caret
+_SHORTEST = 20  # of what a narrow terminal shows of a line
 NOWHERE = Location(file="", line=0, column=0)
 Locate: TypeAlias = "Callable[[int], Location]"
 """Where the character at an offset of some text stands."""
@@ -88,8 +90,26 @@ class Diagnostic:
         """Whether the file is good all the same."""
         return self.code.startswith("W")
 
-    def render(self) -> str:
-        """The contract's text: `file:line:column [code] message`, the line, a caret and the hint."""
+    def render(self, width: int | None = None) -> str:
+        """The contract's text: `file:line:column [code] message`, the line, a caret and the hint.
+
+        `width`: that of the terminal that shows it, in which the hint has lines of its own where it does not fit beside the caret.
+        """
+        text = self._rendered(_SHOWN if width is None else min(_SHOWN, width))
+        if width is None:
+            return text
+        head, *excerpt = text.split("\n")
+        lines = _broken(head, width, "    ")
+        if len(excerpt) < 2:  # noqa: PLR2004  # no line of the file, but perhaps the hint
+            return "\n".join([*lines, *(part for line in excerpt for part in _broken(line, width, "  "))])
+        shown, under = excerpt
+        if len(under) > width and self.hint:
+            blank = under[: under.index("|") + 1]
+            hints = _broken(f"{blank}   {self.hint}", width, f"{blank}   ")
+            return "\n".join([*lines, shown, under.removesuffix(f" {self.hint}"), *hints])
+        return "\n".join([*lines, shown, under])
+
+    def _rendered(self, width: int) -> str:
         if self.at == NOWHERE:
             head = f"[{self.code}] {self.message}"
             return f"{head}\n  {self.hint}" if self.hint else head
@@ -98,9 +118,9 @@ class Diagnostic:
             return f"{head}\n  {self.hint}" if self.hint else head
         number = f" {self.at.line} | "
         blank = " " * (len(number) - 2) + "| "
-        text, column, width = _window(self.at)
+        text, column, carets = _window(self.at, max(_SHORTEST, width - len(number)) if width < _SHOWN else _SHOWN)
         under = "".join("\t" if letter == "\t" else " " for letter in text[:column].ljust(column))
-        return f"{head}\n{number}{text}\n{blank}{under}{'^' * width}{' ' + self.hint if self.hint else ''}"
+        return f"{head}\n{number}{text}\n{blank}{under}{'^' * carets}{' ' + self.hint if self.hint else ''}"
 
 
 class Diagnostics:
@@ -129,13 +149,26 @@ class Diagnostics:
         return [diagnostic for diagnostic in self._diagnostics if not diagnostic.is_warning]
 
 
-def _window(at: Location) -> tuple[str, int, int]:
-    """The part of a long line around its caret; the caret's column in it, from 0; how wide it is."""
-    first = max(0, min(at.column - 1 - _BEFORE, len(at.text) - _SHOWN)) if len(at.text) > _SHOWN else 0
-    text = ("\N{HORIZONTAL ELLIPSIS}" if first else "") + at.text[first : first + _SHOWN]
-    text += "\N{HORIZONTAL ELLIPSIS}" if first + _SHOWN < len(at.text) else ""
+def _window(at: Location, shown: int) -> tuple[str, int, int]:
+    """The part of a line that is longer than `shown` around its caret; the caret's column in it, from 0; how wide it is."""
+    first = 0
+    if len(at.text) > shown:
+        before = _BEFORE
+        if shown < _SHOWN:
+            shown -= 2  # the marks of what is left out
+            before = min(_BEFORE, max(0, shown - at.width - 1))
+        first = max(0, min(at.column - 1 - before, len(at.text) - shown))
+    text = ("\N{HORIZONTAL ELLIPSIS}" if first else "") + at.text[first : first + shown]
+    text += "\N{HORIZONTAL ELLIPSIS}" if first + shown < len(at.text) else ""
     column = at.column - 1 - first + bool(first)
     return text, column, max(1, min(at.width, len(text) - column))
+
+
+def _broken(text: str, width: int, indent: str) -> list[str]:
+    """The text in lines of at most `width`, broken between words; those after the first begin with `indent`."""
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    ) or [""]
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

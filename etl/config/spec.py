@@ -330,6 +330,7 @@ class SparkSpec:
     master: str | None = None
     conf: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secret: tuple[str, ...] = ()  # the settings whose values are secrets
+    class_data_archive: bool = True  # False: the JVM of a local session neither uses one nor has one made
 
 
 @dataclass(frozen=True, slots=True)

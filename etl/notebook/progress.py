@@ -81,18 +81,18 @@ class NotebookProgress:
             self._handle.update(self)
 
     def __repr__(self) -> str:
-        flows = [f"{flow.flow} {flow.state}" for flow in self._progress.flows()]
+        flows = [f"{flow.flow} {flow.shown()}" for flow in self._progress.flows()]
         return ", ".join(flows) or "starting"
 
     def _repr_html_(self) -> str:
         rows = [
             (
                 flow.flow,
-                status(flow.state),
+                status(flow.shown()),
                 f"epoch {flow.epoch}" if flow.epoch is not None else "",
                 counted(flow.rows, "row") if flow.rows else "",
                 quiet(flow.rate()),
-                quiet(f"{flow.elapsed():.0f} s" if flow.state == "running" else ""),
+                quiet(f"{flow.elapsed():.0f} s" if flow.elapsed() else ""),
             )
             for flow in self._progress.flows()
         ]

@@ -91,6 +91,9 @@ def _java_and_jars() -> Iterator[Check]:
         return
     mended = f"; fetched again: {', '.join(bad)}" if bad else ""
     yield Check("jars", "ok", f"{len(JARS)} verified in {cache_root() / 'jars'}{mended}")
+    if class_data.is_off():
+        yield Check("class-data archive", "ok", f"off, by {class_data.SWITCH}")
+        return
     archive = class_data.archive(java.program, java.version, paths)
     if archive.path.exists():
         yield Check("class-data archive", "ok", str(archive.path))

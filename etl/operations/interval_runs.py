@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.grammar.values import seconds
 from etl.engine.run.graph import run_graph
-from etl.planning.events import FlowFinished
+from etl.planning.events import DataAwaited, FlowFinished
 from etl.planning.results import Counts
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ def run_at_intervals(
     following = replace(order, full_refresh=False)
     while pauses and not any(result.status == "failed" for result in results.values()):
         moment = min(ended[name] + pause for name, pause in pauses.items())
+        for name, pause in pauses.items():
+            if ended[name] + pause > time.monotonic():
+                emit(DataAwaited(name, ended[name] + pause - time.monotonic()))
         if stop.wait(max(0.0, moment - time.monotonic())):
             break
         now = time.monotonic()

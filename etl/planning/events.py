@@ -27,6 +27,28 @@ class FlowWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionAwaited:
+    """A flow's attempt waits for Spark to start."""
+
+    flow: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """The session that a flow's attempt waited for is there."""
+
+    flow: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataAwaited:
+    """A flow has read all that there was, and looks again in `pause_s`."""
+
+    flow: str
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class FlowStarted:
     """A flow's attempt begins."""
 
@@ -89,6 +111,9 @@ Event: TypeAlias = (
     RunStarted
     | FlowWaits
     | FlowStarted
+    | SessionAwaited
+    | SessionReady
+    | DataAwaited
     | EpochCommitted
     | FlowRetried
     | FlowWarned

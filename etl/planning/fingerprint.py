@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.build.starts import starts
 from etl.config.schema import ddl
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
+from etl.config.sql.bound import params_in, written_markers
 from etl.config.sql.syntax import markers, normal
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         if source is not None:
             parts[f"source {source.name}"] = spec.as_written(("sources", source.name), _source(source))
     _transform(parts, spec, flow, params, "")
+    parts |= {f"param {name}": params.get(name) for name in params_in(flow)}
     for view in flow.views:
         parts[f"view {view.name}"] = [(item.dataset, item.known_as) for item in view.inputs]
         _transform(parts, spec, view, spec.as_written(("params",), spec.params_of(view)), f" of view {view.name}")
@@ -76,7 +78,7 @@ def _transform(
     transform = flow.transform
     if isinstance(transform, SqlTransform):
         parts[f"the SQL{suffix}"] = normal(transform.text)
-        for name in markers(transform.text):
+        for name in markers(transform.text) | (written_markers(transform.text) & params.keys()):
             parts[f"param {name}{suffix}"] = params.get(name)
     elif isinstance(transform, PythonTransform):
         parts[f"the function{suffix}"] = [transform.module, transform.function]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.markup import counted
 from etl.planning.events import (
+    DataAwaited,
     EpochCommitted,
     FlowFinished,
     FlowRetried,
@@ -16,6 +17,8 @@ from etl.planning.events import (
     FlowWaits,
     FlowWarned,
     RunStarted,
+    SessionAwaited,
+    SessionReady,
     SessionReplaced,
 )
 
@@ -23,25 +26,34 @@ if TYPE_CHECKING:
     from etl.planning.events import Event
 
 
+_STARTS_SPARK = "starts Spark"
+
+
 @dataclass(frozen=True, slots=True)
 class FlowProgress:
     """How far one flow has come in a run."""
 
     flow: str
-    state: str = "waiting"  # or running, waits for another run, or its status at the end
+    state: str = "waiting"  # or running, what it waits for, or its status at the end
     epoch: int | None = None  # the last one that was committed
     epochs: int = 0
     rows: int = 0  # read
-    since: float = 0.0  # monotonic seconds at which its attempt began
+    rows_before: int = 0  # of them in earlier attempts and rounds
+    since: float = 0.0  # monotonic seconds at which its attempt, or its wait for Spark, began
+    until: float | None = None  # monotonic seconds at which what it waits for is over
+
+    def shown(self) -> str:
+        """The state, with the seconds after which it ends, where they are known."""
+        return self.state if self.until is None else f"{self.state} in {max(0.0, self.until - time.monotonic()):.0f} s"
 
     def elapsed(self) -> float:
-        """Seconds since the attempt began; 0 where the flow is not running."""
-        return time.monotonic() - self.since if self.state == "running" else 0.0
+        """Seconds since the attempt, or its wait for Spark, began; 0 where the flow does neither."""
+        return time.monotonic() - self.since if self.state in ("running", _STARTS_SPARK) else 0.0
 
     def rate(self) -> str:
         """Rows a second while it runs."""
-        elapsed = self.elapsed()
-        return f"{self.rows / elapsed:,.0f} rows/s" if elapsed > 0 and self.rows else ""
+        elapsed, rows = self.elapsed(), self.rows - self.rows_before
+        return f"{rows / elapsed:,.0f} rows/s" if elapsed > 0 and rows else ""
 
 
 class Progress:
@@ -57,20 +69,33 @@ class Progress:
                 self._flows = {name: FlowProgress(name) for name in event.flows}
             elif isinstance(event, FlowWaits):
                 self._flows[event.flow] = replace(self._known(event.flow), state=f"waits for {event.holder}")
-            elif isinstance(event, FlowStarted):
-                self._flows[event.flow] = FlowProgress(event.flow, "running", since=time.monotonic())
+            elif isinstance(event, FlowStarted | SessionReady):
+                self._flows[event.flow] = self._now(event.flow, "running")
+            elif isinstance(event, SessionAwaited):
+                self._flows[event.flow] = self._now(event.flow, _STARTS_SPARK)
+            elif isinstance(event, DataAwaited):
+                self._flows[event.flow] = self._now(event.flow, "waits for data, looks again", event.pause_s)
+            elif isinstance(event, FlowRetried):
+                self._flows[event.flow] = self._now(event.flow, "failed, tries again", event.pause_s)
             elif isinstance(event, EpochCommitted):
                 known = self._known(event.flow)
                 rows = known.rows + event.counts.read
                 self._flows[event.flow] = replace(known, epoch=event.epoch, epochs=known.epochs + 1, rows=rows)
             elif isinstance(event, FlowFinished):
                 known = self._known(event.result.flow)
-                self._flows[event.result.flow] = replace(known, state=event.result.status)
+                self._flows[event.result.flow] = replace(known, state=event.result.status, until=None)
 
     def flows(self) -> tuple[FlowProgress, ...]:
         """How far each flow has come, in the order of the graph."""
         with self._lock:
             return tuple(self._flows.values())
+
+    def _now(self, flow: str, state: str, pause_s: float | None = None) -> FlowProgress:
+        """The flow in a state that begins now, and ends in `pause_s` where that is known."""
+        known, now = self._known(flow), time.monotonic()
+        return replace(
+            known, state=state, since=now, rows_before=known.rows, until=None if pause_s is None else now + pause_s
+        )
 
     def _known(self, flow: str) -> FlowProgress:
         return self._flows.get(flow) or FlowProgress(flow, "running", since=time.monotonic())

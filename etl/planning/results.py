@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from etl.config.secrets import redact
 from etl.errors import RunFailed
 from etl.markup import Markup, card, code, counted, element, folded, preformatted, quiet, status, table, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Status = Literal["succeeded", "failed", "skipped", "unchanged"]
 _WORST_FIRST: tuple[Status, ...] = ("failed", "succeeded", "skipped", "unchanged")
@@ -49,21 +49,59 @@ class Counts:
             self.late + other.late,
         )
 
+    def as_rows(self) -> dict[str, int]:
+        """The counts by the names that every document of a run has: `rows_in` is `read`, `rows_out` is `written`."""
+        return {
+            "rows_in": self.read,
+            "rows_out": self.written,
+            "rows_dropped": self.dropped,
+            "rows_quarantined": self.quarantined,
+            "rows_merged": self.merged,
+            "rows_late": self.late,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRow:
+    """A row of an input over which alone a flow's transform fails.
+
+    Attributes:
+        row: Its columns; of those that no person should see only whether there is a value.
+        file: The path of the file it lies in; empty where it lies in none.
+    """
+
+    row: Mapping[str, Any]
+    file: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next."""
+    """Why a flow failed: a stable kind, what happened, where in the user's files, and what to do next.
+
+    Attributes:
+        rows: Rows of its inputs that it fails of, as far as they were found.
+    """
 
     kind: Literal["configuration", "environment", "expectation", "held", "run"]
     message: str
     where: str = ""
     hint: str = ""
     transient: bool = False
+    rows: tuple[FailingRow, ...] = ()
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Failure:
+        """The failure that a record of JSON holds; what another build wrote beside it is left out."""
+        names = {each.name for each in fields(cls)}
+        values = {name: value for name, value in record.items() if name in names}
+        return cls(
+            **values | {"rows": tuple(FailingRow(each["row"], each["file"]) for each in values.get("rows") or ())}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FlowResult:
-    """What a flow did in one run."""
+    """What a flow did in one run. Its properties are named as the keys of the `run` document."""
 
     flow: str
     status: Status
@@ -78,6 +116,54 @@ class FlowResult:
     reason: str = ""  # why it ran, or did not
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    @property
+    def rows_in(self) -> int:
+        """`counts.read`."""
+        return self.counts.read
+
+    @property
+    def rows_out(self) -> int:
+        """`counts.written`."""
+        return self.counts.written
+
+    @property
+    def rows_dropped(self) -> int:
+        """`counts.dropped`."""
+        return self.counts.dropped
+
+    @property
+    def rows_quarantined(self) -> int:
+        """`counts.quarantined`."""
+        return self.counts.quarantined
+
+    @property
+    def rows_merged(self) -> int:
+        """`counts.merged`."""
+        return self.counts.merged
+
+    @property
+    def rows_late(self) -> int:
+        """`counts.late`."""
+        return self.counts.late
+
+    @property
+    def error(self) -> str | None:
+        """The failure in one text: where, what and what to do next; None where there is none."""
+        if self.failure is None:
+            return None
+        text = " ".join(part for part in (self.failure.where, self.failure.message) if part)
+        return text + (f" ({self.failure.hint})" if self.failure.hint else "")
+
+    @property
+    def error_kind(self) -> str | None:
+        """`failure.kind`; None where there is no failure."""
+        return self.failure.kind if self.failure is not None else None
+
+    @property
+    def error_rows(self) -> tuple[FailingRow, ...]:
+        """`failure.rows`; none where there is no failure."""
+        return self.failure.rows if self.failure is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

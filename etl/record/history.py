@@ -48,6 +48,21 @@ class HistoryEntry:
     mode: str | None
     backfill: str | None = None
 
+    @property
+    def run_id(self) -> str:
+        """`run`, by the name that every document of a run has."""
+        return self.run
+
+    @property
+    def rows_out(self) -> int | None:
+        """`rows_written`, by the name that every document of a run has."""
+        return self.rows_written
+
+    @property
+    def committed_at(self) -> str:
+        """`committed_at_ms` as ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.committed_at_ms / 1000, UTC).isoformat()
+
 
 @dataclass(frozen=True, slots=True)
 class History:

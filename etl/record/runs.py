@@ -71,7 +71,7 @@ def _ids(storage: str, pipeline: str) -> Iterator[str]:
 def _flow(values: Mapping[str, Any]) -> FlowResult:
     """A flow's result; a backfill or a replay has one flow, and stands for it itself. What an older build did not know is as if it had not been."""
     told, error = values.get("failure"), values.get("error")
-    failure = Failure(**_known(Failure, told)) if told else Failure("run", error) if error else None
+    failure = Failure.of(told) if told else Failure("run", error) if error else None
     return FlowResult(
         **_known(FlowResult, values, but=("counts", "warnings", "failure")),
         counts=Counts(**_known(Counts, values.get("counts") or {})),

@@ -199,7 +199,7 @@ def test_a_table_of_a_run_fits_into_a_narrow_terminal_and_tells_of_each_flow() -
 
 
 def test_data_cannot_move_the_cursor_and_wide_letters_keep_the_columns() -> None:
-    from etl.cli.output import cells
+    from etl.cli.layout import cells
     from etl.cli.preview import _lines
     from etl.config.schema.types import Column, Type
     from etl.planning.preview import PreviewResult
@@ -220,7 +220,7 @@ def test_data_cannot_move_the_cursor_and_wide_letters_keep_the_columns() -> None
 
 
 def test_columns_without_room_are_named_below_the_table() -> None:
-    from etl.cli.output import cells
+    from etl.cli.layout import cells
     from etl.cli.preview import _lines
     from etl.config.schema.types import Column, Type
     from etl.planning.preview import PreviewResult

@@ -56,6 +56,8 @@ def digests(write: Write, yaml: str = YAML, python: str = PYTHON, neighbour: str
         ("SELECT id, v", "SELECT  id, /* a comment */ v", False, False),
         ("least: 3", "least: 4", True, False),
         ("other: 1", "other: 2", False, False),
+        ("v IS NOT NULL", "id < :other", True, False),
+        ("id > :least", "date_trunc(:least, v) > '2024'", True, False),
         ("v IS NOT NULL", "v IS NULL", True, False),
         ("on_violation: drop", "on_violation: quarantine", True, False),
         ("id INT, v STRING", "id BIGINT, v STRING", True, True),
@@ -73,6 +75,27 @@ def test_an_edit_of_the_yaml_changes_just_the_flows_whose_rows_it_can_change(
     assert old in YAML
     before, after = digests(project), digests(project, YAML.replace(old, new))
     assert (before[0] != after[0], before[1] != after[1]) == (sql, python)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("expectations: {known: {expr: v IS NOT NULL, on_violation: drop}}", "expectations: {known: {expr: 'id < :other'}}"),
+        ("expectations: {known: {expr: v IS NOT NULL, on_violation: drop}}", "sink: {strategy: merge, keys: [id], sequence_by: v, delete_when: 'id = :other'}"),
+        ("expectations: {known: {expr: v IS NOT NULL, on_violation: drop}}", "incremental: {groups: {id: 'id % :other'}}"),
+    ],
+    ids=["an expectation", "delete_when", "a group"],
+)  # fmt: skip
+def test_a_param_of_an_expression_beside_the_transform_is_a_part_of_the_flow(
+    project: Write, text: str, rule: str
+) -> None:
+    yaml = YAML.replace(text, rule)
+    before, after, unused = (
+        digests(project, yaml.replace("other: 1", new)) for new in ("other: 1", "other: 2", "other: 1, more: 1")
+    )
+    assert before[0] != after[0]
+    assert before == unused
+    assert before[1] == after[1]
 
 
 @pytest.mark.parametrize(
@@ -165,3 +188,8 @@ def test_an_edit_counts_however_the_module_is_imported(
     after = digests(project, python=python + two)
     assert before[1] != after[1]
     assert before[0] == after[0]
+
+
+def test_a_param_counts_where_another_grammar_sees_none(project: Write) -> None:
+    yaml = YAML.replace("id > :least", "date_trunc(:least, v) > '2024'")
+    assert digests(project, yaml)[0] != digests(project, yaml.replace("least: 3", "least: 4"))[0]

@@ -45,6 +45,10 @@ class Given:
         """What a source or flow was made from: a `for_each`, or itself."""
         return self.expanded.instances.get((section, name)) or Instance(name, {})
 
+    def params_of(self, flow: str) -> tuple[str, ...]:
+        """The names of the params that a flow's SQL may use: the pipeline's, and the variables of its own `for_each`."""
+        return (*self.params, *self.instance("flows", flow).variables)
+
     def report(self, code: str, message: str, path: Path_, hint: str = "", *, key: bool = False) -> None:
         """Add a mistake at the value, or the key, at a path of the document."""
         self.diagnostics.add(code, message, self.document.place(path, key=key), hint)

@@ -35,7 +35,7 @@ def build_groups(given: Given, flow: str, model: models.Flow, inputs: Sequence[I
         texts = {path: value} if isinstance(value, str) else {(*path, name): text for name, text in value.items()}
         for place, text in texts.items():
             locate = given.document.locate(place, text)
-            given.diagnostics.extend(check_expression(text, locate, f"group '{column}'"))
+            given.diagnostics.extend(check_expression(text, locate, f"group '{column}'", given.params_of(flow)))
         by_input = tuple((name, expressions[name]) for name in changes if name in expressions)
         groups.append(GroupSpec(column, by_input, given.document.place(path, key=True)))
     return tuple(groups)

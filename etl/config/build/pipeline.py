@@ -66,7 +66,9 @@ def _spark(given: Given, overlays: Sequence[models.Environment]) -> SparkSpec:
     conf = {name: value for overlay in overlays for name, value in overlay.spark.conf.items()}
     secret = tuple(name for name in conf if ("spark", "conf", name) in given.written)
     master = next((overlay.spark.master for overlay in reversed(overlays) if overlay.spark.master), None)
-    return SparkSpec(master, tuple(conf.items()), secret)
+    said = (overlay.spark.class_data_archive for overlay in reversed(overlays))
+    class_data = next((flag for flag in said if flag is not None), True)
+    return SparkSpec(master, tuple(conf.items()), secret, class_data)
 
 
 def _run(layers: Sequence[models.Run]) -> RunSpec:
@@ -132,7 +134,8 @@ def _expectations(given: Given, flow: str, model: models.Flow) -> tuple[Expectat
     for name, rule in model.expectations.items():
         path = ("flows", flow, "expectations", name, "expr")
         locate = given.document.locate(path, rule.expr)
-        given.diagnostics.extend(check_expression(rule.expr, locate, f"expectation '{name}'"))
+        params = given.params_of(flow)
+        given.diagnostics.extend(check_expression(rule.expr, locate, f"expectation '{name}'", params))
         expectations.append(ExpectationSpec(name, rule.expr, rule.on_violation, given.document.place(path)))
     return tuple(expectations)
 

@@ -44,8 +44,7 @@ def build_transform(given: Given, flow: str, model: models.Flow) -> TransformSpe
 
 def _check_sql(given: Given, flow: str, model: models.Flow, text: str, locate: Locate) -> None:
     inputs = {name: given.document.place(("flows", flow, "inputs", name), key=True) for name in model.inputs}
-    params = (*given.params, *given.instance("flows", flow).variables)
-    given.diagnostics.extend(check_sql(text, locate, inputs=inputs, params=params, flow=flow))
+    given.diagnostics.extend(check_sql(text, locate, inputs=inputs, params=given.params_of(flow), flow=flow))
 
 
 def _sql_file(given: Given, flow: str, model: models.Flow, name: str) -> TransformSpec:

@@ -142,7 +142,7 @@ def _flows(spec: PipelineSpec, document: Document, outputs: Outputs) -> Iterator
                     input_.at,
                     "read what the view reads, or let it be a flow that stores its rows",
                 )
-        yield from check_sink(flow, document)
+        yield from check_sink(flow, document, [name for name, _ in (*spec.params, *flow.variables)])
         yield from _primary_key(flow, document)
         yield from check_equality(flow, document)
         yield from check_columns(spec, flow, outputs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from etl.config.diagnostics import Diagnostic, Location
 from etl.config.secrets import LEAST, is_hidden, last_value
 from etl.config.spec import SqlTransform
+from etl.config.sql.bound import params_in
 from etl.config.sql.syntax import markers
 
 if TYPE_CHECKING:
@@ -76,13 +77,14 @@ def in_plans(spec: PipelineSpec) -> list[Diagnostic]:
     """A warning for each query that reads a secret: Spark writes a plan's literals into its UI and event log."""
     hidden = {str(path[1]) for path, _ in spec.references if path[0] == "params"}
     diagnostics = []
-    for flow in spec.flows:
-        if isinstance(flow.transform, SqlTransform) and hidden:
-            for name in sorted(markers(flow.transform.text) & hidden):
-                message = f"the SQL of flow '{flow.name}' reads the secret :{name}, which Spark's UI and event log show where they are on"
-                diagnostics.append(
-                    Diagnostic("W104", message, flow.transform.at, "read it in a Python transform, from params")
-                )
+    for flow in spec.flows if hidden else ():
+        transform = flow.transform
+        at, named = flow.at, params_in(flow)
+        if isinstance(transform, SqlTransform):
+            at, named = transform.at, named | markers(transform.text)
+        for name in sorted(named & hidden):
+            message = f"the SQL of flow '{flow.name}' reads the secret :{name}, which Spark's UI and event log show where they are on"
+            diagnostics.append(Diagnostic("W104", message, at, "read it in a Python transform, from params"))
     return diagnostics
 
 

@@ -9,7 +9,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from etl.config.document.document import Document
     from etl.config.spec import FlowSpec, Incremental, SinkSpec, Strategy
@@ -41,8 +41,11 @@ def replaces_rows(flow: FlowSpec) -> bool:
     return changing and sink.strategy in SINKS_OF[flow.incremental]  # one that does not fit is told at the flow itself
 
 
-def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
-    """The mistakes in a flow's sink: a strategy that its kind of processing does not have, and settings of other strategies."""
+def check_sink(flow: FlowSpec, document: Document, params: Collection[str]) -> Iterator[Diagnostic]:
+    """The mistakes in a flow's sink: a strategy that its kind of processing does not have, and settings of other strategies.
+
+    `params`: those that its `delete_when` may name.
+    """
     sink, path = flow.sink, ("flows", flow.name, "sink")
     fitting = SINKS_OF[flow.incremental]
     from_plugin = sink.takes is not None and flow.incremental in (sink.takes, "auto")
@@ -70,7 +73,7 @@ def check_sink(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
     if flow.state is not None:
         yield from check_state(flow, flow.state, document)
     if sink.strategy in _KEYED:
-        yield from _keyed(flow, document)
+        yield from _keyed(flow, document, params)
     if sink.schema_evolution != "fail" and sink.takes is not None:
         yield Diagnostic(
             "E204",
@@ -100,7 +103,7 @@ def _settings(sink: SinkSpec) -> dict[str, tuple[object, tuple[str, ...]]]:
     }
 
 
-def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
+def _keyed(flow: FlowSpec, document: Document, params: Collection[str]) -> Iterator[Diagnostic]:
     sink, path = flow.sink, ("flows", flow.name, "sink")
     if not sink.keys:
         yield Diagnostic(
@@ -143,6 +146,5 @@ def _keyed(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
                     f"take it out of {key}",
                 )
     if sink.delete_when:
-        yield from check_expression(
-            sink.delete_when, document.locate((*path, "delete_when"), sink.delete_when), "delete_when"
-        )
+        locate = document.locate((*path, "delete_when"), sink.delete_when)
+        yield from check_expression(sink.delete_when, locate, "delete_when", params)

@@ -140,7 +140,7 @@ class Groups(Model):
     """Each output row depends on the input rows that share these values."""
 
     groups: Annotated[dict[Text, GroupExpression], Field(min_length=1)] = Field(
-        description="Column of the output → expression over each changes input; or `{input: expression}` where they differ."
+        description="Column of the output → expression over each changes input; or `{input: expression}` where they differ. `:name` is a parameter."
     )
 
 
@@ -180,7 +180,7 @@ Incremental = Annotated[
 class Expectation(Model):
     """A rule over the transform's output; false and NULL violate it."""
 
-    expr: Text = Field(description="A boolean SQL expression over one row.")
+    expr: Text = Field(description="A boolean SQL expression over one row; `:name` is a parameter.")
     on_violation: Literal["warn", "drop", "quarantine", "fail"] = Field(
         "warn", description="What happens to a row that violates it."
     )
@@ -201,7 +201,9 @@ class Sink(Model):
     insert_only: Flag = Field(
         default=False, description="merge without sequence_by: rows of one key are taken to be the same."
     )
-    delete_when: Text | None = Field(None, description="merge, scd2: a row for which this holds ends its key.")
+    delete_when: Text | None = Field(
+        None, description="merge, scd2: a row for which this holds ends its key; `:name` is a parameter."
+    )
     except_columns: Texts = Field((), description="merge, scd2: columns that decide but are not stored.")
     track: Texts = Field((), description="scd2: a change of these makes a new version (default: of any stored column).")
     schema_evolution: Literal["fail", "add_columns"] = Field(
@@ -364,6 +366,10 @@ class Spark(Model):
 
     master: Text | None = Field(None, description="Spark's master; none: this machine, or the submitter's choice.")
     conf: dict[str, Option] = Field(default_factory=dict, description="Spark settings.")
+    class_data_archive: bool | None = Field(
+        None,
+        description="Whether local sessions use a class-data archive, and have one made after the first run (default true).",
+    )
 
 
 class Environment(Model):

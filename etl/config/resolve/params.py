@@ -134,7 +134,7 @@ class Interpolation:
         if isinstance(value, str) and "${" in value:
             at = self._document.text_place(path, value, value.index("${"))
             message = "`${…}` does not reach SQL: a value must never become code"
-            self.diagnostics.add("E305", message, at, "in a transform write :name")
+            self.diagnostics.add("E305", message, at, "write :name; the value is bound as one of its type")
         return value
 
     def _lookup(self, name: str, path: Path_) -> tuple[Scalar, str | None]:

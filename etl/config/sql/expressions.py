@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.config.diagnostics import Diagnostic
+from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.sql import volatile
 from etl.config.sql.lexical import scan
 from etl.config.sql.parse_errors import advice, beyond, details, is_beyond, near, split_shift
-from etl.config.sql.syntax import marker_names, parse
+from etl.config.sql.query import misplaced
+from etl.config.sql.syntax import marker_names, parse, place_of_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from etl.config.diagnostics import Locate
     from etl.config.sql.lexical import Scanned
@@ -32,8 +33,11 @@ _BEYOND_A_ROW = (
 )
 
 
-def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
-    """The first mistake in an expression over one row, or a warning where only Spark can judge it; `what` names it in messages."""
+def check_expression(text: str, locate: Locate, what: str, params: Collection[str] = ()) -> list[Diagnostic]:
+    """The first mistake in an expression over one row, or a warning where only Spark can judge it; `what` names it in messages.
+
+    `params`: those that its `:name` markers may name.
+    """
     fault = _of_text(text, locate, what)
     if fault is not None:
         return [fault]
@@ -46,7 +50,7 @@ def check_expression(text: str, locate: Locate, what: str) -> list[Diagnostic]:
     expression = _only_expression(tree)
     if expression is None:
         return [Diagnostic("E306", f"{what} is not one expression", locate(0), "one condition, such as: quantity > 0")]
-    return split_shift(tree, text, locate, what, "E306") or _of_tree(expression, text, locate, what)
+    return split_shift(tree, text, locate, what, "E306") or _of_tree(expression, text, locate, what, params)
 
 
 def _of_text(text: str, locate: Locate, what: str) -> Diagnostic | None:
@@ -84,8 +88,8 @@ def _only_expression(tree: Any) -> Any:
     return inner
 
 
-def _of_tree(expression: Any, text: str, locate: Locate, what: str) -> list[Diagnostic]:
-    """The mistake of an expression that needs more than its row: other rows, the run's instant, a param."""
+def _of_tree(expression: Any, text: str, locate: Locate, what: str, params: Collection[str]) -> list[Diagnostic]:
+    """The mistake of an expression that needs more than its row and the params: other rows, the run's instant."""
     from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
 
     for kind, name in _BEYOND_A_ROW:
@@ -97,6 +101,8 @@ def _of_tree(expression: Any, text: str, locate: Locate, what: str) -> list[Diag
         hint = "SELECT run_ts() AS at in the transform, then name the column"
         return [Diagnostic("E309", message, locate(0), hint)]
     for name in marker_names(expression, text):
-        hint = f"SELECT :{name} AS {name} in the transform, then name the column"
-        return [Diagnostic("E309", f"{what} uses :{name}, and has no params", locate(0), hint)]
-    return []
+        if name not in params:
+            message, hint = f"{what} uses :{name}, which is no param", did_you_mean(name, params)
+            at = place_of_marker(name, text, locate)
+            return [Diagnostic("E303", message, at, hint or "declare it under params")]
+    return [*misplaced(expression, text, locate, what)][:1]

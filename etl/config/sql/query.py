@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic, Locate, Location, did_you_mean
 from etl.config.sql.lexical import scan
 from etl.config.sql.parse_errors import advice, beyond, details, is_beyond, near, split_shift
-from etl.config.sql.syntax import marker_names, parse, stand_in, understood
+from etl.config.sql.syntax import marker_names, parse, place_of_marker, stand_in, understood
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -34,12 +34,12 @@ def check_sql(
     fault = _no_query(tree, text, locate, what)
     if fault is not None:
         return [fault]
-    diagnostics += [*_misplaced(tree, text, locate, what), *_tables(tree, text, locate, inputs, flow)]
+    diagnostics += [*misplaced(tree, text, locate, what), *_tables(tree, text, locate, inputs, flow)]
     for name in dict.fromkeys(marker_names(tree, text)):
         if name not in params:
             message = f"{what} uses :{name}, which is no param"
             hint = did_you_mean(name, params) or "declare it under params"
-            diagnostics.append(Diagnostic("E303", message, _place_of_marker(name, text, locate), hint))
+            diagnostics.append(Diagnostic("E303", message, place_of_marker(name, text, locate), hint))
     return diagnostics
 
 
@@ -95,7 +95,7 @@ def _no_query(tree: Any, text: str, locate: Locate, what: str) -> Diagnostic | N
     return Diagnostic("E301", f"{what} is {kind}", place, "write one SELECT; the sink does the writing")
 
 
-def _misplaced(tree: Any, text: str, locate: Locate, what: str) -> Iterator[Diagnostic]:
+def misplaced(tree: Any, text: str, locate: Locate, what: str) -> Iterator[Diagnostic]:
     """The markers where no value can stand: inside a type, as the name of a table or a column."""
     from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
 
@@ -113,7 +113,7 @@ def _misplaced(tree: Any, text: str, locate: Locate, what: str) -> Iterator[Diag
         hint = "write the name out; for_each writes a flow for each of several"
         if where == "inside a type":
             hint = "write the number out: one type holds in every run"
-        yield Diagnostic("E350", message, _place_of_marker(marker.name, text, locate), hint)
+        yield Diagnostic("E350", message, place_of_marker(marker.name, text, locate), hint)
 
 
 def _tables(tree: Any, text: str, locate: Locate, inputs: Mapping[str, Location], flow: str) -> list[Diagnostic]:
@@ -163,8 +163,3 @@ def _place_of_name(identifier: Any, locate: Locate) -> Location:
     if "start" not in meta:
         return locate(0)
     return replace(locate(int(meta["start"])), width=int(meta["end"]) - int(meta["start"]) + 1)
-
-
-def _place_of_marker(name: str, text: str, locate: Locate) -> Location:
-    match = re.search(rf":{re.escape(name)}\b", scan(text).bare)
-    return replace(locate(match.start()), width=len(name) + 1) if match else locate(0)

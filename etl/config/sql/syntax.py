@@ -6,17 +6,23 @@ sqlglot's grammar is not Spark's: what it refuses may be valid (see `parse_error
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl.config.sql.lexical import FILLER, scan
+
+if TYPE_CHECKING:
+    from etl.config.diagnostics import Locate, Location
 
 VARIANT_PATH = re.compile(
     rf"[\w{FILLER}\])](?<!\bLIMIT)(?<!\bOFFSET)(?<!\bTHEN)(?<!\bELSE)(?<!\bAND):[A-Za-z_{FILLER}\[]", re.IGNORECASE
 )
 """A part of a VARIANT, `v:a.b`; no marker stands directly after a name."""
 
-_MARKER = re.compile(r"(?<![:\w\]\)]):([A-Za-z_]\w*)")
+MARKER = re.compile(r"(?<![:\w\]\)]):([A-Za-z_]\w*)")
+"""A `:name` parameter in a text whose strings and comments are blanks."""
+
 # What Spark 4.2 parses and sqlglot does not, and what stands for it while the rest of the text is looked at: as long as itself.
 _STANDS_FOR = (
     (re.compile(r">>>"), ">> "),
@@ -103,7 +109,13 @@ def markers(text: str) -> frozenset[str]:
 def marker_names(tree: Any, text: str) -> list[str]:
     """The `:name` parameters of a tree, in its order and as often as they stand there; without a tree (None), those of the text."""
     if tree is None:
-        return _MARKER.findall(scan(text).bare)
+        return MARKER.findall(scan(text).bare)
     from sqlglot import exp  # noqa: PLC0415  # see parse
 
     return [marker.name for marker in tree.find_all(exp.Placeholder) if marker.name]
+
+
+def place_of_marker(name: str, text: str, locate: Locate) -> Location:
+    """Where a text first says `:name`, as `locate` tells of its characters."""
+    match = re.search(rf"(?<![:\w]):{re.escape(name)}\b", scan(text).bare)
+    return replace(locate(match.start()), width=len(name) + 1) if match else locate(0)

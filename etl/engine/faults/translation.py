@@ -6,6 +6,7 @@ The table of rules in `faults` decides whether another try may help. What no rul
 from __future__ import annotations
 
 import re
+import textwrap
 import traceback
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from etl.config.masking import sensitive
 from etl.config.secrets import redacted
 from etl.config.spec import PythonTransform, SqlTransform
+from etl.config.sql.fragments import failing_fragment
 from etl.config.sql.locations import place_in_error
 from etl.engine.faults.advice import followable
 from etl.engine.faults.evidence import evidence_in, is_spark, plain
@@ -43,6 +45,7 @@ _FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.]
 _RECORD = re.compile(r"record parsing: ([^\n]*)")
 _TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
 _MESSAGE = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
+_CALL_SITE = re.compile(r'== DataFrame ==\n"[^"\n]*" was called from\n(\S[^\n]*):(\d+)')
 _LONGEST = 1200
 
 # Conditions that only say that something below them failed.
@@ -80,7 +83,7 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
     evidence = evidence_in(cause)
     judgement = judged(evidence, spark=is_spark(cause))
     rule = judgement.rule
-    where = str(place_in_error(flow, evidence.text) or where) if where else ""
+    where = str(place_in_error(flow, evidence.text) or _call_site(flow, evidence) or where) if where else ""
     if rule.message:
         words = _words(evidence, judgement, flow)
         message = f"flow '{flow.name}': {rule.message.format(**words)}"
@@ -93,7 +96,39 @@ def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
         return Failure("run", f"flow '{flow.name}': {raised}", user, hint, transient=False)
     hint = _group_hint(flow, evidence) or rule.advice.replace("{flow}", flow.name)
     transient = rule.passes is not False
-    return Failure(rule.kind, f"flow '{flow.name}': {_cause(evidence, judgement)}", where, hint, transient=transient)
+    message = f"flow '{flow.name}': {_fragment(flow, evidence)}{_hiding_values(flow, evidence) or _cause(evidence, judgement)}"
+    return Failure(rule.kind, message, where, hint, transient=transient)
+
+
+def _call_site(flow: FlowSpec, evidence: Evidence) -> str:
+    """`file:line` in the flow's own module of the call that made the column which failed; empty where Spark tells none there."""
+    site = _CALL_SITE.search(evidence.text)
+    if site is None or not isinstance(flow.transform, PythonTransform) or site[1] != flow.transform.file:
+        return ""
+    return f"{site[1]}:{site[2]}:1"
+
+
+def _fragment(flow: FlowSpec, evidence: Evidence) -> str:
+    """The column and the expression that a value made fail, before what Spark says of it; empty where Spark points at no SQL of the flow's."""
+    if not _is_of_value(evidence):
+        return ""
+    fragment = failing_fragment(flow, evidence.text)
+    if fragment is None:
+        return ""
+    column = f"column '{fragment.column}': " if fragment.column else ""
+    return f"{column}{textwrap.shorten(fragment.text, 200, placeholder=' …')}: "
+
+
+def _hiding_values(flow: FlowSpec, evidence: Evidence) -> str:
+    """What Spark says of a value, without the value; empty for other faults, and where every person may see it."""
+    if not sensitive(flow) or not _is_of_value(evidence):
+        return ""
+    condition = next(fact.name for fact in evidence.facts if fact.state.startswith("22"))
+    return f"[{condition}] the value is not shown, since the flow has sensitive columns"
+
+
+def _is_of_value(evidence: Evidence) -> bool:
+    return any(fact.of == "condition" and fact.state.startswith("22") for fact in evidence.facts)
 
 
 def _group_hint(flow: FlowSpec, evidence: Evidence) -> str:
@@ -104,7 +139,7 @@ def _group_hint(flow: FlowSpec, evidence: Evidence) -> str:
         for _, expression in group.expressions
         if "(" in expression or " " in expression
     ]
-    if not computed or not any(fact.state.startswith("22") for fact in evidence.facts):
+    if not computed or not _is_of_value(evidence):
         return ""
     return (
         f"correct the data or the expression that fails; a group's ({', '.join(dict.fromkeys(computed))}) is computed for every row,"

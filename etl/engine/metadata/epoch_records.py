@@ -81,7 +81,7 @@ class EpochRecords:
         name = f"failure-{run_id}.json"
         record = self._read(name)
         self._file(name).unlink(missing_ok=True)
-        return None if record is None else Failure(**record)
+        return None if record is None else Failure.of(record)
 
     def request_stop(self, run_id: str) -> None:
         """Ask the epochs of a run to end after the one that is being committed."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.engine.commits import registration
+from etl.engine.faults.translation import translate
 from etl.engine.inspection import verification_record
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.run.epoch import run_epoch
+from etl.engine.run.failing_row import with_failing_row
+from etl.engine.run.outcomes import KnownFailure
 from etl.engine.run.prepare import prepare
 from etl.engine.run.stream import StreamDriver
 from etl.engine.run.timeout import within_timeout
@@ -77,8 +80,16 @@ class Attempt:
 
     def _compute_whole(self, job: Job, session: SparkSession) -> None:
         epoch = self.report.next_epoch(job)
-        tag = f"etl-{self.run_id}-{self.flow.name}"
-        within_timeout(self.flow, lambda: run_epoch(job, session, None, epoch), session, tag=tag)
+        try:
+            within_timeout(self.flow, lambda: run_epoch(job, session, None, epoch), session)
+        except Exception as cause:
+            failure = translate(cause, self.flow)
+            found = with_failing_row(
+                failure, cause, job, session, epoch, micro_batch=None, goes_on=lambda: not self.stop.is_set()
+            )
+            if found.rows:
+                raise KnownFailure(found) from cause
+            raise
         self.report.collect(job)
 
     def _stream(self, prepared: Prepared, kind: StreamedKind, session: SparkSession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etl.config.sql.bound import with_literals
 from etl.engine.inspection.flow_state import inputs_of
 from etl.engine.job import Job
 from etl.engine.storage.layout import FlowPaths
@@ -19,7 +20,7 @@ def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
     """The flow's job in a generation, as if everything were recomputed."""
     return Job(
         pipeline=spec.name,
-        flow=flow,
+        flow=with_literals(flow, spec.params_of(flow)),
         inputs=inputs_of(spec, flow),
         kind="full",
         strategy="overwrite",

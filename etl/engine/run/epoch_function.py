@@ -9,6 +9,7 @@ from etl.engine.crash_points import Crash
 from etl.engine.faults.translation import translate
 from etl.engine.kinds import KINDS
 from etl.engine.run.epoch import run_epoch
+from etl.engine.run.failing_row import with_failing_row
 from etl.engine.run.outcomes import StopRequested
 from etl.engine.run.under_way import under_way
 from etl.engine.storage.locks import holds
@@ -41,9 +42,27 @@ class EpochFunction:
             except Crash as cause:  # py4j, which called, would wait for an answer for ever
                 raise self._stopped() from cause
             except Exception as cause:
-                if holds(job.paths, run_id=job.run_id):  # one that does not leaves nothing where another works
-                    records.record_failure(job.run_id, translate(cause, job.flow))
+                self._leave(cause, rows, n)
                 raise
+
+    def _leave(self, cause: Exception, rows: DataFrame, n: int) -> None:
+        """Record what the epoch failed of; then, where it can be found, with the row that it failed of."""
+        job, records = self.job, self.job.generation.records
+        if not holds(job.paths, run_id=job.run_id):
+            return  # it leaves nothing where another works
+        failure = translate(cause, job.flow)
+        records.record_failure(job.run_id, failure)
+        found = with_failing_row(
+            failure,
+            cause,
+            job,
+            rows.sparkSession,
+            n,
+            micro_batch=rows,
+            goes_on=lambda: not records.is_stop_requested(job.run_id),
+        )
+        if found.rows and holds(job.paths, run_id=job.run_id):
+            records.record_failure(job.run_id, found)
 
     def _stopped(self) -> StopRequested:
         self.job.generation.records.record_stopped(self.job.run_id)

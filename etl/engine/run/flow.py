@@ -23,7 +23,7 @@ from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import FlowLock, clean_up_after_dead_run, flow_lock
 from etl.errors import EtlError, FlowFailed, HistoryLost, LockHeld
 from etl.planning.decision import decide
-from etl.planning.events import FlowFinished, FlowRetried, FlowStarted, FlowWaits
+from etl.planning.events import FlowFinished, FlowRetried, FlowStarted, FlowWaits, SessionAwaited, SessionReady
 from etl.planning.results import Failure, FlowResult
 
 if TYPE_CHECKING:
@@ -220,6 +220,9 @@ class FlowRun:
         from etl.engine.run.attempt import Attempt  # noqa: PLC0415  # pyspark only for a flow that has work
 
         self._handle = None
+        is_there = self._sessions.at_hand()
+        if not is_there:
+            self._emit(SessionAwaited(self._flow.name))
         try:
             handle = self._handle = self._sessions.get(stop=self._stop)
         except EtlError:
@@ -229,6 +232,8 @@ class FlowRun:
             raise
         if self._stop.is_set():  # a JVM takes its time to start
             raise NotBegun
+        if not is_there:
+            self._emit(SessionReady(self._flow.name))
         attempt = Attempt(
             self._spec,
             self._flow,

@@ -72,7 +72,7 @@ class Preview:
         output = apply(job, self._session, frames)
         # A rule that would fail a run is counted here: the point is to see how often.
         rules = tuple(
-            replace(item, on_violation="warn") if item.on_violation == "fail" else item for item in flow.rules
+            replace(item, on_violation="warn") if item.on_violation == "fail" else item for item in job.flow.rules
         )
         return expectations.check(output, rules, hidden=sensitive(flow))
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from etl.config.spec import FlowSpec
 
+_AGAIN_S = 1.0
+
 
 def timed_out(flow: FlowSpec) -> FlowFailed:
     """What is raised where a flow has used its `retry.timeout` up."""
@@ -31,15 +33,14 @@ def deadline_of(flow: FlowSpec) -> float:
     return time.monotonic() + flow.retry.timeout if flow.retry.timeout is not None else float("inf")
 
 
-def within_timeout(flow: FlowSpec, work: Callable[[], object], session: SparkSession, *, tag: str) -> None:
-    """Do the flow's work. Raises what it raises, and FlowFailed where it takes too long: it is interrupted then, by the tag of its jobs."""
+def within_timeout(flow: FlowSpec, work: Callable[[], object], session: SparkSession) -> None:
+    """Do the flow's work. Raises what it raises, and FlowFailed where it takes too long: all that its own session does is interrupted then."""
     if flow.retry.timeout is None:
         work()
         return
     failures: list[BaseException] = []
 
     def body() -> None:
-        session.addTag(tag)
         try:
             work()
         except BaseException as cause:  # noqa: BLE001  # raised again by the thread that waits: a sys.exit of user code, too
@@ -49,8 +50,9 @@ def within_timeout(flow: FlowSpec, work: Callable[[], object], session: SparkSes
     thread.start()
     thread.join(flow.retry.timeout)
     if thread.is_alive():
-        session.interruptTag(tag)
-        thread.join()
+        while thread.is_alive():
+            session.interruptAll()  # not by a tag, which is known to the thread that gave it alone (Spark 4.2)
+            thread.join(_AGAIN_S)  # a job that was planned before may begin only now
         raise timed_out(flow)
     if failures:
         raise failures[0]

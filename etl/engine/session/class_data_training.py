@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.session.class_data import TRAIN_S
 from etl.engine.storage.scratch import remove, remove_all, scratch_folder
 from etl.errors import EtlError
 
@@ -99,8 +100,9 @@ def main() -> int:
     """Make the archive of the default profile where there is none."""
     from etl.engine.session.start import train  # noqa: PLC0415  # so that an import of this module needs no pyspark
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, _end_at_once)
+    signal.alarm(TRAIN_S)  # nobody may be waiting for it
     folder = scratch_folder("twilight-training-")
     try:
         train(lambda spark: exercise(spark, folder))

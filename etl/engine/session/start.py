@@ -128,9 +128,10 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
         must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     if not _is_local(spec):
         return _reaching(_open_on_cluster(spec, app_name, stored), stored)
-    archive = _archive()
-    handle = _reaching(_open_local(spec, app_name, archive.use(), short=short, stored=stored), stored)
-    if not archive.path.exists():
+    archive = _archive() if spec.class_data_archive and not class_data.is_off() else None
+    options = archive.use() if archive is not None else []
+    handle = _reaching(_open_local(spec, app_name, options, short=short, stored=stored), stored)
+    if archive is not None and not archive.path.exists():
         atexit.register(class_data.prepare_behind, archive)  # when this process needs the processors no more
     return handle
 
@@ -157,6 +158,7 @@ def train(work: Callable[[SparkSession], None]) -> None:
     with class_data.alone(archive):
         if archive.path.exists():
             return
+        class_data.must_have_room(archive)
         handle = _open_local(SparkSpec(), "twilight training", archive.make(), short=True, stored={})
         try:
             work(handle.flow_session("UTC"))

@@ -13,6 +13,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.config.grammar.formats import FORMATS
 from etl.config.schema import ddl
 from etl.config.spec import PythonTransform, SourceSpec, SqlTransform
+from etl.config.sql.bound import with_literals
 from etl.engine.storage.layout import FlowPaths
 from etl.errors import ConfigurationError
 from etl.operations.verification.generated import ROWS, GeneratedValues, generated, never_null, without_fail
@@ -165,7 +166,8 @@ class _Copier:
         rows = self._rows or ROWS
         self.notes.append(f"{source.name}: {rows} generated rows")
         flows = self._spec.flows
-        values = GeneratedValues(self._seed, never_null(flows), compared(flows))
+        literals = compared(with_literals(flow, self._spec.params_of(flow)) for flow in flows)
+        values = GeneratedValues(self._seed, never_null(flows), literals)
         return generated(source, columns, self._scratch, rows=rows, values=values)
 
 

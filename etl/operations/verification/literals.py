@@ -9,14 +9,14 @@ from etl.config.spec import SqlTransform
 from etl.config.sql.syntax import understood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from etl.config.spec import FlowSpec
 
 Literal = str | Decimal
 
 
-def compared(flows: Sequence[FlowSpec]) -> Mapping[str, tuple[Literal, ...]]:
+def compared(flows: Iterable[FlowSpec]) -> Mapping[str, tuple[Literal, ...]]:
     """Column, in lower case → the literals that a flow's SQL, expectations or sink compares it with."""
     literals: dict[str, dict[Literal, None]] = {}
     for text in _texts(flows):
@@ -26,7 +26,7 @@ def compared(flows: Sequence[FlowSpec]) -> Mapping[str, tuple[Literal, ...]]:
     return {name: tuple(values) for name, values in literals.items()}
 
 
-def _texts(flows: Sequence[FlowSpec]) -> Iterator[str]:
+def _texts(flows: Iterable[FlowSpec]) -> Iterator[str]:
     for flow in flows:
         yield from (part.transform.text for part in (*flow.views, flow) if isinstance(part.transform, SqlTransform))
         rules = [rule.expr for rule in flow.expectations]

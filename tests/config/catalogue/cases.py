@@ -225,7 +225,11 @@ CASES = (
     Case("a deletion by a column that is not there", "E349", "delete_when: quantity < 0", "delete_when: amount < 0"),
     Case("a group of a column that is not there", "E349", "groups: {country: country}", "groups: {country: upper(land)}"),
     Case("a group that is no column of the output", "E345", "groups: {country: country}", "groups: {land: country}"),
-    Case("a marker in an expression", "E309", "{expr: quantity > 0,", "{expr: 'quantity > :least',"),
+    Case("a marker in an expression that is no param", "E303", "{expr: quantity > 0,", "{expr: 'quantity > :leest',"),
+    Case("a marker in a type in an expression", "E350", "{expr: quantity > 0,", "{expr: 'CAST(quantity AS DECIMAL(:least, 0)) > 0',"),
+    Case("a marker in delete_when that is no param", "E303", "delete_when: quantity < 0", "delete_when: 'quantity < :leest'"),
+    Case("a marker in a group that is no param", "E303", "groups: {country: country}", "groups: {country: 'substr(country, :leest)'}"),
+    Case("a value that would be code in an expression", "E305", "{expr: quantity > 0,", "{expr: 'quantity > ${least}',"),
     Case("the instant of a run in an expression", "E309", "{expr: quantity > 0,", "{expr: 'quantity > 0 AND run_ts() IS NOT NULL',"),
     # Schemas
     Case("a schema that does not parse", "E310", "id BIGINT, reason STRING", "id BIGINT reason STRING"),
