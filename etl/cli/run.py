@@ -15,6 +15,7 @@ from etl.cli.layout import columns
 from etl.cli.output import (
     all_pipelines,
     environment_options,
+    is_coloured,
     load,
     load_together,
     print_json,
