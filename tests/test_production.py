@@ -23,6 +23,7 @@ name: shop
 sources: {orders: {format: csv, path: landing, schema: "id INT"}}
 flows: {clean: {inputs: {orders: changes}, transform: {sql: "SELECT id FROM orders"}}}
 """
+PAGES = "spark: {conf: {spark.ui.enabled: true}}"
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -33,7 +34,9 @@ def blocks(language: str) -> list[tuple[str, str]]:
 @pytest.mark.system
 def test_the_line_of_cron_runs_with_what_cron_gives_a_command(project: Write) -> None:
     ((_, text),) = blocks("cron")
-    (root := project({"pipelines/shop.yml": PIPELINE, "landing/1.csv": "1\n2\n"})).joinpath(".venv").mkdir()
+    (root := project({"pipelines/shop.yml": PIPELINE, "landing/1.csv": "1\n2\n", "conf/local.yml": PAGES})).joinpath(
+        ".venv"
+    ).mkdir()
     (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     *_, line = text.splitlines()
     command = line.split(maxsplit=5)[5].replace("/srv/shop", str(root))
@@ -48,6 +51,9 @@ def test_the_line_of_cron_runs_with_what_cron_gives_a_command(project: Write) ->
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+    assert (
+        len(re.findall(r"^Spark's pages, until the run ends: http://127\.0\.0\.1:\d+$", done.stderr, re.MULTILINE)) == 1
+    )
     assert json.loads((root / "run.json").read_text(encoding="utf-8"))["status"] == "succeeded"
 
 

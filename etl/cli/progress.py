@@ -14,7 +14,7 @@ from etl.cli.layout import near
 from etl.cli.output import complain, harmless
 from etl.cli.signals import HIDE_CURSOR, SHOW_CURSOR, silence_lost
 from etl.markup import counted
-from etl.planning.events import FlowRetried, FlowWarned, SessionReplaced
+from etl.planning.events import FlowRetried, FlowWarned, SessionReady, SessionReplaced
 from etl.planning.progress import Progress, line
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class LiveProgress:
         self._progress(event)
         if isinstance(event, FlowRetried | FlowWarned | SessionReplaced):
             self._console.print(near(harmless(line(event))), style="yellow", markup=False, highlight=False)
+        elif isinstance(event, SessionReady) and event.pages:
+            self._console.print(line(event), markup=False, highlight=False)
 
     def _render(self) -> Table:
         from rich.table import Table  # noqa: PLC0415  # see __init__

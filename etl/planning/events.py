@@ -35,9 +35,10 @@ class SessionAwaited:
 
 @dataclass(frozen=True, slots=True)
 class SessionReady:
-    """The session that a flow's attempt waited for is there."""
+    """The session that a flow's attempt waited for is there; `pages`: the address of Spark's own pages, told once, where they are on."""
 
     flow: str
+    pages: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,8 @@ def line(event: Event) -> str:
         return f"run {event.run_id}: {event.pipeline}, {event.mode}, {counted(len(event.flows), 'flow')}"
     if isinstance(event, FlowWaits):
         return f"{event.flow}: waits for {event.holder}"
+    if isinstance(event, SessionReady):
+        return f"Spark's pages, until the run ends: {event.pages}" if event.pages else ""
     if isinstance(event, FlowStarted):
         again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
         return f"{event.flow}: started{again}: {event.reason}"

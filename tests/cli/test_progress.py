@@ -19,8 +19,16 @@ from etl.planning.events import (
     SessionAwaited,
     SessionReady,
 )
-from etl.planning.progress import Progress
+from etl.planning.progress import Progress, line
 from etl.planning.results import Counts, Failure
+
+
+def test_the_address_of_sparks_pages_is_a_line_where_they_are_on() -> None:
+    assert (
+        line(SessionReady("clean", "http://127.0.0.1:4040"))
+        == "Spark's pages, until the run ends: http://127.0.0.1:4040"
+    )
+    assert line(SessionReady("clean")) == ""
 
 
 @pytest.mark.parametrize("columns", ["80", "160"])

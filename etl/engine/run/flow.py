@@ -233,7 +233,7 @@ class FlowRun:
         if self._stop.is_set():  # a JVM takes its time to start
             raise NotBegun
         if not is_there:
-            self._emit(SessionReady(self._flow.name))
+            self._emit(SessionReady(self._flow.name, self._sessions.pages()))
         attempt = Attempt(
             self._spec,
             self._flow,

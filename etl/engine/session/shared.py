@@ -36,6 +36,7 @@ class Sessions:
         self._lock = threading.Lock()
         self.turn = threading.Lock()
         self._handle: SessionHandle | None = None
+        self._told = False  # of the address of its pages
 
     def get(self, *, stop: threading.Event | None = None) -> SessionHandle:
         """The session, in a new JVM where that of one of ours died meanwhile.
@@ -54,6 +55,7 @@ class Sessions:
                     self._spec, storage=self._storage, app_name=self._app_name, short=self._short
                 )
                 self._handle.settings = self._settings
+                self._told = False
             return self._handle
 
     def at_hand(self) -> bool:
@@ -65,6 +67,12 @@ class Sessions:
         from etl.engine.session.start import is_running  # noqa: PLC0415  # pyspark is imported already
 
         return is_running()
+
+    def pages(self) -> str | None:
+        """The address of Spark's own pages, for the first who asks: None for the others, and where they are off or the session is not ours."""
+        with self._lock:
+            handle, self._told = (None if self._told else self._handle), True
+            return handle.spark.sparkContext.uiWebUrl if handle is not None and handle.owned else None
 
     def leave_external(self) -> bool:
         """Leave a session that is not ours, and say whether there was one; `get` then takes it, or the one in its place, again."""
