@@ -37,11 +37,12 @@ if TYPE_CHECKING:
 
 
 def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
-    """The flow's inputs, with the targets of other flows as the Delta tables that they are."""
+    """The flow's inputs by the names that storage knows, with the targets of other flows as the Delta tables that they are."""
     inputs = []
+    flow = spec.as_stored(flow)
     for input_spec in flow.inputs:
         source = spec.source(input_spec.dataset)
-        upstream = spec.flow(input_spec.dataset)
+        upstream = spec.stored_flow(input_spec.dataset)
         if source is None and upstream is not None:
             source = SourceSpec(input_spec.dataset, "delta", FlowPaths.of(spec, upstream).target, at=input_spec.at)
         if source is None:  # a checked spec has none such
@@ -66,7 +67,7 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     What only decides a batch is not looked for where a stream is to be decided.
     """
     paths = FlowPaths.of(spec, flow)
-    committed, fault = committed_and_fault(paths, spec.name, flow.name)
+    committed, fault = committed_and_fault(paths, spec.name, flow.stored_as)
     opened, abandoned = _opened(paths, committed, fingerprint(spec, flow).digest)
     newest = greatest_number(paths, committed)
     inputs = inputs_of(spec, flow)

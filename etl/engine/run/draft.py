@@ -19,7 +19,7 @@ def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
     """The flow's job in a generation, as if everything were recomputed."""
     return Job(
         pipeline=spec.name,
-        flow=flow,
+        flow=spec.as_stored(flow),
         inputs=inputs_of(spec, flow),
         kind="full",
         strategy="overwrite",
