@@ -12,7 +12,7 @@ from etl.errors import ConfigurationError
 
 COMMANDS = frozenset(
     {
-        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "orphans", "repeat", "schedule",
+        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "repeat", "schedule",
         "serve", "show", "studio", "wait", "warm",
     }
 )  # fmt: skip

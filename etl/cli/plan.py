@@ -37,16 +37,20 @@ def plan(
 
     Exit code 4 where that cannot be told, since storage or an input does not answer or is not there.
     """
-    from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.maintenance.orphans import orphan_names  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.plan import plan as make  # noqa: PLC0415  # likewise
 
     planned = make(
         load(pipeline, environment, params),
         RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh),
     )
+    orphans = () if planned.problems else orphan_names(planned.spec)
     if as_json:
-        print_json(plan_document(planned))
+        print_json(plan_document(planned) | {"orphans": list(orphans)})
     else:
         say(text(planned))
+        if orphans:
+            say(f"orphans: {', '.join(orphans)}: no flow is called so any more (etl orphans {planned.spec.name})")
     if planned.problems:
         ctx.exit(EnvironmentProblem.exit_code)
 

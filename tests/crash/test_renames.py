@@ -99,7 +99,7 @@ def test_a_rename_keeps_everything_wherever_the_runs_around_it_die(project: Proj
         runs("succeeded")
         check(root, number)
         for mode in ("stream", "batch"):
-            planned = [flow for name in ("shop", "reader") for flow in etl.load(name).plan(mode=mode).flows]  # type: ignore[arg-type]
+            planned = [flow for name in ("shop", "reader") for flow in etl.load(name).plan(mode=mode).flows]  # type: ignore[arg-type]  # a text of the test
             assert {flow.action for flow in planned} == {"unchanged"}, [flow.reason for flow in planned]
     for pipeline in ("shop", "reader"):
         assert etl.load(pipeline).audit().holds

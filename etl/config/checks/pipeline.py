@@ -299,7 +299,7 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     reserved = ("quarantine", "state", "checkpoints", "history")
     places: dict[str, str] = {}
     for flow in spec.flows:
-        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.name}"))
+        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.stored_as}"))
         at = document.place(("flows", flow.name, "sink", "path"))
         fault = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
         if fault and not fault_of(spec.storage):
