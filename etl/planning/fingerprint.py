@@ -10,12 +10,13 @@ import ast
 import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.config.build.starts import starts
 from etl.config.schema import ddl
+from etl.config.secrets import redacted
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.syntax import markers, normal, with_tables_renamed
 
@@ -29,10 +30,15 @@ _SETTINGS = "ansi=true caseSensitive=false rules=1"
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The digest of a flow, and of each part of it."""
+    """The digest of a flow, and of each part of it.
+
+    Attributes:
+        definition: The parts themselves as JSON, code as its digest, secrets as their references.
+    """
 
     digest: str
     parts: Mapping[str, str]
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
     def changed(self, before: Mapping[str, str]) -> tuple[str, ...]:
         """The names of the parts that differ."""
@@ -72,7 +78,9 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         view_params = spec.as_written(("params",), spec.params_of(view))
         _transform(parts, spec, view, view_params, f" of view {view.name}", former)
     digests = {name: _digest(value) for name, value in parts.items()}
-    return Fingerprint(_digest(sorted(digests.items())), digests)
+    readable = {name: digests[name] if name.startswith("the code") else value for name, value in parts.items()}
+    definition = redacted(json.loads(json.dumps(readable, default=str)))
+    return Fingerprint(_digest(sorted(digests.items())), digests, definition)
 
 
 def _transform(

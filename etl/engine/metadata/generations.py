@@ -21,7 +21,7 @@ from etl.planning.kinds import KIND_TRAITS, Kind
 from etl.planning.plan import Committed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MICROS = "micros"
 """What a generation's files store a TIMESTAMP as, since flows' sessions say so: Parquet's own type for it, which every reader reads alike."""
@@ -91,6 +91,20 @@ def open_generation(generation: Generation) -> None:
 def record_generation(generation: Generation) -> None:
     """Rewrite the record of a generation, which was damaged."""
     write_json(place(generation.path, "generation.json"), _record(generation))
+
+
+def record_definition(generation: Generation, definition: Mapping[str, Any]) -> None:
+    """Keep the definition that a generation was opened for, so that a plan can say what an edit changed; no decision depends on it."""
+    write_json(place(generation.path, "definition.json"), definition)
+
+
+def recorded_definition(paths: FlowPaths, number: int) -> Mapping[str, Any] | None:
+    """What `record_definition` kept; None where it kept nothing that can be read, as of generations of older builds."""
+    try:
+        definition = read_json(place(paths.generation(number), "definition.json"))
+    except ValueError:
+        return None
+    return definition if isinstance(definition, dict) else None
 
 
 def abandon(paths: FlowPaths, numbers: Iterable[int]) -> None:
