@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from etl.config.sql.syntax import stand_in, understood
+from etl.planning.kinds import KIND_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ def _inputs(old: list[Any], new: list[Any]) -> Iterator[str]:
 def _processing(value: list[Any]) -> str:
     """How a flow is processed: its kind, with its groups or watermarks, and whether it is trusted."""
     kind, parts, more = value
-    if kind == "state":
+    if kind in KIND_TRAITS and KIND_TRAITS[kind].keeps_state:
         marks = ", ".join(f"{name}.{column} within {delay} ms" for name, column, delay in parts)
         return f"state ({marks}, {more})"
     groups = ", ".join(

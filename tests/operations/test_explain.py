@@ -59,7 +59,7 @@ def test_a_plan_says_what_an_edit_changed_and_what_the_rebuild_reads(
 
     project({"pipelines/shop.yml": EDITED})
     table = deltalake.DeltaTable(str(storage / "tables/shop/clean"))
-    size = sum(table.get_add_actions(flatten=True).to_pydict()["size_bytes"])  # type: ignore[attr-defined]  # arro3's own
+    size = sum(Path(file.removeprefix("file://")).stat().st_size for file in table.file_uris())
     expected = [{"dataset": "clean", "files": len(table.file_uris()), "bytes": size, "rows": 3}]
     for mode in ("stream", "batch"):
         flow = planned(mode)["totals"]

@@ -101,6 +101,14 @@ def test_a_definition_that_was_edited_is_told_setting_by_setting(
     assert changes(before, before) == ()
 
 
+def test_groups_and_watermarks_are_told_in_words() -> None:
+    groups = ["groups", [["k", [["s", "lower(k) IS NULL"]]]], False]
+    state = ["state", [["s", "at", 60000]], "append"]
+    assert changes({"incremental": groups}, {"incremental": state}) == (
+        "incremental: groups (k by lower(k)) → state (s.at within 60000 ms, append)",
+    )
+
+
 def test_a_definition_holds_no_secret(project: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P_SECRET", "hunter2-and-more")
     text = json.dumps(definition(project, YAML))

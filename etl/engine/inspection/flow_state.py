@@ -68,7 +68,7 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     """
     paths = FlowPaths.of(spec, flow)
     committed, fault = committed_and_fault(paths, spec.name, flow.stored_as)
-    opened, abandoned = _opened(paths, committed, fingerprint(spec, flow).digest)
+    opened, abandoned = _opened(spec, flow, paths, committed)
     newest = greatest_number(paths, committed)
     inputs = inputs_of(spec, flow)
     changes = by_name(item for item in inputs if item.spec.read == "changes")
@@ -89,7 +89,9 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption, moved, abandoned)
 
 
-def _opened(paths: FlowPaths, committed: Committed | None, digest: str) -> tuple[Opened | None, tuple[int, ...]]:
+def _opened(
+    spec: PipelineSpec, flow: FlowSpec, paths: FlowPaths, committed: Committed | None
+) -> tuple[Opened | None, tuple[int, ...]]:
     """The generation that decides, and the newer ones that need not be heeded: the edit they were opened for is taken back.
 
     That is the newest, but for one of another definition that has reached no table, where the target's own is of this one.
@@ -97,6 +99,7 @@ def _opened(paths: FlowPaths, committed: Committed | None, digest: str) -> tuple
     opened = newest_opened(paths, committed=committed)
     if opened is None or committed is None or opened.number <= committed.generation:
         return opened, ()
+    digest = fingerprint(spec, flow).digest
     if opened.fingerprint in ("", digest) or committed.fingerprint != digest:
         return opened, ()
     if any(
