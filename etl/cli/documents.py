@@ -109,6 +109,8 @@ def _flow_plan(flow: FlowPlan) -> dict[str, Any]:
         "upstream": list(flow.upstream),
         "target": flow.target,
         "committed": _committed(flow.committed) if flow.committed else None,
+        "changes": list(flow.changes),
+        "rebuild_reads": [asdict(size) for size in flow.rebuild_reads],
     }
 
 

@@ -12,8 +12,8 @@ from etl.errors import ConfigurationError
 
 COMMANDS = frozenset(
     {
-        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "orphans", "repeat", "schedule",
-        "serve", "studio", "wait", "warm",
+        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "repeat", "schedule", "serve",
+        "studio", "wait", "warm",
     }
 )  # fmt: skip
 """Of `etl` itself."""

@@ -38,16 +38,19 @@ def plan(
 
     Exit code 4 where that cannot be told, since storage or an input does not answer or is not there.
     """
-    from etl.operations.plan import plan as make  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.explain import explained  # noqa: PLC0415  # likewise
+    from etl.operations.maintenance.orphans import orphan_names  # noqa: PLC0415  # --help need not pay for it
+    from etl.operations.plan import plan as make  # noqa: PLC0415  # likewise
 
-    planned = make(
-        load(pipeline, environment, params),
-        RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh),
-    )
+    request = RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh)
+    planned = explained(make(load(pipeline, environment, params), request))
+    orphans = () if planned.problems else orphan_names(planned.spec)
     if as_json:
-        print_json(plan_document(planned))
+        print_json(plan_document(planned) | {"orphans": list(orphans)})
     else:
         say(near(text(planned)))
+        if orphans:
+            say(f"orphans: {', '.join(orphans)}: no flow is called so any more (etl orphans {planned.spec.name})")
     if planned.problems:
         ctx.exit(EnvironmentProblem.exit_code)
 
@@ -78,6 +81,9 @@ def _flow(planned: FlowPlan, mode: Mode) -> list[str]:
         f"      writes  {planned.strategy or 'append or overwrite'} into {planned.target}",
         f"      kind    {kind} ({planned.decided_by})",
     ]
+    lines += [f"      change  {change}" for change in planned.changes]
+    if planned.rebuild_reads:
+        lines.append(f"      rebuild reads  {'; '.join(map(str, planned.rebuild_reads))}")
     if planned.committed is not None:
         at = planned.committed
         lines.append(f"      holds   generation {at.generation}, epoch {at.epoch} (version {at.version})")

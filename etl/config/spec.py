@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from etl.config.diagnostics import NOWHERE, Diagnostic, Location, Places
 from etl.config.schema.identifiers import quoted
 from etl.config.schema.rows import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Scalar: TypeAlias = str | int | float | bool | date | None
 """A param's value. A datetime is a date; one without an offset is a flow's own time."""
@@ -273,7 +276,13 @@ class FlowSpec:
     variables: tuple[tuple[str, Scalar], ...] = ()  # of that `for_each`, with their values here
     views: tuple[FlowSpec, ...] = ()  # the views that are part of this flow, each after those it reads
     reads: tuple[InputSpec, ...] = ()  # what the transform itself reads, where that is not `inputs` because of views
+    was: str = ""  # the name under which its tables and checkpoints lie, where that is a former one
     at: Location = _at()
+
+    @property
+    def stored_as(self) -> str:
+        """The name by which storage knows the flow: in paths, in stamps, and in what its readers record of it."""
+        return self.was or self.name
 
     @property
     def own_inputs(self) -> tuple[InputSpec, ...]:
@@ -391,3 +400,24 @@ class PipelineSpec:
     def flow(self, name: str) -> FlowSpec | None:
         """The flow of that name, if there is one."""
         return next((item for item in self.flows if item.name == name), None)
+
+    def stored_flow(self, dataset: str) -> FlowSpec | None:
+        """The flow that storage knows by that name, if there is one."""
+        return next((item for item in self.flows if item.stored_as == dataset), None)
+
+    def as_stored(self, flow: FlowSpec) -> FlowSpec:
+        """The flow with its inputs by the names that storage knows, which a rename leaves alone; its transform knows them as before."""
+        former = {item.name: item.was for item in self.flows if item.was}
+        if not any(
+            item.dataset in former for item in (*flow.inputs, *(read for view in flow.views for read in view.inputs))
+        ):
+            return flow
+        views = tuple(replace(view, inputs=_stored(view.inputs, former)) for view in flow.views)
+        return replace(flow, inputs=_stored(flow.inputs, former), reads=_stored(flow.reads, former), views=views)
+
+
+def _stored(inputs: tuple[InputSpec, ...], former: Mapping[str, str]) -> tuple[InputSpec, ...]:
+    return tuple(
+        replace(item, dataset=former[item.dataset], known_as=item.name) if item.dataset in former else item
+        for item in inputs
+    )

@@ -40,6 +40,13 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place((*path, "incremental"), key=True),
             "leave incremental out",
         )
+    if flow.was:
+        yield Diagnostic(
+            "E245",
+            f"flow '{flow.name}' is a view: it stores nothing that it could keep under a former name",
+            document.place((*path, "was"), key=True),
+            "leave was out",
+        )
     entry = document.values.get("flows", {}).get(flow.name) if isinstance(document.values, dict) else None
     entry = entry if isinstance(entry, dict) else {}
     if entry.get("run"):

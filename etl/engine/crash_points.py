@@ -43,6 +43,7 @@ class Point(StrEnum):
     NOTHING_STREAMED = "nothing_streamed"  # a new generation's stream had no data; its empty target is still to come
     ATTEMPT_FAILED = "attempt_failed"  # an attempt failed, and the next one has not begun
     FLOW_DONE = "flow_done"  # the flow's work is done, its lock is still held
+    ORPHANED_FILE_REMOVED = "orphaned_file_removed"  # a file of a flow that is no more is gone, others may be there
     RUN_DONE = "run_done"  # every flow is done; the run is not in the history
 
 

@@ -12,6 +12,7 @@ from etl.notebook.progress import progress
 from etl.notebook.table import Table
 from etl.operations import arguments
 from etl.operations.audit import AuditResult, audit
+from etl.operations.explain import explained
 from etl.operations.plan import plan
 from etl.operations.preview import preview
 from etl.operations.recompute.backfill import Range, backfill
@@ -53,7 +54,8 @@ class Pipeline:
         arguments.mode(mode)
         arguments.flags(full_refresh=full_refresh)
         select, exclude = arguments.texts("select", select), arguments.texts("exclude", exclude)
-        return plan(self.spec, RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh))
+        request = RunRequest(mode=mode, select=select, exclude=exclude, full_refresh=full_refresh)
+        return explained(plan(self.spec, request))
 
     def run(
         self,

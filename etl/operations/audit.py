@@ -172,7 +172,7 @@ class _TableLog:
         for version, commit in self._commits():
             if commit.stamp is None:
                 foreign.append(commit)
-            elif (commit.stamp.pipeline, commit.stamp.flow) != (self._spec.name, self._flow.name):
+            elif (commit.stamp.pipeline, commit.stamp.flow) != (self._spec.name, self._flow.stored_as):
                 whose = f"{commit.stamp.pipeline}.{commit.stamp.flow}"
                 self._find(version, f"was committed by another flow, {whose}", "give each flow a target of its own")
             else:

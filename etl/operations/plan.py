@@ -121,7 +121,11 @@ def _outlook(spec: PipelineSpec, flow: FlowSpec, request: RunRequest, moving: li
         state = read_state(spec, flow, mode=mode)
         committed, opened = state.committed, state.opened
         decision = decide(
-            mode=mode, inputs=flow.inputs, fingerprint=digest, state=state, full_refresh=request.full_refresh
+            mode=mode,
+            inputs=spec.as_stored(flow).inputs,
+            fingerprint=digest,
+            state=state,
+            full_refresh=request.full_refresh,
         )
     except StoreSilent:
         raise  # the other flows would wait for it in vain, too
@@ -169,6 +173,11 @@ def _warnings(spec: PipelineSpec, flow: FlowSpec, outlook: _Outlook) -> list[str
     warnings += outlook.warnings
     if outlook.committed is None and outlook.action != "after upstream":
         warnings += [f"{flow.name}: {message}" for message in empty_inputs(spec, flow)]
+    if flow.was and outlook.committed is None and outlook.opened is None and outlook.action == "new generation":
+        warnings.append(
+            f"{flow.name}: was: {flow.was} keeps nothing, since nothing is stored under that name;"
+            " it is the first name that the flow ever had, and stays as it is when the flow is renamed again"
+        )
     dated = _with_int96(FlowPaths.of(spec, flow), outlook.committed)
     if dated and told_as_int96(dated) not in outlook.reason:
         warnings.append(f"{flow.name}: {told_as_int96(dated)}; the next batch rebuilds it")

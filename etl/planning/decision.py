@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from etl.planning.kinds import KIND_TRAITS
@@ -61,6 +61,7 @@ class FlowState:
         with_int96: Which of its tables store timestamps as older builds did; looked for where a batch is decided.
         interrupted: A backfill or a replay that died between its tables: only the same call ends it.
         unrepeatable: Why an epoch that died between its tables cannot be computed again as it was; empty where it can.
+        abandoned: Newer generations than `opened`, of an edit that was taken back before it had reached any table.
     """
 
     committed: Committed | None
@@ -71,6 +72,7 @@ class FlowState:
     with_int96: tuple[str, ...] = ()
     interrupted: Fault | None = None
     unrepeatable: str = ""
+    abandoned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Decision:
         lost: What a rebuild could no longer read; the run is refused unless that is allowed.
         refused: What to do instead of a run, which is refused for `reason`; empty where it is not refused.
         rebuild: "batch" where even a stream opens this generation with one complete epoch.
+        abandons: Newer generations that a run which resumes this one gives up: they reached no table.
     """
 
     action: Action
@@ -90,6 +93,7 @@ class Decision:
     refused: str = ""
     rebuild: Literal["", "batch"] = ""
     warnings: tuple[str, ...] = ()
+    abandons: tuple[int, ...] = ()
 
 
 def decide(
@@ -102,9 +106,20 @@ def decide(
 ) -> Decision:
     """Resume the newest generation, open a new one, or leave a flow that has nothing to do alone.
 
-    The newest generation that was *started* decides, whether or not it reached the target; an older one is never resumed,
-    so what a crash left behind in quarantine or state always belongs to the generation that goes on.
+    The newest generation that was *started* decides, whether or not it reached the target. An older one is resumed only where
+    the newer ones are of an edit that was taken back before it had reached any table (`FlowState.abandoned`), so what a crash
+    left behind in quarantine or state always belongs to the generation that goes on.
     """
+    decision = _decide(mode=mode, inputs=inputs, fingerprint=fingerprint, state=state, full_refresh=full_refresh)
+    if not state.abandoned or decision.action == "new generation":
+        return decision
+    reason = f"{decision.reason}; an edit that had reached no table was taken back"
+    return replace(decision, reason=reason, abandons=state.abandoned if decision.action == "resume" else ())
+
+
+def _decide(
+    *, mode: Mode, inputs: tuple[InputSpec, ...], fingerprint: str, state: FlowState, full_refresh: bool
+) -> Decision:
     committed, opened = state.committed, state.opened
     newest = max(opened.number if opened else -1, committed.generation if committed else -1, state.newest)
     following = newest + 1

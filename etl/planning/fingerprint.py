@@ -7,17 +7,19 @@ pinned settings. It leaves out what cannot change a row: descriptions, tags, ret
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.config.build.starts import starts
 from etl.config.schema import ddl
+from etl.config.secrets import redacted
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.bound import params_in, written_markers
-from etl.config.sql.syntax import markers, normal
+from etl.config.sql.syntax import markers, normal, with_tables_renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,10 +31,15 @@ _SETTINGS = "ansi=true caseSensitive=false rules=1"
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The digest of a flow, and of each part of it."""
+    """The digest of a flow, and of each part of it.
+
+    Attributes:
+        definition: The parts themselves as JSON, code as its digest, secrets as their references.
+    """
 
     digest: str
     parts: Mapping[str, str]
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
     def changed(self, before: Mapping[str, str]) -> tuple[str, ...]:
         """The names of the parts that differ."""
@@ -42,17 +49,21 @@ class Fingerprint:
 
 
 def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
-    """What `flow` is, in this environment."""
+    """What `flow` is, in this environment: a rename of it, or of a flow that it reads, is no change where `was` tells of it."""
+    former = {item.name: item.was for item in spec.flows if item.was}
+    flow = spec.as_stored(flow)
     params = spec.as_written(("params",), spec.params_of(flow))  # a secret counts by its reference, never by its value
     parts: dict[str, Any] = {
         "inputs": sorted((item.dataset, item.read, item.on_change) for item in flow.inputs),
-        "incremental": [flow.incremental, [_group(item) for item in flow.groups], flow.trusted],
+        "incremental": [flow.incremental, [_group(item, former) for item in flow.groups], flow.trusted],
         "expectations": _expectations(flow),
         "sink": spec.as_written(("flows", flow.name, "sink"), _sink(flow)),
         "session": [flow.timezone, _SETTINGS],
     }
     if flow.state is not None:
-        marks = sorted((item.input, item.column.lower(), item.delay_ms) for item in flow.state.watermarks)
+        marks = sorted(
+            (former.get(item.input, item.input), item.column.lower(), item.delay_ms) for item in flow.state.watermarks
+        )
         parts["incremental"] = [flow.incremental, marks, flow.state.output_mode]
     if flow.columns:
         parts["columns"] = sorted((item.name.lower(), _type(item.type)) for item in flow.columns)
@@ -62,28 +73,37 @@ def fingerprint(spec: PipelineSpec, flow: FlowSpec) -> Fingerprint:
         source = spec.source(item.dataset)
         if source is not None:
             parts[f"source {source.name}"] = spec.as_written(("sources", source.name), _source(source))
-    _transform(parts, spec, flow, params, "")
+    _transform(parts, spec, flow, params, "", former)
     parts |= {f"param {name}": params.get(name) for name in params_in(flow)}
     for view in flow.views:
-        parts[f"view {view.name}"] = [(item.dataset, item.known_as) for item in view.inputs]
-        _transform(parts, spec, view, spec.as_written(("params",), spec.params_of(view)), f" of view {view.name}")
+        parts[f"view {view.name}"] = [(item.dataset, former.get(item.known_as, item.known_as)) for item in view.inputs]
+        view_params = spec.as_written(("params",), spec.params_of(view))
+        _transform(parts, spec, view, view_params, f" of view {view.name}", former)
     digests = {name: _digest(value) for name, value in parts.items()}
-    return Fingerprint(_digest(sorted(digests.items())), digests)
+    readable = {name: digests[name] if name.startswith("the code") else value for name, value in parts.items()}
+    definition = redacted(json.loads(json.dumps(readable, default=str)))
+    return Fingerprint(_digest(sorted(digests.items())), digests, definition)
 
 
 def _transform(
-    parts: dict[str, Any], spec: PipelineSpec, flow: FlowSpec, params: Mapping[str, Any], suffix: str
+    parts: dict[str, Any],
+    spec: PipelineSpec,
+    flow: FlowSpec,
+    params: Mapping[str, Any],
+    suffix: str,
+    former: Mapping[str, str],
 ) -> None:
-    """What a flow, or a view in it, computes: added to `parts` under names that end with `suffix`."""
+    """What a flow, or a view in it, computes: added to `parts` under names that end with `suffix`. `former`: renamed flow → what it was."""
     transform = flow.transform
+    former = {item.name: former[item.name] for item in flow.own_inputs if former.get(item.name) == item.dataset}
     if isinstance(transform, SqlTransform):
-        parts[f"the SQL{suffix}"] = normal(transform.text)
+        parts[f"the SQL{suffix}"] = normal(with_tables_renamed(transform.text, former))
         for name in markers(transform.text) | (written_markers(transform.text) & params.keys()):
             parts[f"param {name}{suffix}"] = params.get(name)
     elif isinstance(transform, PythonTransform):
         parts[f"the function{suffix}"] = [transform.module, transform.function]
         roots = [spec.folder, spec.project / "lib"]
-        code = Code(roots)
+        code = Code(roots, former)
         parts[f"the code{suffix}"] = sorted(code.reach(Path(transform.file), transform.function))
         if _takes_params(Path(transform.file), transform.function):
             parts |= {f"param {name}{suffix}": value for name, value in params.items()}
@@ -103,10 +123,12 @@ def _type(text: str | None) -> str | None:
     return ddl.parse(f"c {text}")[0].type if text is not None else None
 
 
-def _group(group: GroupSpec) -> list[Any]:
+def _group(group: GroupSpec, former: Mapping[str, str]) -> list[Any]:
     return [
         group.column,
-        sorted((name, _expression(f"{expression} IS NULL")) for name, expression in group.expressions),
+        sorted(
+            (former.get(name, name), _expression(f"{expression} IS NULL")) for name, expression in group.expressions
+        ),
     ]
 
 
@@ -137,7 +159,7 @@ def _sink(flow: FlowSpec) -> dict[str, Any]:
 def _source(source: SourceSpec) -> dict[str, Any]:
     schema = [(column.name.lower(), column.type) for column in ddl.parse(source.schema)] if source.schema else None
     if source.of is not None:
-        return {"pipeline": source.of[0], "flow": source.of[1]}
+        return {"pipeline": source.of[0], "flow": source.flow.stored_as if source.flow is not None else source.of[1]}
     return {
         "format": source.format,
         "path": source.path,
@@ -166,19 +188,23 @@ class Code:
     Comments, layout and docstrings do not count; nor do the functions of a module that this one never names.
     """
 
-    def __init__(self, roots: list[Path]) -> None:
+    def __init__(self, roots: list[Path], former: Mapping[str, str] | None = None) -> None:
+        """`former`: parameters of the function that is asked for first, which are taken for the names that they had."""
         self._roots = roots
+        self._former = former or {}
         self._seen: set[tuple[Path, str]] = set()
 
     def reach(self, file: Path, name: str) -> Iterator[str]:
         """One text a definition: `file:name` and what it is."""
         if (file, name) in self._seen:
             return
+        is_first = not self._seen
         self._seen.add((file, name))
         body = _stripped(ast.parse(file.read_text(encoding="utf-8"))).body
         wanted = [item for item in body if name == "*" or name in _defines(item) or not _defines(item)]
         for item in wanted:
-            yield f"{file.name}:{name}:{ast.dump(item)}"
+            is_root = is_first and isinstance(item, ast.FunctionDef) and item.name == name
+            yield f"{file.name}:{name}:{_dumped(item, self._former if is_root else {})}"
             yield from self._imports(file, item, name)
             local = {defined for other in body for defined in _defines(other)}
             for used in {node.id for node in ast.walk(item) if isinstance(node, ast.Name)} & local:
@@ -213,6 +239,22 @@ class Code:
                 whole = place.stem == "__init__" or place in inner or name == "*"
                 yield from self.reach(place, "*" if whole else name)
             return
+
+
+def _dumped(item: ast.stmt, former: Mapping[str, str]) -> str:
+    """The statement as a text, its variables under their former names where those mean nothing else in it."""
+    names = {node.id for node in ast.walk(item) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(item) if isinstance(node, ast.arg)}
+    renamed = {new: old for new, old in former.items() if new in names and old not in names}
+    if not renamed:
+        return ast.dump(item)
+    copied = copy.deepcopy(item)
+    for node in ast.walk(copied):
+        if isinstance(node, ast.Name):
+            node.id = renamed.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = renamed.get(node.arg, node.arg)
+    return ast.dump(copied)
 
 
 def _defines(item: ast.stmt) -> set[str]:

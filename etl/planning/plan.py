@@ -36,8 +36,29 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class InputSize:
+    """What a rebuild reads of one input; None: not known without reading it."""
+
+    dataset: str
+    files: int | None = None
+    bytes: int | None = None
+    rows: int | None = None
+
+    def __str__(self) -> str:
+        told = [
+            f"{count:,} {what}" for count, what in ((self.rows, "rows"), (self.bytes, "bytes")) if count is not None
+        ]
+        return f"{self.dataset}: {', '.join(told)}" if told else f"{self.dataset}: unknown"
+
+
+@dataclass(frozen=True, slots=True)
 class FlowPlan:
-    """What a run would do with one flow, and why."""
+    """What a run would do with one flow, and why.
+
+    Attributes:
+        changes: What of the definition changed since the target's generation was opened; empty where nothing did, or that is not known.
+        rebuild_reads: What a rebuild of a target that is there reads; empty where none is due.
+    """
 
     flow: FlowSpec
     mode: Mode  # --mode, or the flow's own
@@ -51,6 +72,8 @@ class FlowPlan:
     target: str
     generation: int | None  # the one it would resume or open; None while upstream is open
     committed: Committed | None
+    changes: tuple[str, ...] = ()
+    rebuild_reads: tuple[InputSize, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +95,10 @@ class Plan:
 
 def _text(plan: Plan) -> str:
     """The plan in one line, and one for each flow."""
-    lines = [f"  {item.flow.name}: {item.action}" + (f" ({item.reason})" if item.reason else "") for item in plan.flows]
+    lines = []
+    for item in plan.flows:
+        lines.append(f"  {item.flow.name}: {item.action}" + (f" ({item.reason})" if item.reason else ""))
+        lines += [f"    {change}" for change in item.changes]
     return redact("\n".join([f"Plan of {plan.spec.name}, {plan.mode} in environment {plan.spec.environment}", *lines]))
 
 
@@ -86,7 +112,7 @@ def _html(plan: Plan) -> Markup:
             item.kind or "auto",
             quiet(item.decided_by),
             item.strategy or "append or overwrite",
-            item.reason,
+            "; ".join((item.reason, *item.changes)),
         )
         for item in plan.flows
     ]

@@ -16,7 +16,7 @@ from etl.errors import EnvironmentProblem
 from tests.support.engine_cases import land, write_project
 
 COMMANDS = (
-    ("plan", "shop"), ("audit", "shop"), ("history", "shop"), ("checkpoints", "show", "shop"), ("quarantine", "list", "shop"),
+    ("plan", "shop"), ("audit", "shop"), ("history", "shop"), ("checkpoints", "show", "shop"), ("quarantine", "list", "shop"), ("orphans", "shop"),
     ("preview", "shop", "clean"), ("run", "shop"),
 )  # fmt: skip
 ORDER = {"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}

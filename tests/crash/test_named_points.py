@@ -22,7 +22,13 @@ Mode = Literal["batch", "stream"]
 SEED = int(os.environ.get("ETL_CRASH_SEED", "5"))
 # Each flow dies at another point in each round: three rounds are all points, as many rounds as points all pairs (`make attack-crash`).
 ROUNDS = int(os.environ.get("ETL_CRASH_ROUNDS", "3"))
-ELSEWHERE = {Point.NOTHING_STREAMED, Point.ATTEMPT_FAILED, Point.HOLDING, Point.HELD}  # they have tests of their own
+ELSEWHERE = {
+    Point.NOTHING_STREAMED,
+    Point.ATTEMPT_FAILED,
+    Point.HOLDING,
+    Point.HELD,
+    Point.ORPHANED_FILE_REMOVED,
+}  # they have tests of their own
 NEVER = {"batch": {Point.COLUMNS_ADDED}, "stream": {Point.GENERATION_OPENED}}
 NOT_BY = {
     Point.QUARANTINE_COMMITTED: {"latest", "versions", "everything"},

@@ -82,6 +82,18 @@ def test_an_interrupted_generation_of_another_definition_is_not_finished() -> No
     assert verdict("stream", state) == ("new generation", 2)
 
 
+def test_an_edit_that_was_taken_back_leaves_its_number_behind_and_nothing_else() -> None:
+    state = FlowState(committed(), opened(), SAME, newest=2, abandoned=(1, 2))
+    found = decide(mode="batch", inputs=INPUTS, fingerprint="f", state=state)
+    assert (found.action, found.generation, found.abandons) == ("unchanged", 0, ()), "who starts nothing writes nothing"
+    assert found.reason == "no input has changed; an edit that had reached no table was taken back"
+    moved = replace(state, drifts={**SAME, "a": Drift("more", "1 new file", new=True)})
+    found = decide(mode="stream", inputs=INPUTS, fingerprint="f", state=moved)
+    assert (found.action, found.generation, found.abandons) == ("resume", 0, (1, 2))
+    assert verdict("batch", moved) == ("new generation", 3)
+    assert verdict("stream", moved, full_refresh=True) == ("new generation", 3)
+
+
 def test_a_target_behind_its_checkpoint_is_rebuilt() -> None:
     assert verdict("stream", FlowState(committed(epoch=2), opened(offered=3, finished=3), SAME)) == (
         "new generation",

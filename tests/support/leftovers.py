@@ -39,10 +39,12 @@ def _is_held(lock: Path) -> bool:
 
 
 def _is_orphan(storage: Path, generation: Path) -> bool:
-    """A generation that nobody knows, or newer than what its target holds."""
+    """A generation that nobody knows, or newer than what its target holds; one that was abandoned is kept like those that are superseded."""
     record, number = generation / "generation.json", int(generation.name[1:])
-    if not record.exists() or json.loads(record.read_text(encoding="utf-8"))["generation"] != number:
+    if not record.exists() or (fields := json.loads(record.read_text(encoding="utf-8")))["generation"] != number:
         return True
+    if fields.get("abandoned"):
+        return (generation / "etl" / "held").exists()
     table = storage / "tables" / generation.parent.relative_to(storage / "checkpoints")
     held = [stamp["generation"] for stamp in stamps(table) if stamp]
     return not held or number > held[-1]

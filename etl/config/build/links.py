@@ -111,6 +111,9 @@ def _report_unreadable(given: Given, source: SourceSpec, other: PipelineSpec) ->
     elif name in {disabled.name for disabled in other.disabled}:
         message = f"source '{source.name}' reads the flow '{name}' of pipeline '{pipeline}', which is disabled"
         given.report("E210", message, path, f"enable it in {pipeline}, or leave the source out")
+    elif (renamed := next((each for each in other.flows if each.was == name), None)) is not None:
+        message = f"pipeline '{pipeline}' has no flow '{name}': it is called '{renamed.name}' now"
+        given.report("E211", message, path, f"write flow: {renamed.name}; nothing is rebuilt for that")
     else:
         names = [each.name for each in other.flows]
         hint = did_you_mean(name, names) or f"its flows are: {', '.join(names)}"
@@ -119,7 +122,7 @@ def _report_unreadable(given: Given, source: SourceSpec, other: PipelineSpec) ->
 
 def target(spec: PipelineSpec, flow: FlowSpec) -> str:
     """Where a flow's target lies, by the layout of storage."""
-    return below(spec.storage, flow.sink.path or f"tables/{spec.name}/{flow.name}")
+    return below(spec.storage, flow.sink.path or f"tables/{spec.name}/{flow.stored_as}")
 
 
 def _circles(spec: PipelineSpec, others: Others) -> Iterator[Diagnostic]:

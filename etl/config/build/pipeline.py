@@ -112,6 +112,7 @@ def _flow(given: Given, name: str, model: models.Flow, run: RunSpec) -> FlowSpec
         trigger=model.run.trigger or run.trigger,
         timezone=model.run.timezone or run.timezone,
         retry=_retry(model.run.retry, run.retry),
+        was=model.was or "",
         at=given.document.place(("flows", name), key=True),
     )
 

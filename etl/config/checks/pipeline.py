@@ -83,6 +83,7 @@ def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             document.place(("flows", name), key=True),
             "rename one of them",
         )
+    yield from _former_names(spec, document)
     if spec.flow("params") or spec.source("params"):
         yield Diagnostic(
             "E119",
@@ -90,6 +91,29 @@ def _names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
             document.place(()),
             "rename it",
         )
+
+
+def _former_names(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
+    """The names that flows keep their tables under, where something else has them."""
+    flows = (*spec.flows, *spec.disabled)
+    owners: dict[str, str] = {}
+    for flow in flows:
+        if not flow.was:
+            continue
+        what = f"flow '{flow.name}' keeps the tables of '{flow.was}', and "
+        hint = "call the other otherwise; or leave was out: this flow then begins with a table of its own"
+        if flow.was == flow.name:
+            what, hint = f"flow '{flow.name}' says that it was called as it is called", "leave was out"
+        elif any(other.name == flow.was for other in flows):
+            what += "a flow of that name is there as well"
+        elif spec.source(flow.was) is not None:
+            what += "a source has that name"
+        elif flow.was in owners:
+            what += f"so does flow '{owners[flow.was]}'"
+        else:
+            owners[flow.was] = flow.name
+            continue
+        yield Diagnostic("E119", what, document.place(("flows", flow.name, "was")), hint)
 
 
 def _run(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
@@ -275,7 +299,7 @@ def _targets(spec: PipelineSpec, document: Document) -> Iterator[Diagnostic]:
     reserved = ("quarantine", "state", "checkpoints", "history")
     places: dict[str, str] = {}
     for flow in spec.flows:
-        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.name}"))
+        target = str(PurePosixPath(flow.sink.path or f"tables/{spec.name}/{flow.stored_as}"))
         at = document.place(("flows", flow.name, "sink", "path"))
         fault = fault_of(below(spec.storage, target)) if is_object(spec.storage) else ""
         if fault and not fault_of(spec.storage):

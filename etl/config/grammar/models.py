@@ -318,6 +318,10 @@ class Flow(Model):
         default_factory=dict,
         description="How its rows are compared by `etl verify` and tests: `ignore: [columns]`; column → `{rel: 1e-6, abs: 0.01}`, or `unordered`: the order of what it is made of does not matter.",
     )
+    was: Name | None = Field(
+        None,
+        description="The name under which a renamed flow keeps its table, quarantine, state, checkpoints and history: the first that it ever had. It stays as long as they do.",
+    )
     enabled: Flag = Field(default=True, description="false: left out of runs, plans and the graph.")
     description: str = Field("", description="For people.")
     tags: Texts = Field((), description="For selectors: `tag:nightly`.")
@@ -393,7 +397,7 @@ UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
     ),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("sources", "*", "start_at"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"freshness", "maintenance", "strict", "was"}),
+    ("flows", "*"): frozenset({"freshness", "maintenance", "strict"}),
     ("flows", "*", "expectations", "*"): frozenset({"columns", "fail_above", "fresh", "references", "rows", "unique"}),
     ("flows", "*", "run"): frozenset({"if", "on_change", "rebuild_limit"}),
     ("flows", "*", "run", "retry"): frozenset({"max_failures_per_hour"}),

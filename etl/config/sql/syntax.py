@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from etl.config.sql.lexical import FILLER, scan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etl.config.diagnostics import Locate, Location
 
 VARIANT_PATH = re.compile(
@@ -99,6 +101,35 @@ def normal(text: str) -> str:
         return " ".join(word.upper() if _KEYWORD.fullmatch(word) else word for word in words)
     pieces = re.finditer(r"\s+|\S+", scan(text).bare)
     return "".join(" " if piece.group().isspace() else text[piece.start() : piece.end()] for piece in pieces).strip()
+
+
+def with_tables_renamed(text: str, names: Mapping[str, str]) -> str:
+    """The query with tables under other names: table → other name.
+
+    A table keeps its name where the query uses either name for anything else, an alias or a column, or only Spark understands it.
+    """
+    from sqlglot import exp, tokenize  # noqa: PLC0415  # see parse
+
+    tree = understood(stand_in(text)) if names else None
+    if tree is None:
+        return text
+    words = [token.text.lower() for token in tokenize(text, dialect="spark")]
+    tables = [table.this for table in tree.find_all(exp.Table) if not table.db]
+    tables += [
+        column.args["table"] for column in tree.find_all(exp.Column) if column.args.get("table") and not column.db
+    ]
+    spans = []
+    for name, other in names.items():
+        uses = [
+            (use.meta["start"], use.meta["end"] + 1)
+            for use in tables
+            if use.name.lower() == name and "start" in use.meta
+        ]
+        if other not in words and len(uses) == words.count(name):
+            spans += [(*use, other) for use in uses]
+    for start, end, other in sorted(spans, reverse=True):
+        text = text[:start] + (f"`{other}`" if text[start] == "`" else other) + text[end:]
+    return text
 
 
 def markers(text: str) -> frozenset[str]:

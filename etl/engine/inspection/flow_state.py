@@ -14,14 +14,15 @@ from etl.engine.inspection.losses import with_lost_row_counts
 from etl.engine.inspection.side_tables import interrupted, missing, unfinished
 from etl.engine.inspection.target_faults import committed_and_fault, greatest_number
 from etl.engine.job import Input, by_name
-from etl.engine.metadata.delta_log import last_committed
-from etl.engine.metadata.generations import as_opened, newest_opened
+from etl.engine.metadata.delta_log import last_committed, last_stamp
+from etl.engine.metadata.generations import as_opened, generation_numbers, newest_opened, opened_generation
 from etl.engine.metadata.offset_log import OffsetLog
 from etl.engine.sources.files import FileSource
 from etl.engine.sources.source import open_source
 from etl.engine.storage.layout import FlowPaths
 from etl.errors import FlowFailed
 from etl.planning.decision import FlowState
+from etl.planning.fingerprint import fingerprint
 from etl.planning.kinds import KIND_TRAITS
 from etl.planning.position import Drift
 
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 
 
 def inputs_of(spec: PipelineSpec, flow: FlowSpec) -> tuple[Input, ...]:
-    """The flow's inputs, with the targets of other flows as the Delta tables that they are."""
+    """The flow's inputs by the names that storage knows, with the targets of other flows as the Delta tables that they are."""
     inputs = []
+    flow = spec.as_stored(flow)
     for input_spec in flow.inputs:
         source = spec.source(input_spec.dataset)
-        upstream = spec.flow(input_spec.dataset)
+        upstream = spec.stored_flow(input_spec.dataset)
         if source is None and upstream is not None:
             source = SourceSpec(input_spec.dataset, "delta", FlowPaths.of(spec, upstream).target, at=input_spec.at)
         if source is None:  # a checked spec has none such
@@ -65,8 +67,8 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     What only decides a batch is not looked for where a stream is to be decided.
     """
     paths = FlowPaths.of(spec, flow)
-    committed, fault = committed_and_fault(paths, spec.name, flow.name)
-    opened = newest_opened(paths, committed=committed)
+    committed, fault = committed_and_fault(paths, spec.name, flow.stored_as)
+    opened, abandoned = _opened(spec, flow, paths, committed)
     newest = greatest_number(paths, committed)
     inputs = inputs_of(spec, flow)
     changes = by_name(item for item in inputs if item.spec.read == "changes")
@@ -84,7 +86,31 @@ def read_state(spec: PipelineSpec, flow: FlowSpec, *, mode: Mode) -> FlowState:
     with_int96 = tables_with_int96(paths, committed) if mode == "batch" and fault is None else ()
     interruption = interrupted(unfinished_part) if unfinished_part is not None else None
     moved = unrepeatable(paths, inputs, committed, opened)
-    return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption, moved)
+    return FlowState(committed, opened, drifts, fault, newest, with_int96, interruption, moved, abandoned)
+
+
+def _opened(
+    spec: PipelineSpec, flow: FlowSpec, paths: FlowPaths, committed: Committed | None
+) -> tuple[Opened | None, tuple[int, ...]]:
+    """The generation that decides, and the newer ones that need not be heeded: the edit they were opened for is taken back.
+
+    That is the newest, but for one of another definition that has reached no table, where the target's own is of this one.
+    """
+    opened = newest_opened(paths, committed=committed)
+    if opened is None or committed is None or opened.number <= committed.generation:
+        return opened, ()
+    digest = fingerprint(spec, flow).digest
+    if opened.fingerprint in ("", digest) or committed.fingerprint != digest:
+        return opened, ()
+    if any(
+        (stamp := last_stamp(table)) is not None and stamp.generation > committed.generation
+        for table in (paths.quarantine, paths.state)
+    ):
+        return opened, ()
+    target_generation = opened_generation(paths, committed.generation)
+    if target_generation is None:
+        return opened, ()
+    return target_generation, tuple(n for n in generation_numbers(paths) if committed.generation < n <= opened.number)
 
 
 def _drifts(

@@ -66,4 +66,4 @@ def _known(spec: PipelineSpec, flow: FlowSpec) -> Any | None:
 
 
 def _file(spec: PipelineSpec, flow: FlowSpec) -> Place:
-    return place(root_of(spec), "history", spec.name, "verified", f"{flow.name}.json")
+    return place(root_of(spec), "history", spec.name, "verified", f"{flow.stored_as}.json")

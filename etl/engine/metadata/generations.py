@@ -6,19 +6,22 @@ Beside Spark's own checkpoint a generation's folder holds `generation.json` (wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from etl.engine.metadata import offset_log
 from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.state_store import state_damage
 from etl.engine.storage.json_files import read_json, write_json, write_new_json
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.places import Place, place
+from etl.engine.storage.places import Place, place, remove_tree
 from etl.errors import FlowFailed
 from etl.planning.decision import Opened
 from etl.planning.kinds import KIND_TRAITS, Kind
 from etl.planning.plan import Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 MICROS = "micros"
 """What a generation's files store a TIMESTAMP as, since flows' sessions say so: Parquet's own type for it, which every reader reads alike."""
@@ -37,6 +40,7 @@ class Generation:
         partitions: Of state: the partitions of a shuffle, as long as the state lives.
         behind_ms: Of state: by how much Spark's watermark stays behind ours.
         instants: How its files store a TIMESTAMP; empty where a build wrote them that left this to Spark's settings.
+        abandoned: It reached no table, and an older generation went on after it: it is never resumed.
     """
 
     number: int
@@ -51,6 +55,7 @@ class Generation:
     partitions: int = 0
     behind_ms: int = 0
     instants: str = ""
+    abandoned: bool = False
 
     @property
     def checkpoint(self) -> str:
@@ -61,6 +66,11 @@ class Generation:
     def records(self) -> EpochRecords:
         """What its epochs leave beside Spark's checkpoint."""
         return EpochRecords(self.path)
+
+    @property
+    def staged_results(self) -> Place:
+        """The folder of the results of its staged epochs."""
+        return place(self.path, "etl", "held")
 
 
 def generation_numbers(paths: FlowPaths) -> list[int]:
@@ -83,6 +93,29 @@ def record_generation(generation: Generation) -> None:
     write_json(place(generation.path, "generation.json"), _record(generation))
 
 
+def record_definition(generation: Generation, definition: Mapping[str, Any]) -> None:
+    """Keep the definition that a generation was opened for, so that a plan can say what an edit changed; no decision depends on it."""
+    write_json(place(generation.path, "definition.json"), definition)
+
+
+def recorded_definition(paths: FlowPaths, number: int) -> Mapping[str, Any] | None:
+    """What `record_definition` kept; None where it kept nothing that can be read, as of generations of older builds."""
+    try:
+        definition = read_json(place(paths.generation(number), "definition.json"))
+    except ValueError:
+        return None
+    return definition if isinstance(definition, dict) else None
+
+
+def abandon(paths: FlowPaths, numbers: Iterable[int]) -> None:
+    """Mark generations that reached no table as abandoned, and remove what they staged; their numbers are never used again."""
+    for number in numbers:
+        generation = read_generation(paths, number)
+        if generation is not None:
+            record_generation(replace(generation, abandoned=True))
+            remove_tree(generation.staged_results)
+
+
 def _record(generation: Generation) -> dict[str, Any]:
     """The content of `generation.json`; its keys stay, since storage of older builds is read (`held` is whether epochs are staged)."""
     return {
@@ -94,6 +127,7 @@ def _record(generation: Generation) -> dict[str, Any]:
         "sources": dict(generation.sources),
         "places": dict(generation.places),
         **({"instants": generation.instants} if generation.instants else {}),
+        **({"abandoned": True} if generation.abandoned else {}),
         **(
             {
                 "held": generation.staged,
@@ -129,6 +163,7 @@ def read_generation(paths: FlowPaths, number: int) -> Generation | None:
             partitions=int(fields.get("partitions", 0)),
             behind_ms=int(fields.get("behind_ms", 0)),
             instants=str(fields.get("instants", "")),
+            abandoned=bool(fields.get("abandoned", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         message = f"the record of generation {number} cannot be read: {file}"
@@ -147,40 +182,50 @@ def as_opened(paths: FlowPaths, number: int) -> Generation:
 def newest_opened(paths: FlowPaths, *, committed: Committed | None = None) -> Opened | None:
     """The newest generation and how far Spark's checkpoint of it has come; None where none was opened.
 
-    One that was rolled back, as `committed` tells, counts no more.
+    One that was rolled back, as `committed` tells, counts no more, nor does one that was abandoned.
     """
     for number in reversed(generation_numbers(paths)):
         if committed is not None and committed.generation < number <= committed.rolled_back_upto:
             continue
-        path = paths.generation(number)
-        planned, completed = checkpoint_progress(path)
-        try:
-            generation = read_generation(paths, number)
-        except FlowFailed as cause:
-            return Opened(number, "", "rows", planned, completed, damage=cause.what)
-        if generation is not None:
-            traits = KIND_TRAITS[generation.kind]
-            damage = offset_log.damage(generation.checkpoint) if traits.streams else ""
-            drained = not traits.keeps_state or is_drained(path)
-            if traits.keeps_state and not damage and completed is not None:
-                # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
-                is_reopened = planned == completed and not drained
-                damage = state_damage(generation.checkpoint, completed - 1 if is_reopened else completed)
-            late = generation.records.has_left_out()
-            return Opened(
-                number,
-                generation.fingerprint,
-                generation.kind,
-                planned,
-                completed,
-                drained,
-                damage,
-                left_out=late,
-                feeds=generation.feeds,
-            )
-        if planned is not None or place(path, "etl").exists():
-            lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"
-            return Opened(number, "", "rows", planned, completed, damage=lost)
+        opened = opened_generation(paths, number)
+        if opened is not None:
+            return opened
+    return None
+
+
+def opened_generation(paths: FlowPaths, number: int) -> Opened | None:
+    """One generation and how far Spark's checkpoint of it has come; None where it was never opened, or was abandoned."""
+    path = paths.generation(number)
+    planned, completed = checkpoint_progress(path)
+    try:
+        generation = read_generation(paths, number)
+    except FlowFailed as cause:
+        return Opened(number, "", "rows", planned, completed, damage=cause.what)
+    if generation is not None and generation.abandoned:
+        return None
+    if generation is not None:
+        traits = KIND_TRAITS[generation.kind]
+        damage = offset_log.damage(generation.checkpoint) if traits.streams else ""
+        drained = not traits.keeps_state or is_drained(path)
+        if traits.keeps_state and not damage and completed is not None:
+            # An epoch that Spark is to finish once more (`reopen`) loads what the one before it left.
+            is_reopened = planned == completed and not drained
+            damage = state_damage(generation.checkpoint, completed - 1 if is_reopened else completed)
+        late = generation.records.has_left_out()
+        return Opened(
+            number,
+            generation.fingerprint,
+            generation.kind,
+            planned,
+            completed,
+            drained,
+            damage,
+            left_out=late,
+            feeds=generation.feeds,
+        )
+    if planned is not None or place(path, "etl").exists():
+        lost = f"the record of generation {number} is missing: {place(path, 'generation.json')}"
+        return Opened(number, "", "rows", planned, completed, damage=lost)
     return None
 
 

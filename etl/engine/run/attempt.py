@@ -10,6 +10,7 @@ from etl.engine.faults.translation import translate
 from etl.engine.inspection import verification_record
 from etl.engine.kinds import KINDS
 from etl.engine.kinds.kind import StreamedKind
+from etl.engine.metadata.generations import abandon
 from etl.engine.run.epoch import run_epoch
 from etl.engine.run.failing_row import with_failing_row
 from etl.engine.run.outcomes import KnownFailure
@@ -51,6 +52,7 @@ class Attempt:
         paths = FlowPaths.of(self.spec, self.flow)
         self.lock.tell_jvm(handle.jvm_pid())
         must_hold(paths, flow=self.flow.name, run_id=self.run_id)
+        abandon(paths, decision.abandons)
         session = handle.flow_session(
             self.flow.timezone, secret_options=self.spec.secret_options, under=(paths.lock, self.run_id)
         )

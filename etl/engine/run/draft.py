@@ -20,7 +20,7 @@ def draft_of(spec: PipelineSpec, flow: FlowSpec, generation: Generation) -> Job:
     """The flow's job in a generation, as if everything were recomputed."""
     return Job(
         pipeline=spec.name,
-        flow=with_literals(flow, spec.params_of(flow)),
+        flow=with_literals(spec.as_stored(flow), spec.params_of(flow)),
         inputs=inputs_of(spec, flow),
         kind="full",
         strategy="overwrite",

@@ -117,7 +117,7 @@ def _evolve(job: Job, session: SparkSession, output: Output) -> None:
 def _stamp(job: Job, committed: Committed | None, n: int, span: Span) -> Provenance:
     stamp = Provenance(
         job.pipeline,
-        job.flow.name,
+        job.flow.stored_as,
         job.run_id,
         job.generation.number,
         n,

@@ -128,7 +128,7 @@ class FlowRun:
         state = read_state(self._spec, self._flow, mode=self._mode)
         decision = decide(
             mode=self._mode,
-            inputs=self._flow.inputs,
+            inputs=self._spec.as_stored(self._flow).inputs,
             fingerprint=self._fingerprint,
             state=state,
             full_refresh=self._order.full_refresh,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from etl.engine.crash_points import Point, reach
 from etl.engine.inspection import verification_record
 from etl.engine.kinds import KINDS
-from etl.engine.metadata.generations import MICROS, Generation, open_generation, read_generation
+from etl.engine.metadata.generations import MICROS, Generation, open_generation, read_generation, record_definition
 from etl.engine.run.analyse import judge
 from etl.engine.run.draft import draft_of, strategy_of
 from etl.engine.storage.layout import FlowPaths
 from etl.errors import ConfigurationError, FlowFailed
+from etl.planning.fingerprint import fingerprint as fingerprint_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,6 +75,9 @@ def prepare(
     )
     job = KINDS[judged.kind].opened(_within(draft, generation), session, complete=complete)
     open_generation(job.generation)
+    defined = fingerprint_of(spec, flow)
+    if defined.digest == fingerprint:  # no file was changed since the run was planned
+        record_definition(job.generation, defined.definition)
     reach(Point.GENERATION_OPENED)
     return Prepared(job, limited=not complete, warnings=judged.warnings)
 

@@ -77,7 +77,7 @@ class Preview:
         return expectations.check(output, rules, hidden=sensitive(flow))
 
     def _input(self, flow_input: Input, caches: Caches) -> DataFrame:
-        upstream = self._spec.flow(flow_input.name)
+        upstream = self._spec.stored_flow(flow_input.name)
         if upstream is not None and not log_versions(flow_input.source.path):
             self._notes[f"{flow_input.name}: computed from its own inputs, since it has not run yet"] = None
             return self._checked(upstream, caches).good

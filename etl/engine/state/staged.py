@@ -16,18 +16,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from etl.engine.job import Job
-    from etl.engine.storage.places import Place
 
 _EPOCH = "_etl_epoch"
 
 
-def _folder(job: Job) -> Place:
-    return place(job.generation.path, "etl", "held")
-
-
 def stage(job: Job, rows: DataFrame, epoch: int) -> None:
     """Keep an epoch's results; kept again, they replace what a broken attempt has left."""
-    rows.write.mode("overwrite").parquet(str(_folder(job) / str(epoch)))
+    rows.write.mode("overwrite").parquet(str(job.generation.staged_results / str(epoch)))
 
 
 def compute(rows: DataFrame) -> None:
@@ -37,11 +32,13 @@ def compute(rows: DataFrame) -> None:
 
 def staged_rows(job: Job, session: SparkSession, upto: int) -> DataFrame | None:
     """The results of all epochs up to `upto`, of a merge the newest of each key; None where there are none."""
-    epochs = [epoch for epoch in range(upto + 1) if (_folder(job) / str(epoch)).is_dir()]
+    epochs = [epoch for epoch in range(upto + 1) if (job.generation.staged_results / str(epoch)).is_dir()]
     if not epochs:
         return None
     parts = [
-        session.read.parquet(str(_folder(job) / str(epoch))).withColumn(_EPOCH, F.lit(epoch).cast("bigint"))
+        session.read.parquet(str(job.generation.staged_results / str(epoch))).withColumn(
+            _EPOCH, F.lit(epoch).cast("bigint")
+        )
         for epoch in epochs
     ]
     rows = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), parts)

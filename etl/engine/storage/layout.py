@@ -29,8 +29,8 @@ class FlowPaths:
 
     @classmethod
     def of(cls, spec: PipelineSpec, flow: FlowSpec) -> FlowPaths:
-        """The layout's places for `flow`; `sink.path` moves the target inside storage."""
-        root, own = root_of(spec), f"{spec.name}/{flow.name}"
+        """The layout's places for `flow`, by the name that storage knows it by; `sink.path` moves the target inside storage."""
+        root, own = root_of(spec), f"{spec.name}/{flow.stored_as}"
         return cls(
             target=below(root, flow.sink.path or f"tables/{own}"),
             quarantine=below(root, "quarantine", own),

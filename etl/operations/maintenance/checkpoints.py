@@ -92,7 +92,7 @@ def _generation(
     standing: Standing = "superseded"
     if number == holds:
         standing = "current"
-    elif holds is None or number > max(holds, rolled_back_upto):
+    elif not (opened and opened.abandoned) and (holds is None or number > max(holds, rolled_back_upto)):
         standing = "interrupted"
     return GenerationState(
         number=number,

@@ -52,7 +52,7 @@ def _flow(spec: PipelineSpec, flow: FlowSpec) -> FlowRepair:
         mended: list[str] = []
         left: list[str] = []
         try:
-            committed, fault = committed_and_fault(paths, spec.name, flow.name)
+            committed, fault = committed_and_fault(paths, spec.name, flow.stored_as)
             if fault is not None:
                 left.append(f"{fault.what}; {fault.hint or 'the next run rebuilds the target'}")
             damage = ""

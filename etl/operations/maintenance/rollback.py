@@ -101,7 +101,7 @@ def _require_rollback(spec: PipelineSpec, flow: FlowSpec, paths: FlowPaths) -> t
 
     Raises FlowFailed where there is nothing to take back.
     """
-    committed, fault = committed_and_fault(paths, spec.name, flow.name)
+    committed, fault = committed_and_fault(paths, spec.name, flow.stored_as)
     if committed is None:
         why = fault.what if fault else "nothing was committed yet"
         raise FlowFailed(f"flow '{flow.name}' has nothing to take back: {why}", hint="run it first")

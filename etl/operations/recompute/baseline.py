@@ -103,7 +103,7 @@ class FlowRecomputation:
 
         Raises HistoryLost where an input can no longer be read up to where the target has read it.
         """
-        changes = [item.dataset for item in self.flow.inputs if item.read == "changes"]
+        changes = [item.dataset for item in self.spec.as_stored(self.flow).inputs if item.read == "changes"]
         drifts = [(name, baseline.drifts[name]) for name in changes if name in baseline.drifts]
         lost = [f"{name}: {drift.detail}" for name, drift in drifts if drift.moved == "lost"]
         if lost:

@@ -22,7 +22,7 @@ IN_SOURCES = (
     "contract: {new_columns: fail}", "cursor: {column: at, lag: 10 minutes, keys: [id]}", "partition: {column: id, count: 4}",
     "value: json", "value_schema_file: a.avsc", "start_at: {offsets: earliest}",
 )  # fmt: skip
-IN_FLOWS = ("freshness: 10 minutes", "maintenance: {auto: false}", "strict: true", "was: old", "run: {if: all_done}", "run: {mode: auto}",
+IN_FLOWS = ("freshness: 10 minutes", "maintenance: {auto: false}", "strict: true", "run: {if: all_done}", "run: {mode: auto}",
             "run: {trigger: continuous}", "run: {on_change: ask}")  # fmt: skip
 EXPECTATIONS = (
     "{unique: [who]}", "{references: {people: who}, columns: [who]}", "{rows: {min: 1, max: 10000}}", "{fresh: {column: at, within: 2 hours}}",
