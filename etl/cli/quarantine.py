@@ -10,8 +10,10 @@ import click
 
 from etl.cli.complete import flows as complete_flows
 from etl.cli.later import Group
+from etl.cli.layout import near
 from etl.cli.output import load, must_be_flows, pipeline_options, print_json, say, show_result
 from etl.cli.signals import leaves
+from etl.engine.metadata.offset_log import decode
 from etl.markup import counted
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def replayed(pipeline: str, environment: str, params: tuple[str, ...], flow: str
 
 
 def _flow(flow: FlowQuarantine) -> list[str]:
-    lines = [f"{flow.flow}: {counted(flow.total, 'row')} in {flow.table}"]
+    lines = [f"{flow.flow}: {counted(flow.total, 'row')} in {near(flow.table)}"]
     lines += [f"  {count:>8,}  {reason}" for reason, count in flow.counts.items()]
     for row in flow.rows:
         place = f"g{row['_etl_generation']} epoch {row['_etl_epoch']}"
@@ -84,9 +86,8 @@ def _flow(flow: FlowQuarantine) -> list[str]:
             if row["_etl_record"] is not None
             else json.dumps(shown, ensure_ascii=False)
         )
-        origin = (
-            " from " + " ".join(filter(None, (row["_etl_input"], row.get("_etl_file")))) if row["_etl_input"] else ""
-        )
+        file = near(decode(row.get("_etl_file") or ""))
+        origin = f" from {row['_etl_input']} {file}".rstrip() if row["_etl_input"] else ""
         lines.append(f"  {place}  {row['_etl_reason']}{origin}: {content}")
     if flow.total > len(flow.rows) > 0:
         lines.append(f"  … and {flow.total - len(flow.rows):,} more (--limit)")
