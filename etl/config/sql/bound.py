@@ -76,5 +76,6 @@ def literal(value: Scalar) -> str:
         return f"TIMESTAMP'{value.isoformat(sep=' ')}'"
     if isinstance(value, date):
         return f"DATE'{value.isoformat()}'"
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    # Spark would put variables of its own, such as those of its environment, in the place of a `${…}`, also within a literal.
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
     return f"'{escaped}'"

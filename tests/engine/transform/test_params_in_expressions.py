@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
 import etl
 from etl.cli import main
+from etl.config.checks.pinned_settings import PINNED
+from etl.config.sql.bound import literal
+from tests.config.sql.test_bound import VALUES
 from tests.support.independent import rows
 
 pytestmark = pytest.mark.spark
@@ -111,3 +115,17 @@ def test_a_violated_rule_is_told_and_a_wrong_type_is_refused_at_its_line(spark: 
     failure = etl.load("shop").run(mode="batch", select=["checked"]).flows[0].failure
     assert failure is not None
     assert "pipelines/shop.yml:17:21 [E349]" in failure.message
+
+
+def test_a_literal_is_what_spark_binds_to_a_marker(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = spark.newSession()
+    for name, value in PINNED.items():
+        session.conf.set(name, value)
+    values = {**VALUES, "variable": "${env:HOME} and ${spark:spark.app.name}"}
+    for name, value in values.items():
+        query = f"SELECT typeof(:{name}) AS kind, :{name} AS value"
+        by_spark = session.sql(query, args={name: value}).selectExpr("kind", "CAST(value AS STRING)").first()
+        frame = session.range(1).select(
+            F.expr(f"typeof({literal(value)})"), F.expr(f"CAST({literal(value)} AS STRING)")
+        )
+        assert frame.first() == by_spark, name
