@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs log-store attack-crash mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs screens log-store attack-crash mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -85,6 +85,9 @@ bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against t
 
 messages: .venv/.ready ## what users read of each mistake in the catalogue, written anew
 	@$(BIN)/python -m tests.config.catalogue
+
+screens: .venv/.ready ## docs/screens, what commands show at a terminal of 80 columns
+	@$(BIN)/python docs/screens.py
 
 docs: .venv/.ready ## the generated part of docs/reference
 	@$(BIN)/python docs/generate.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -197,4 +198,5 @@ def local_path(given: Given, text: str, what: str, at: Location) -> str:
         given.diagnostics.add("E900", message, at, hint)
         return text
     path = Path(unquote(uri.path) if uri.scheme == "file" else text).expanduser()
-    return str(path if path.is_absolute() else (given.files.project / path)).rstrip("/") or "/"
+    # `..` goes to the folder that is written before it, also where that is a link: so Hadoop's paths, by which Spark reads, have it.
+    return "/" + normpath(path if path.is_absolute() else given.files.project / path).lstrip("/")
