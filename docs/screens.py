@@ -33,7 +33,7 @@ COMMANDS = {
     "show": ("etl show shop orders_now", None),
 }
 _COLOURS = {"brown": "yellow"}  # pyte's names that rich has others for
-_FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+_ADDED = re.compile(r"@font-face \{.*?\}|<!--.*?-->", re.DOTALL)  # fonts from elsewhere, and a remark
 
 
 def project(folder: Path) -> Path:
