@@ -54,7 +54,7 @@ def test_counts_and_rows_have_their_reason_generation_and_epoch(
     said = listed(tmp_path, "--reason", "malformed")[1]
     assert said.splitlines()[1:] == [
         "         1  malformed",
-        f'  g0 epoch 1  malformed from orders file:{tmp_path}/landing/orders/b.json: "{{\\"id\\": 2, \\"who"',
+        f'  g0 epoch 1  malformed from orders {tmp_path}/landing/orders/b.json: "{{\\"id\\": 2, \\"who"',
     ]
     assert listed(tmp_path, "--reason", "positive")[1] == "nothing was quarantined for the reason 'positive'\n"
 
