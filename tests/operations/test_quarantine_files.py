@@ -103,4 +103,4 @@ def test_a_quarantine_of_an_older_build_gets_the_columns_when_there_is_something
     assert names[:7] == ["_etl_reason", "_etl_input", "_etl_record", "_etl_file", "_etl_file_time", "_etl_generation", "_etl_epoch"]  # fmt: skip
     assert etl.load("p").audit().holds
     done = CliRunner().invoke(main, ["quarantine", "list", "p", "--reason", "malformed"])
-    assert 'malformed from books books/2.csv: "x,broken"' in done.output
+    assert 'malformed from books landing/books/2.csv: "x,broken"' in done.output
