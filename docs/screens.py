@@ -29,7 +29,7 @@ THEMES = {"light": DEFAULT_TERMINAL_THEME, "dark": DIMMED_MONOKAI}
 COMMANDS = {
     "validate": ("etl validate shop", ("sum(price) AS total", "sum(pryce) AS total")),
     "run": ("etl run shop --mode batch", None),
-    "plan": ("etl plan shop", ("sum(price) AS total", "sum(price * 1.19BD) AS total")),
+    "plan": ("etl plan shop", ("sum(price) AS total", "sum(price) * 2 AS total")),
     "show": ("etl show shop orders_now", None),
 }
 _COLOURS = {"brown": "yellow"}  # pyte's names that rich has others for
@@ -84,7 +84,7 @@ def drawn(command: str, screen: pyte.Screen, theme: str) -> str:
     """The screen as SVG, with the fonts that the reader's browser has."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard")
     console.print(Text(f"$ {command}\n").append(lines(screen)))
-    return _FONTS.sub(
+    return _ADDED.sub(
         "", console.export_svg(title=command, theme=THEMES[theme], unique_id=f"{command.split()[1]}-{theme}")
     )
 
