@@ -10,6 +10,7 @@ import ast
 import copy
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from etl.config.secrets import redacted
 from etl.config.spec import IdentityTransform, PythonTransform, SqlTransform
 from etl.config.sql.bound import params_in, written_markers
 from etl.config.sql.syntax import markers, normal, with_tables_renamed
+
+# CPython 3.11 counts the depth of the trees that it makes for all threads together, and fails where two make theirs at once.
+_PARSING = threading.Lock()
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,8 +179,14 @@ def _source(source: SourceSpec) -> dict[str, Any]:
     }
 
 
+def _parsed(file: Path) -> ast.Module:
+    """The syntax tree of a file of Python's; flows that begin side by side ask for theirs one after the other."""
+    with _PARSING:
+        return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def _takes_params(file: Path, function: str) -> bool:
-    for item in ast.parse(file.read_text(encoding="utf-8")).body:
+    for item in _parsed(file).body:
         if isinstance(item, ast.FunctionDef) and item.name == function:
             return "params" in {argument.arg for argument in (*item.args.args, *item.args.kwonlyargs)}
     return True
@@ -200,7 +210,7 @@ class Code:
             return
         is_first = not self._seen
         self._seen.add((file, name))
-        body = _stripped(ast.parse(file.read_text(encoding="utf-8"))).body
+        body = _stripped(_parsed(file)).body
         wanted = [item for item in body if name == "*" or name in _defines(item) or not _defines(item)]
         for item in wanted:
             is_root = is_first and isinstance(item, ast.FunctionDef) and item.name == name
