@@ -46,7 +46,7 @@ def run_epoch(job: Job, session: SparkSession, micro_batch: DataFrame | None, n:
     if is_done:
         return
     reach(Point.EPOCH_OFFERED)
-    job, span = epoch_span(job, n, streams=micro_batch is not None)
+    job, span = epoch_span(job, committed, n, streams=micro_batch is not None)
     if micro_batch is not None:
         kind.before_epoch(job, n)
     with Caches() as caches:
@@ -66,12 +66,12 @@ def run_epoch(job: Job, session: SparkSession, micro_batch: DataFrame | None, n:
     reach(Point.COUNTS_RECORDED)
 
 
-def epoch_span(job: Job, n: int, *, streams: bool) -> tuple[Job, Span]:
-    """What epoch `n` reads, and the job at the instant that the epoch takes for now. `streams`: see `FlowKind.span`.
+def epoch_span(job: Job, committed: Committed | None, n: int, *, streams: bool) -> tuple[Job, Span]:
+    """What epoch `n` reads after what is `committed`, and the job at the instant that the epoch takes for now. `streams`: see `FlowKind.span`.
 
     Raises FlowFailed where an attempt of the epoch has died and what it read cannot be read again.
     """
-    committed, earlier = last_committed(job.paths.target), earlier_attempt(job, n)
+    earlier = earlier_attempt(job, n)
     before = committed.to if committed is not None and committed.generation == job.generation.number else None
     job = at_instant(job, earlier)
     return job, KINDS[job.kind].span(job, n, before, earlier, streams=streams)

@@ -25,6 +25,7 @@ from etl.config.sql.fragments import failing_fragment, suspects, underlined
 from etl.engine.faults.evidence import chain, evidence_in
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
+from etl.engine.metadata.delta_log import last_committed
 from etl.engine.run.epoch import epoch_span
 from etl.engine.sources.source import open_source
 from etl.engine.state.staged import compute
@@ -78,7 +79,8 @@ def with_failing_row(
         return failure
     try:
         with _bounded(session) as deadline, Caches() as caches:
-            span_job, span = epoch_span(_telling_files(job), n, streams=micro_batch is not None)
+            committed = last_committed(job.paths.target)
+            span_job, span = epoch_span(_telling_files(job), committed, n, streams=micro_batch is not None)
             search = _Search(span_job, session, signature, cause, deadline, goes_on, caches)
             found = search.row(evidence, search.inputs(span, n, micro_batch))
             return failure if found is None else redacted(_told(failure, job, *found))
