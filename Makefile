@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs screens log-store attack-crash mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -67,6 +67,9 @@ attack-crash: .venv/.ready ## every flow dies at every point, then 60 random kil
 	@ETL_CRASH_ROUNDS=99 $(BIN)/pytest -q tests/crash/test_named_points.py tests/crash/test_state_points.py
 	@ETL_KILLS=$${ETL_KILLS:-60} $(BIN)/python -m tests.crash.killing attack .attack/crash.json
 	@ETL_BUCKET_KILLS=$${ETL_BUCKET_KILLS:-10} $(BIN)/pytest -q tests/crash/test_two_machines.py -k any_moment
+
+attack-cases: .venv/.ready ## data that others lost rows and values of, by commands, in three ways of running, read by four readers
+	@$(BIN)/python -m tests.cases
 
 mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests notice?
 	@$(BIN)/python -m tests.mutations
