@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many messages docs screens log-store attack-crash attack-cases mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -85,6 +85,9 @@ bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that 
 
 bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against thirty commands
 	@$(BIN)/python -m benchmarks.many_pipelines
+
+bench-builds: .venv/.ready ## this checkout against BUILD=<commit>: 1,000 rows, or ROWS, in ROUNDS=15
+	@$(BIN)/python -m benchmarks.builds $(BUILD) --rows $(or $(ROWS),1000) --rounds $(or $(ROUNDS),15)
 
 messages: .venv/.ready ## what users read of each mistake in the catalogue, written anew
 	@$(BIN)/python -m tests.config.catalogue

@@ -1,8 +1,8 @@
 """JSON to Delta, `etl run` against hand-written PySpark: whole processes, fresh targets, interleaved, equal outputs.
 
-    python -m benchmarks.json_to_delta [--rows 1000 --rows 2000000] [--rounds 5]
+    python -m benchmarks.json_to_delta [--rows 1000 --rows 2000000] [--rounds 5] [--terminal]
 
-Prints each round and the medians, and exits 1 where the ratio of medians is above its limit or the outputs differ.
+With --terminal, `etl run` draws at a pseudo-terminal, to its summary. Prints each round and the medians, and exits 1 where the ratio of medians is above its limit or the outputs differ.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import argparse
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +20,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+
+from benchmarks.process import ran
 
 HERE = Path(__file__).parent
 LIMITS = {1_000: 0.60, 2_000_000: 0.75}
@@ -81,37 +81,29 @@ def landing(folder: Path, rows: int) -> Path:
     return made
 
 
-def measure(work: Path, rows: int, rounds: int) -> Measured:
-    """Both programs in turn, each into a fresh target."""
+def measure(work: Path, rows: int, rounds: int, *, terminal: bool) -> Measured:
+    """Both programs in turn, each into a fresh target; `etl run` at a terminal, if asked."""
     project = work / "project"
     shutil.copytree(HERE / "pipelines", project / "pipelines", dirs_exist_ok=True)
     source = landing(work, rows)
     program = str(Path(sys.executable).with_name("etl"))
-    etl = [program, "run", "json_to_delta", "--mode", "batch", "--json", "--param", f"landing={source}"]
+    etl = [program, "run", "json_to_delta", "--mode", "batch", "--param", f"landing={source}"]
+    etl += [] if terminal else ["--json"]
     etl_target, peer_target = project / ".etl/local/tables/json_to_delta/readings_clean", work / "peer"
     peer = [sys.executable, str(HERE / "peers/handwritten.py"), str(source), str(peer_target)]
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(-_WARM_UPS, rounds):
         shutil.rmtree(project / ".etl", ignore_errors=True)
         shutil.rmtree(peer_target, ignore_errors=True)
-        taken = _seconds(etl, project), _seconds(peer, work)
+        ours, theirs = ran(etl, project, terminal=terminal), ran(peer, work)
         print(
-            f"{rows:,} rows, {'warm-up' if number < 0 else f'round {number + 1}'}: etl run {taken[0]:.2f} s, hand-written {taken[1]:.2f} s",
+            f"{rows:,} rows, {'warm-up' if number < 0 else f'round {number + 1}'}: etl run {ours}, hand-written {theirs}",
             flush=True,
         )
         if number >= 0:
-            times[0].append(taken[0])
-            times[1].append(taken[1])
+            times[0].append(ours.wall)
+            times[1].append(theirs.wall)
     return Measured(rows, tuple(times[0]), tuple(times[1]), _difference(etl_target, peer_target))
-
-
-def _seconds(command: list[str], folder: Path) -> float:
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # our own programs
-    taken = time.perf_counter() - started
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return taken
 
 
 def _difference(one: Path, other: Path) -> int:
@@ -132,12 +124,13 @@ def main() -> int:
         "--rows", type=int, action="append", help="a size to measure; may be repeated (default: 1000 and 2000000)"
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--terminal", action="store_true", help="`etl run` at a pseudo-terminal")
     parser.add_argument("--folder", type=Path, help="where the data is made and kept (default: a temporary folder)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         work = (chosen.folder or Path(scratch)).absolute()
         work.mkdir(parents=True, exist_ok=True)
-        results = [measure(work, rows, chosen.rounds) for rows in chosen.rows or LIMITS]
+        results = [measure(work, rows, chosen.rounds, terminal=chosen.terminal) for rows in chosen.rows or LIMITS]
     for result in results:
         print(result)
     return 0 if all(result.passed for result in results) else 1

@@ -9,18 +9,16 @@ the tables differ.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+
+from benchmarks.process import Taken, ran
 
 LIMIT = 0.2
 PIPELINES, ROWS = 30, 10
@@ -38,20 +36,6 @@ flows:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Seconds that programs took one after the other: by the clock, and of the processors, all their processes together."""
-
-    wall: float
-    cpu: float
-
-    def __add__(self, other: Taken) -> Taken:
-        return Taken(self.wall + other.wall, self.cpu + other.cpu)
-
-    def __str__(self) -> str:
-        return f"{self.wall:.1f} s wall, {self.cpu:.1f} s of processors"
-
-
 def project(folder: Path) -> list[str]:
     """A project of PIPELINES pipelines of one flow over a file of ROWS rows; their names."""
     (folder / "pipelines").mkdir()
@@ -64,17 +48,9 @@ def project(folder: Path) -> list[str]:
     return names
 
 
-def ran(folder: Path, *arguments: str) -> Taken:
-    """How long one command took, from start to exit, its JVM's end among it."""
-    command = [sys.executable, "-m", "etl", "run", *arguments, "--json"]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    taken = Taken(time.perf_counter() - started, usage.ru_utime + usage.ru_stime)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed: exit code {process.returncode}")
-    return taken
+def run(folder: Path, *arguments: str) -> Taken:
+    """What one command took, its JVM's end among it."""
+    return ran([sys.executable, "-m", "etl", "run", *arguments, "--json"], folder)
 
 
 def tables(folder: Path, names: list[str]) -> dict[str, list[dict[str, object]]]:
@@ -95,13 +71,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         folder = Path(scratch)
         names = project(folder)
-        ran(folder, names[0])  # the first run may make the class-data archive, and does not count
+        run(folder, names[0])  # the first run may make the class-data archive, and does not count
         for number in range(rounds):
             shutil.rmtree(folder / ".etl")
-            together = ran(folder, "--all")
+            together = run(folder, "--all")
             by_all = tables(folder, names)
             shutil.rmtree(folder / ".etl")
-            apart = sum((ran(folder, name) for name in names), Taken(0, 0))
+            apart = sum((run(folder, name) for name in names), Taken(0, 0))
             print(f"round {number + 1}: --all {together}; {PIPELINES} commands {apart}", flush=True)
             if by_all != tables(folder, names):
                 raise SystemExit("the tables differ")

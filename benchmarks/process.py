@@ -1,0 +1,57 @@
+"""What a whole process takes, from its start to its exit, with all that it starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds by the clock and of the processors, all processes together; the memory of the largest process, in bytes, at its peak."""
+
+    wall: float
+    cpu: float
+    memory: int = 0
+
+    def __add__(self, other: Taken) -> Taken:
+        return Taken(self.wall + other.wall, self.cpu + other.cpu, max(self.memory, other.memory))
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s wall, {self.cpu:.1f} s of processors"
+
+
+def ran(
+    command: list[str], folder: Path, environment: Mapping[str, str] | None = None, *, terminal: bool = False
+) -> Taken:
+    """What one command took; with `terminal`, typed at one of 80 columns. Raises SystemExit where it fails."""
+    variables = {**os.environ, **(environment or {})}
+    output = subprocess.DEVNULL
+    if terminal:
+        variables |= {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        screen, output = os.openpty()
+        threading.Thread(target=_drain, args=(screen,), daemon=True).start()
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
+    _, status, usage = os.wait4(process.pid, 0)
+    taken = Taken(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if terminal:
+        os.close(output)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed: exit code {process.returncode}")
+    return taken
+
+
+def _drain(screen: int) -> None:
+    """Take what is drawn, as a terminal does, until all who draw are gone."""
+    try:
+        while os.read(screen, 65536):
+            pass
+    except OSError:  # how a pseudo-terminal says that nobody writes any more
+        os.close(screen)
