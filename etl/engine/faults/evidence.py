@@ -21,6 +21,7 @@ _BRIDGE = re.compile(
     r"|An error occurred while calling \S+?(?:\.\s*Trace:|\.?(?=\s|$))\s*(?::\s+)?"
     r"|(?:\s*\n)?JVM stacktrace:"
 )
+_TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
 _NO_CAUSE = "Spark failed, and gave no cause"
 
 
@@ -67,6 +68,19 @@ def chain(cause: BaseException) -> Iterator[BaseException]:
         seen.append(link)
         yield link
         link = getattr(link, "_cause", None) or link.__cause__ or link.__context__
+
+
+def raised_in_worker(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What a function raised that Spark called in a Python worker, and the frames of it, each a file and a line; empty for other failures."""
+    _, divider, trace = text.rpartition(_TRACEBACK)
+    if not divider or "PYTHON_EXCEPTION" not in text:
+        return "", ()
+    frames: list[tuple[str, str]] = []
+    for line in trace.splitlines()[1:]:
+        if line.strip() and not line.startswith(" "):
+            return line.strip(), tuple(frames)
+        frames += _PYTHON_FRAME.findall(line)
+    return "", ()
 
 
 def plain(text: str) -> str:

@@ -19,7 +19,7 @@ from etl.config.spec import PythonTransform, SqlTransform
 from etl.config.sql.fragments import failing_fragment
 from etl.config.sql.locations import place_in_error
 from etl.engine.faults.advice import followable
-from etl.engine.faults.evidence import evidence_in, is_spark, plain
+from etl.engine.faults.evidence import evidence_in, is_spark, plain, raised_in_worker
 from etl.engine.faults.table import judged
 from etl.engine.session.gateway import death_behind
 from etl.errors import (
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _WRITING = re.compile(r"(?:writing rows to|TASK_WRITE_FAILED\])\s*\S+")
 _FILE = re.compile(r"((?:file:/|(?:s3a?|gs|abfss?|wasbs?|hdfs)://)[^\s,]+[^\s,.])")
 _RECORD = re.compile(r"record parsing: ([^\n]*)")
-_TRACEBACK, _PYTHON_FRAME = "Traceback (most recent call last):", re.compile(r'File "([^"]+)", line (\d+)')
 _MESSAGE = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*([^\n]*(?:\n(?!\s*at |JVM|==|Caused by: )[^\n]+){0,3})")
 _CALL_SITE = re.compile(r'== DataFrame ==\n"[^"\n]*" was called from\n(\S[^\n]*):(\d+)')
 _LONGEST = 1200
@@ -66,11 +65,15 @@ def translated(flow: FlowSpec) -> Iterator[None]:
     except EtlError:
         raise
     except Exception as cause:
-        failure = translate(cause, flow)
-        if failure.kind == "environment":
-            raise EnvironmentProblem(failure.message, where=failure.where, hint=failure.hint) from cause
-        kind = ExpectationFailed if failure.kind == "expectation" else FlowFailed
-        raise kind(failure.message, where=failure.where, hint=failure.hint) from cause
+        raise error_of(translate(cause, flow)) from cause
+
+
+def error_of(failure: Failure) -> EtlError:
+    """A failure as the error that a command or a function ends with: EnvironmentProblem, ExpectationFailed or FlowFailed."""
+    if failure.kind == "environment":
+        return EnvironmentProblem(failure.message, where=failure.where, hint=failure.hint)
+    kind = ExpectationFailed if failure.kind == "expectation" else FlowFailed
+    return kind(failure.message, where=failure.where, hint=failure.hint)
 
 
 def _translate(cause: BaseException, flow: FlowSpec) -> Failure:
@@ -203,15 +206,9 @@ def _user_line(cause: BaseException, flow: FlowSpec) -> str:
 
 def _raised_in_worker(text: str, flow: FlowSpec) -> tuple[str, str]:
     """The exception of a function that Spark called in a worker, and its `file:line` or the flow's place; empty where there is none."""
-    _, divider, trace = text.rpartition(_TRACEBACK)
-    if not divider or "PYTHON_EXCEPTION" not in text:
+    raised, frames = raised_in_worker(text)
+    if not raised:
         return "", ""
-    frames, raised = [], ""
-    for line in trace.splitlines()[1:]:
-        if line.strip() and not line.startswith(" "):
-            raised = line.strip()
-            break
-        frames += _PYTHON_FRAME.findall(line)
     own = flow.transform.file if isinstance(flow.transform, PythonTransform) else ""
     lines = [number for file, number in frames if file == own]
     if sensitive(flow):  # what a function says of a row may hold any of its values

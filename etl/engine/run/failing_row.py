@@ -22,16 +22,19 @@ from etl.config.checks import file_columns
 from etl.config.masking import masked, sensitive
 from etl.config.secrets import redacted
 from etl.config.sql.fragments import failing_fragment, suspects, underlined
-from etl.engine.faults.evidence import chain, evidence_in
+from etl.engine.faults.evidence import chain, evidence_in, raised_in_worker
+from etl.engine.faults.translation import error_of, translate
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
 from etl.engine.metadata.delta_log import last_committed
+from etl.engine.run.earlier_attempt import at_instant
 from etl.engine.run.epoch import epoch_span
 from etl.engine.sources.source import open_source
 from etl.engine.state.staged import compute
 from etl.engine.transform import expectations, partitions
 from etl.engine.transform.apply import apply
 from etl.engine.transform.parsed_input import parse_input
+from etl.errors import EtlError
 from etl.planning.position import Pin
 from etl.planning.results import FailingRow
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from etl.engine.faults.evidence import Evidence
     from etl.engine.job import Input, Job
     from etl.engine.output import Span
+    from etl.planning.plan import Committed
     from etl.planning.results import Failure
 
 SECONDS = 20.0
@@ -65,12 +69,13 @@ def with_failing_row(
     session: SparkSession,
     n: int,
     *,
-    micro_batch: DataFrame | None,
-    goes_on: Callable[[], bool],
+    micro_batch: DataFrame | None = None,
+    part: Span | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Failure:
-    """`failure`, which came of `cause` in epoch `n`, with a row that it fails of, where one is found within `SECONDS`.
+    """`failure`, which came of `cause` in epoch `n`, or in a `part` of the target that was recomputed after it, with a row that it fails of.
 
-    It is the same value where the cause is no fault of a value that the transform computes, where no single row makes the
+    One is found within `SECONDS`, or none. It is the same value where the cause is no fault of a value that the transform computes, where no single row makes the
     transform fail so, and where anything goes wrong meanwhile. `goes_on`: False once nobody waits for it any more.
     """
     evidence = evidence_in(cause)
@@ -79,13 +84,28 @@ def with_failing_row(
         return failure
     try:
         with _bounded(session) as deadline, Caches() as caches:
-            committed = last_committed(job.paths.target)
-            span_job, span = epoch_span(_telling_files(job), committed, n, streams=micro_batch is not None)
+            span_job, span = _telling_files(job), part
+            if span is None:
+                committed = last_committed(job.paths.target)
+                span_job, span = epoch_span(span_job, committed, n, streams=micro_batch is not None)
             search = _Search(span_job, session, signature, cause, deadline, goes_on, caches)
             found = search.row(evidence, search.inputs(span, n, micro_batch))
             return failure if found is None else redacted(_told(failure, job, *found))
     except Exception:  # noqa: BLE001  # whatever it is, the first failure is the one to tell
         return failure
+
+
+@contextmanager
+def telling_row_of_part(job: Job, session: SparkSession, committed: Committed, part: Span) -> Iterator[None]:
+    """Raise what the body fails of, which recomputes a part after what is `committed`, as an error with the row, where one is found."""
+    try:
+        yield
+    except EtlError:
+        raise
+    except Exception as cause:
+        failure = translate(cause, job.flow)
+        found = with_failing_row(failure, cause, at_instant(job, None), session, committed.epoch, part=part)
+        raise error_of(found) from cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +239,18 @@ class _NoneFails(Exception):  # not an error: another input may hold the row
 def _signature(evidence: Evidence) -> tuple[str, ...] | None:
     """What tells a fault of a value from others: its conditions, and the place in the query or in the Python code; None for other faults."""
     conditions = {fact.name for fact in evidence.facts if fact.of == "condition" and fact.state.startswith("22")}
-    if not conditions:
+    raised, frames = raised_in_worker(evidence.text)
+    if not conditions and not raised:
         return None
     site = _CALL_SITE.search(evidence.text)
-    return (*sorted(conditions), underlined(evidence.text), site[1] if site is not None else "")
+    innermost = ":".join(frames[-1]) if frames else ""
+    return (
+        *sorted(conditions),
+        underlined(evidence.text),
+        site[1] if site is not None else "",
+        raised.split(":")[0],
+        innermost,
+    )
 
 
 def _telling_files(job: Job) -> Job:

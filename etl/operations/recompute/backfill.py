@@ -177,6 +177,7 @@ class _Backfill(FlowRecomputation):
         """One window, under the flow's lock, at the position that the target has by then."""
         from etl.engine.recompute.backfill import must_be_settled, recomputation  # noqa: PLC0415  # see run
         from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
+        from etl.engine.run.failing_row import telling_row_of_part  # noqa: PLC0415
 
         with self.locked():
             baseline = self.require_baseline()
@@ -187,7 +188,9 @@ class _Backfill(FlowRecomputation):
                 raise FlowFailed(message, where=str(self.flow.at), hint=hint)
             must_be_settled(job, committed, part.entry)
             self.require_readable_inputs(baseline)
-            return recompute_part(job, self._session, committed, recomputation(job, committed, part))
+            work = recomputation(job, committed, part)
+            with telling_row_of_part(job, self._session, committed, work.span):
+                return recompute_part(job, self._session, committed, work)
 
     def _column(self, strategy: str) -> tuple[str, str]:
         """The range's column as the target writes it, and its Spark type; raises ConfigurationError where it bounds no range."""

@@ -121,6 +121,7 @@ class _Replay(FlowRecomputation):
         from etl.engine.recompute import replay as engine  # noqa: PLC0415  # pyspark only for what can be done
         from etl.engine.recompute.backfill import must_be_settled, pinned_now, span_at  # noqa: PLC0415
         from etl.engine.run.epoch import recompute_part  # noqa: PLC0415
+        from etl.engine.run.failing_row import telling_row_of_part  # noqa: PLC0415
 
         baseline = self.require_baseline()
         self.require_readable_inputs(baseline)
@@ -139,7 +140,8 @@ class _Replay(FlowRecomputation):
         entry = engine.entry_of(self._result.id, columns, span, frozenset(item.name for item in job.changes))
         must_be_settled(job, committed, entry)
         replay_part = engine.QuarantineReplay(span, columns, versions, entry)
-        counts = recompute_part(job, session, committed, replay_part)
+        with telling_row_of_part(job, session, committed, span):
+            counts = recompute_part(job, session, committed, replay_part)
         self._result = replace(self._result, columns=columns, counts=counts)
         return True
 

@@ -25,6 +25,13 @@ def cast(orders: DataFrame) -> DataFrame:
         F.col("price").cast("int").alias("price"),
     )
 
+@F.udf("int")
+def to_number(price: str) -> int:
+    return int(price)
+
+def called(orders: DataFrame) -> DataFrame:
+    return orders.select("id", to_number("price").alias("price"))
+
 def parsed(orders: DataFrame) -> DataFrame:
     return orders.select("id", F.to_timestamp("price", "d").alias("at"))
 """
@@ -52,6 +59,7 @@ FLOWS: dict[str, dict[str, Any]] = {
         "sink": {"strategy": "append"},
     },
     "in_python": {"transform": {"python": "code:cast"}},
+    "in_worker": {"transform": {"python": "code:called"}},
     "no_place": {"transform": {"python": "code:parsed"}},
     "hidden": {
         "transform": {"sql": "SELECT id, qty, int(price) AS amount FROM orders"},
@@ -117,6 +125,7 @@ ROWS = {
     "whole": {3, 4, 5},
     "windows": {3, 4, 5},
     "in_python": {3, 4, 5},
+    "in_worker": {3, 4, 5},
     "no_place": {3, 4, 5},
     "hidden": {3, 4, 5},
     "judged": {5},
@@ -164,6 +173,10 @@ def test_the_column_and_the_expression_are_named(ran: dict[str, dict[str, FlowRe
     assert python is not None
     assert "flow 'plain': column 'amount': CAST(price AS DECIMAL(10,2)): [CAST_INVALID_INPUT]" in plain.message
     assert python.where.endswith("code.py:7:1")
+    worker = told["in_worker"]
+    assert worker is not None
+    assert "flow 'in_worker': ValueError: invalid literal for int()" in worker.message
+    assert worker.where.endswith("code.py:12:1")
 
 
 def test_what_no_person_should_see_is_in_neither_the_row_nor_the_message(ran: dict[str, dict[str, FlowResult]]) -> None:
@@ -171,6 +184,39 @@ def test_what_no_person_should_see_is_in_neither_the_row_nor_the_message(ran: di
     assert failure is not None
     assert {name: value for name, value in failure.rows[0].row.items() if value != "***"}.keys() == {"id", "qty"}
     assert "x" not in failure.message.split("CAST_INVALID_INPUT")[1].replace("fails of", "")
+
+
+LOOKED_UP = """
+version: 1
+name: looked_up
+sources:
+  orders: {format: json, path: in files, schema: "id INT, price STRING, qty INT, kind STRING, at TIMESTAMP"}
+  names: {format: csv, path: names, schema: "id INT, name STRING"}
+flows:
+  f:
+    inputs: {orders: changes, names: snapshot}
+    transform: {sql: "SELECT o.id, o.qty, int(n.name) AS x FROM orders o JOIN names n ON n.id = o.id"}
+    expectations: {little: {expr: qty < 2, on_violation: quarantine}}
+"""
+
+
+@pytest.mark.parametrize("command", ["backfill", "replay"])
+def test_a_part_that_is_recomputed_names_the_row_that_it_fails_of(
+    spark: SparkSession, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/looked_up.yml").write_text(LOOKED_UP, encoding="utf-8")
+    (tmp_path / "names").mkdir()
+    (tmp_path / "names/1.csv").write_text("1,1\n2,2\n", encoding="utf-8")
+    land(tmp_path, "1", GOOD)
+    loaded = etl.load(tmp_path / "pipelines/looked_up.yml")
+    assert loaded.run(mode="batch").flows[0].failure is None
+    (tmp_path / "names/1.csv").write_text("1,1\n2,two\n", encoding="utf-8")
+    bounds = {"column": "id", "start": "0", "end": "9"} if command == "backfill" else {}
+    with pytest.raises(etl.FlowFailed) as failed:
+        getattr(loaded, command)(select="f", **bounds)
+    assert "column 'x': int(n.name): [CAST_INVALID_INPUT]" in failed.value.what
+    assert failed.value.what.endswith('it fails of the row {"id": 2, "name": "two"} in names/1.csv')
 
 
 PIPELINE = """
