@@ -262,3 +262,32 @@ def test_what_another_pipeline_writes_is_read_in_both_modes(tmp_path: Path) -> N
     assert pipeline.run(mode="stream").status == "succeeded"
     assert rows(table(tmp_path, "copied")) == [("N1",), ("N2",)]
     assert pipeline.audit().holds
+
+
+UNKNOWN = """
+sources: {orders: {format: csv, path: landing, schema: "id INT, v INT"}}
+flows:
+  from_python: {inputs: [orders], transform: {python: "code:passed_on"}}
+  joined:
+    inputs: {orders: changes, from_python: {read: snapshot, on_change: keep}}
+    transform:
+      sql: |
+        SELECT o.id,
+          v + 1 AS more
+        FROM orders o JOIN from_python p ON o.id = p.id
+"""
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_column_that_two_inputs_have_is_named_at_its_line_where_only_a_run_can_know_them(
+    tmp_path: Path, mode: str
+) -> None:
+    code = "def passed_on(orders):\n    return orders\n"
+    pipeline = project(tmp_path, UNKNOWN, **{"landing/a.csv": "1,5\n", "pipelines/code.py": code})
+    result = pipeline.run(mode=mode)
+    failure = {flow.flow: flow.failure for flow in result.flows}["joined"]
+    assert failure is not None
+    assert failure.message.startswith("flow 'joined': "), failure.message
+    assert "`v` is ambiguous" in failure.message
+    assert failure.where.endswith("pipelines/p.yml:12:11"), failure
+    assert not failure.transient
