@@ -20,10 +20,11 @@ from etl.engine.session.jars import cache_root
 from etl.engine.storage.holder import Waiting
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
-from tests.conftest import tune
+from tests.conftest import LITTLE_DATA, tune
 from tests.crash.killing import environment
 from tests.crash.killing import run as etl
 from tests.support.engine_cases import land, model, table, write_project
+from tests.support.independent import rows
 from tests.support.leftovers import left_behind
 from tests.support.screen import CTRL_C, Terminal
 
@@ -384,3 +385,44 @@ def test_a_command_needs_neither_a_home_nor_an_open_input_nor_a_folder_that_can_
         )
         assert (done.returncode, done.stderr) == (0, ""), words
     assert {stat.S_IMODE(item.stat().st_mode) & 0o077 for item in (shop / "fresh").rglob("*")} == {0}
+
+
+LINES = """
+version: 1
+name: {name}
+sources: {{s: {{format: csv, path: landing, schema: "id INT", rate_limit: {{files: 1}}}}}}
+flows: {{lines_of_{name}: {{inputs: [s]}}}}
+"""
+
+
+@pytest.mark.system
+def test_several_pipelines_in_a_jvm_for_each_of_their_settings_stop_by_ctrl_c_and_the_next_command_goes_on(
+    tmp_path: Path,
+) -> None:
+    for name, memory in (("one", "512m"), ("two", "600m")):
+        root = tmp_path / name
+        for number in range(4):
+            (root / "landing").mkdir(parents=True, exist_ok=True)
+            (root / "landing" / f"{number}.csv").write_text(f"{number}\n", encoding="utf-8")
+        (root / "pipelines").mkdir()
+        (root / "pipelines" / f"{name}.yml").write_text(LINES.format(name=name), encoding="utf-8")
+        (root / "conf").mkdir()
+        conf = {**dict(LITTLE_DATA), "spark.driver.memory": memory}
+        (root / "conf" / "local.yml").write_text(json.dumps({"spark": {"conf": conf}}), encoding="utf-8")
+    (tmp_path / "tmp").mkdir()
+    one, two = tmp_path / "one", tmp_path / "two"
+    both = ("run", "one", str(two / "pipelines/two.yml"), "--mode", "stream")
+    with at_a_terminal(one, *both) as terminal:
+        terminal.wait_for("epoch 1")
+        terminal.type(CTRL_C)
+        ended_well(terminal, one, 130)
+        assert STOPPING in terminal.text
+        assert "lines_of_two was skipped: the run was asked to stop" in terminal.text
+    with at_a_terminal(one, *both) as terminal:
+        first = _jvm_of(terminal)
+        terminal.wait_for("two: needs another Spark session")
+        assert not Path(f"/proc/{first}").exists(), "the first JVM ends before the second begins"
+        ended_well(terminal, one, 0)
+    for name, root in (("one", one), ("two", two)):
+        assert rows(root / f".etl/local/tables/{name}/lines_of_{name}") == [(number,) for number in range(4)]
+        assert not left_behind(root / ".etl" / "local")
