@@ -115,8 +115,8 @@ def _flow_plan(flow: FlowPlan) -> dict[str, Any]:
 
 
 def _committed(committed: Committed) -> dict[str, Any]:
-    """The target's newest epoch; `retired` is what this document has always called the newest generation that was rolled back."""
-    fields = asdict(committed)
+    """The target's newest epoch. `run` is the older name of `run_id`; `retired` what this document has always called the newest generation that was rolled back."""
+    fields = {"run_id": committed.run, **asdict(committed)}
     return {("retired" if name == "rolled_back_upto" else name): value for name, value in fields.items()}
 
 

@@ -42,7 +42,9 @@ def test_what_a_plan_tells_of_the_newest_epoch(committed: None) -> None:
     ran = CliRunner().invoke(main, ["plan", "shop", "--json"])
     assert ran.exit_code == 0, ran.output
     (flow,) = json.loads(ran.stdout)["flows"]
-    assert list(flow["committed"]) == ["version", "generation", "epoch", "to", "fingerprint", "kind", "run", "retired"]
+    names = ["run_id", "version", "generation", "epoch", "to", "fingerprint", "kind", "run", "retired"]
+    assert list(flow["committed"]) == names
+    assert flow["committed"]["run_id"] == flow["committed"]["run"] == "r"
     assert (flow["committed"]["epoch"], flow["committed"]["retired"]) == (2, 1)
 
 
