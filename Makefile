@@ -86,7 +86,7 @@ bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that 
 bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against thirty commands
 	@$(BIN)/python -m benchmarks.many_pipelines
 
-bench-builds: .venv/.ready ## this checkout against BUILD=<commit>: 1,000 rows, or ROWS, in ROUNDS=15
+bench-builds: .venv/.ready ## this checkout against BUILD=<commit> (or several): 1,000 rows, or ROWS, in ROUNDS=15
 	@$(BIN)/python -m benchmarks.builds $(BUILD) --rows $(or $(ROWS),1000) --rounds $(or $(ROUNDS),15)
 
 messages: .venv/.ready ## what users read of each mistake in the catalogue, written anew

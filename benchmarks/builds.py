@@ -1,9 +1,9 @@
-"""`etl run` of this checkout against that of another commit: whole processes, the same data, fresh targets, in turn.
+"""`etl run` of this checkout against that of other commits: whole processes, the same data, fresh targets, in turn.
 
-    python -m benchmarks.builds COMMIT [--rows 1000] [--rounds 15]
+    python -m benchmarks.builds COMMIT... [--rows 1000] [--rounds 15]
 
 Prints each round and the medians of the ratios of processor seconds, wall seconds and peak memory (the largest process: the JVM), and exits 1
-where the processors' or the memory's is above 1.03. Both run in this environment; the other commit is taken out of git into a temporary folder.
+where the processors' or the memory's is above 1.03. All run in this environment; the other commits are taken out of git into a temporary folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.json_to_delta import HERE, landing
@@ -41,37 +42,45 @@ def run(build: Path, project: Path, source: Path) -> Taken:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.builds", description=__doc__)
-    parser.add_argument("commit")
+    parser.add_argument("commits", nargs="+", metavar="COMMIT")
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=15)
     chosen = parser.parse_args()
-    rounds: list[tuple[Taken, Taken]] = []
+    rounds: list[dict[str, Taken]] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         work = Path(scratch)
-        project, before = work / "project", work / "before"
+        project = work / "project"
         shutil.copytree(HERE / "pipelines", project / "pipelines")
-        take_out(chosen.commit, before)
+        builds = {commit: work / f"build-{commit}" for commit in chosen.commits}
+        for commit, folder in builds.items():
+            take_out(commit, folder)
+        builds["this"] = HERE.parent
         source = landing(work, chosen.rows)
-        for build in (before, HERE.parent):  # makes the class-data archive, which would otherwise be made beside a run
+        for build in builds.values():  # makes the class-data archive, which would otherwise be made beside a run
             ran([sys.executable, "-P", "-m", "etl", "doctor"], work, {"PYTHONPATH": str(build)})
         for number in range(-1, chosen.rounds):
-            old, new = run(before, project, source), run(HERE.parent, project, source)
-            print(
-                f"{'warm-up' if number < 0 else f'round {number + 1}'}: {chosen.commit} {old}; this {new}", flush=True
-            )
+            taken = {name: run(build, project, source) for name, build in builds.items()}
+            shown = "; ".join(f"{name} {seconds}" for name, seconds in taken.items())
+            print(f"{'warm-up' if number < 0 else f'round {number + 1}'}: {shown}", flush=True)
             if number >= 0:
-                rounds.append((old, new))
+                rounds.append(taken)
+    return 0 if all([_passed(commit, rounds, chosen.rows) for commit in chosen.commits]) else 1
+
+
+def _passed(commit: str, rounds: Sequence[Mapping[str, Taken]], rows: int) -> bool:
+    """Print the ratios to one commit; whether they are within the limit."""
+    pairs = [(taken[commit], taken["this"]) for taken in rounds]
     ratios = {
-        "processors": statistics.median(new.cpu / old.cpu for old, new in rounds),
-        "wall": statistics.median(new.wall / old.wall for old, new in rounds),
-        "memory": statistics.median(new.memory / old.memory for old, new in rounds),
+        "processors": statistics.median(new.cpu / old.cpu for old, new in pairs),
+        "wall": statistics.median(new.wall / old.wall for old, new in pairs),
+        "memory": statistics.median(new.memory / old.memory for old, new in pairs),
     }
     passed = max(ratios["processors"], ratios["memory"]) <= LIMIT
     told = ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
     print(
-        f"{chosen.rows:,} rows, {chosen.rounds} rounds, this ÷ {chosen.commit}: {told}, limit {LIMIT}: {'passed' if passed else 'FAILED'}"
+        f"{rows:,} rows, {len(pairs)} rounds, this ÷ {commit}: {told}, limit {LIMIT}: {'passed' if passed else 'FAILED'}"
     )
-    return 0 if passed else 1
+    return passed
 
 
 if __name__ == "__main__":
