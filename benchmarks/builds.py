@@ -64,7 +64,8 @@ def main() -> int:
             print(f"{'warm-up' if number < 0 else f'round {number + 1}'}: {shown}", flush=True)
             if number >= 0:
                 rounds.append(taken)
-    return 0 if all([_passed(commit, rounds, chosen.rows) for commit in chosen.commits]) else 1
+    passed = [_passed(commit, rounds, chosen.rows) for commit in chosen.commits]
+    return 0 if all(passed) else 1
 
 
 def _passed(commit: str, rounds: Sequence[Mapping[str, Taken]], rows: int) -> bool:
