@@ -96,9 +96,9 @@ def _lines(runs: Sequence[RunRecord], entries: Sequence[HistoryEntry], limit: in
         at = datetime.fromtimestamp(times[run_id], UTC).strftime("%Y-%m-%d %H:%M:%S")
         run, of = recorded.get(run_id), committed.get(run_id, {})
         if run is None:
-            yield f"{at}  {next(iter(of.values())).mode or '?':8}  no record              run {run_id}"
+            yield f"{at}  {next(iter(of.values())).mode or '?':8}  no record              {run_id}"
         else:
-            yield f"{at}  {run.mode:8}  {run.status:10} {run.duration_s:8,.1f} s  run {run_id}"
+            yield f"{at}  {run.mode:8}  {run.status:10} {run.duration_s:8,.1f} s  {run_id}"
         flows = {flow.flow: flow for flow in run.flows} if run is not None else {}
         for name in (*flows, *(name for name in of if name not in flows)):
             yield from _flow_lines(name, flows.get(name), of.get(name))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl.cli.layout import near
 from etl.cli.output import harmless, load, pipeline_options, print_json, say
 from etl.cli.signals import leaves
 from etl.errors import LockHeld
@@ -55,7 +56,7 @@ def orphans(
 
 def _head(found: Orphans) -> str:
     count = len(found.orphans)
-    return f"{found.pipeline}: {count or 'no'} orphan{'' if count == 1 else 's'} in {found.storage}"
+    return f"{found.pipeline}: {count or 'no'} orphan{'' if count == 1 else 's'} in {near(found.storage)}"
 
 
 def _show(found: Orphans, *, is_removal: bool) -> None:

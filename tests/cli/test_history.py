@@ -63,14 +63,14 @@ def document(*arguments: str) -> Any:
 
 def test_each_run_is_told_newest_first_with_its_reasons_attempts_and_messages(shop: Path) -> None:
     assert called("history", "shop").stdout.splitlines() == [
-        "2026-11-29 11:00:00  batch     succeeded       0.1 s  run 20261129T110000-bbbbbbbb",
+        "2026-11-29 11:00:00  batch     succeeded       0.1 s  20261129T110000-bbbbbbbb",
         "  clean: unchanged, no input has changed",
         "  kept: succeeded",
-        "2026-11-29 10:00:00  stream    failed         12.5 s  run 20261129T100000-aaaaaaaa",
+        "2026-11-29 10:00:00  stream    failed         12.5 s  20261129T100000-aaaaaaaa",
         "  clean: failed; 4 attempts",
         "    shop.yml:5:9 no room",
         "  kept: skipped, clean failed",
-        "2026-11-29 09:00:00  backfill  failed          3.0 s  run 20261129T090000-cccccccc",
+        "2026-11-29 09:00:00  backfill  failed          3.0 s  20261129T090000-cccccccc",
         "  clean: failed",
         "    the store went away",
     ]
