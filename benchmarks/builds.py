@@ -59,8 +59,11 @@ def main() -> int:
         for build in builds.values():  # makes the class-data archive, which would otherwise be made beside a run
             ran([sys.executable, "-P", "-m", "etl", "doctor"], work, {"PYTHONPATH": str(build)})
         for number in range(-1, chosen.rounds):
-            taken = {name: run(build, project, source) for name, build in builds.items()}
-            shown = "; ".join(f"{name} {seconds}" for name, seconds in taken.items())
+            turns = list(builds.items())[
+                :: 1 if number % 2 else -1
+            ]  # whoever comes first in one round comes last in the next
+            taken = {name: run(build, project, source) for name, build in turns}
+            shown = "; ".join(f"{name} {taken[name]}" for name in builds)
             print(f"{'warm-up' if number < 0 else f'round {number + 1}'}: {shown}", flush=True)
             if number >= 0:
                 rounds.append(taken)
