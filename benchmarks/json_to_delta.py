@@ -103,10 +103,10 @@ def measure(work: Path, rows: int, rounds: int, *, terminal: bool) -> Measured:
         if number >= 0:
             times[0].append(ours.wall)
             times[1].append(theirs.wall)
-    return Measured(rows, tuple(times[0]), tuple(times[1]), difference(etl_target, peer_target))
+    return Measured(rows, tuple(times[0]), tuple(times[1]), _difference(etl_target, peer_target))
 
 
-def difference(one: Path, other: Path) -> int:
+def _difference(one: Path, other: Path) -> int:
     """How many rows one table has and the other has not, as multisets."""
     with duckdb.connect() as database:
         for name, path in (("a", one), ("b", other)):
