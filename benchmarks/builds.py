@@ -58,10 +58,9 @@ def main() -> int:
         source = landing(work, chosen.rows)
         for build in builds.values():  # makes the class-data archive, which would otherwise be made beside a run
             ran([sys.executable, "-P", "-m", "etl", "doctor"], work, {"PYTHONPATH": str(build)})
+        turns = list(builds.items())
         for number in range(-1, chosen.rounds):
-            turns = list(builds.items())[
-                :: 1 if number % 2 else -1
-            ]  # whoever comes first in one round comes last in the next
+            turns.reverse()  # whoever comes first in one round comes last in the next
             taken = {name: run(build, project, source) for name, build in turns}
             shown = "; ".join(f"{name} {taken[name]}" for name in builds)
             print(f"{'warm-up' if number < 0 else f'round {number + 1}'}: {shown}", flush=True)

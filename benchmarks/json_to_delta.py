@@ -97,7 +97,7 @@ def measure(work: Path, rows: int, rounds: int, *, terminal: bool) -> Measured:
         shutil.rmtree(peer_target, ignore_errors=True)
         ours, theirs = ran(etl, project, terminal=terminal), ran(peer, work)
         print(
-            f"{rows:,} rows, {'warm-up' if number < 0 else f'round {number + 1}'}: etl run {ours}, hand-written {theirs}",
+            f"{rows:,} rows, {'warm-up' if number < 0 else f'round {number + 1}'}: etl run {ours.wall:.2f} s, hand-written {theirs.wall:.2f} s",
             flush=True,
         )
         if number >= 0:

@@ -1,4 +1,4 @@
-"""What a whole process takes, from its start to its exit, with all that it starts."""
+"""What a whole process takes, from its start to its exit, with all that it starts and waits for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Seconds by the clock and of the processors, all processes together; the memory of the largest process, in bytes, at its peak."""
+    """Seconds by the clock and of the processors; the memory of the largest process, in bytes, at its peak.
+
+    What a process has started and does not wait for is in neither of the last two: the JVM of a program that ends by `spark.stop()`.
+    """
 
     wall: float
     cpu: float
