@@ -393,8 +393,23 @@ def test_what_a_function_raises_in_a_worker_is_told_with_its_line_and_no_traceba
     put(tmp_path, "a.csv", "1,x\n2,y\n")
     flow = only(pipeline.run(mode=mode))
     assert flow.failure is not None
-    assert (flow.attempts, flow.failure.message) == (1, "flow 'changed': ValueError: no y")
+    of_row = 'it fails of the row {"id": 2, "v": "y"} in landing/a.csv'
+    assert (flow.attempts, flow.failure.message) == (1, f"flow 'changed': ValueError: no y; {of_row}")
     assert flow.failure.where == f"{folder / 'transforms.py'}:7:1"
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_the_active_session_is_the_one_that_a_function_s_inputs_are_of(tmp_path: Path, mode: Mode) -> None:
+    pipeline = by_python(
+        tmp_path / "pipelines" / "one",
+        "from pyspark.sql import SparkSession\n\n"
+        "def change(things):\n"
+        "    things.createOrReplaceTempView('theirs')\n"
+        "    return SparkSession.getActiveSession().table('theirs')\n",
+    )
+    put(tmp_path, "a.csv", "1,x\n")
+    assert only(pipeline.run(mode=mode)).failure is None
+    assert rows(tmp_path / ".etl" / "local" / "tables" / "one" / "changed") == [(1, "x")]
 
 
 def test_a_sensitive_flow_s_function_raises_without_the_row_s_values(tmp_path: Path) -> None:
@@ -408,5 +423,8 @@ def test_a_sensitive_flow_s_function_raises_without_the_row_s_values(tmp_path: P
     put(tmp_path, "a.csv", "1,hush\n")
     flow = only(pipeline.run(mode="batch"))
     assert flow.failure is not None
-    assert flow.failure.message == "flow 'changed': ValueError"
+    assert (
+        flow.failure.message
+        == """flow 'changed': ValueError; it fails of the row {"id": 1, "v": "***"} in landing/a.csv"""
+    )
     assert "hush" not in str(flow)
