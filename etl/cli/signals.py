@@ -95,6 +95,12 @@ class Signals:
             raise Interrupted(number)
         _end_at_once(_EXIT + number, self.message())
 
+    def swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Handle what Python cannot raise, as `sys.unraisablehook` does: a signal that came amid a finalizer, or a callback of C's, ends the process."""
+        if isinstance(unraisable.exc_value, Interrupted):
+            _end_at_once(unraisable.exc_value.exit_code, self.message())
+        sys.__unraisablehook__(unraisable)
+
     def message(self) -> str:
         """The line for a person at the end: what is left, and how to go on."""
         return f"interrupted: {self.left}"
@@ -117,9 +123,11 @@ def signals() -> Iterator[Signals]:
             handler = signal.getsignal(number)
             if handler not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, heard.heard)
+    hook, sys.unraisablehook = sys.unraisablehook, heard.swallowed
     try:
         yield heard
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -79,6 +79,25 @@ def test_ctrl_c_before_there_is_a_jvm_ends_a_command_at_once(shop: Path) -> None
     assert not (shop / ".etl").exists() or not left_behind(shop / ".etl" / "local")
 
 
+def test_a_signal_that_python_cannot_raise_ends_a_command_as_well() -> None:
+    program = """
+import os, signal
+from etl.cli.signals import signals
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        print("the finalizer went on")
+
+with signals():
+    Finalized()
+    print("the command went on")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "interrupted: nothing was written; the same command starts again\n"
+
+
 @pytest.mark.system
 def test_ctrl_c_while_the_jvm_starts_begins_nothing(shop: Path) -> None:
     with at_a_terminal(shop, "run", "shop", "--mode", "stream") as terminal:
