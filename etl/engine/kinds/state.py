@@ -17,6 +17,7 @@ from etl.engine.frames.identifiers import columns
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.metadata.generations import is_drained
 from etl.engine.output import Groups, Output, Span
+from etl.engine.session.empty_frame import empty_frame
 from etl.engine.sources.source import open_source
 from etl.engine.state.progress import observe
 from etl.engine.state.query import judge_state, open_state, ready_state, refuse_watermarks, settle_state
@@ -111,7 +112,7 @@ class StateKind(StreamedKind):
         if micro_batch is None:
             rows = staged_rows(job, session, span.epoch)
             if rows is None:
-                rows = session.createDataFrame([], open_state(job, session, limited=False).schema)
+                rows = empty_frame(session, open_state(job, session, limited=False).schema)
             return Output(rows, "all", parsed_inputs)
         rows = caches.keep(micro_batch)  # computed once: each computation would keep the state again
         if job.strategy != "merge":

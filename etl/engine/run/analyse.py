@@ -11,6 +11,7 @@ from etl.config.diagnostics import Diagnostic
 from etl.engine.analysis import classify, conditions, groups, storable
 from etl.engine.kinds import KINDS
 from etl.engine.run.draft import strategy_of
+from etl.engine.session.empty_frame import empty_frame
 from etl.engine.sources.source import open_source
 from etl.engine.transform import contract, partitions
 from etl.engine.transform.apply import apply, with_views
@@ -38,7 +39,7 @@ def judge(
     """
     flow, frames = job.flow, given or {}
     empty = {
-        item.name: session.createDataFrame([], frames[item.name].schema)
+        item.name: empty_frame(session, frames[item.name].schema)
         if item.name in frames
         else open_source(item.source).empty(session)
         for item in job.inputs

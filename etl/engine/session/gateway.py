@@ -25,6 +25,7 @@ from etl.engine.session.death import (
     signal_of,
     spark_status,
 )
+from etl.engine.session.deferred_tools import defer
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ def _start(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[Any, Gateway
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
+    defer()
     kills, memory = kills_by_the_system(), conf.get("spark.driver.memory", "")
     output = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
     on_command_line = SparkConf(loadDefaults=False).setAll(

@@ -56,8 +56,16 @@ def enter(*, external: bool) -> None:
         _STATE.external_runs += external
 
 
+def activate(session: SparkSession) -> None:
+    """Make a flow's session the one that code of the user's finds active, in this thread; `leave` puts the user's own back."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415  # see enter
+
+    SparkSession._activeSession = session  # noqa: SLF001  # the public ways make a session, or data
+    session._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(session._jsparkSession)  # type: ignore[union-attr]  # noqa: SLF001  # likewise
+
+
 def leave(*, external: bool, died: bool = False) -> None:
-    """End a run. `createDataFrame`, in a source or a user's transform, makes its session active for the whole process.
+    """End a run, whose sessions were made active for the whole process, by `activate` or a user's `createDataFrame`.
 
     `died`: with its JVM. What py4j's threads have yet to log of that stays hushed, until a later run ends in good order.
     """

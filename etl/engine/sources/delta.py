@@ -11,6 +11,7 @@ from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.delta_log import log_versions, read_commit
 from etl.engine.metadata.offset_log import decode
 from etl.engine.metadata.table_properties import FEED
+from etl.engine.session.empty_frame import empty_frame
 from etl.engine.storage.json_files import read_json
 from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem, FlowFailed
@@ -114,7 +115,7 @@ class DeltaSource:
 
     def empty(self, session: SparkSession) -> DataFrame:
         self._newest()
-        return session.createDataFrame([], session.read.format("delta").load(self._path).schema)
+        return empty_frame(session, session.read.format("delta").load(self._path).schema)
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         # An epoch may end within a version; what it does not tell yet is told by the next, and is read twice rather than late.

@@ -14,6 +14,7 @@ from etl.config.schema import ddl
 from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import decode
+from etl.engine.session.empty_frame import empty_frame
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
 from etl.engine.sources.readable import must_be_readable
@@ -101,12 +102,12 @@ class FileSource:
         return self.upto(log, epoch).files if log.has(epoch) else {}
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], ddl.without_lengths(self._spec.schema or "") + self._file_column())
+        return empty_frame(session, ddl.without_lengths(self._spec.schema or "") + self._file_column())
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
         if not pin.files:
             origin = "".join(f", {name} {kind}" for name, kind, _ in ORIGIN) if self._keeps else ""
-            return session.createDataFrame([], ddl.without_lengths(self._schema()) + origin + self._file_column())
+            return empty_frame(session, ddl.without_lengths(self._schema()) + origin + self._file_column())
         must_be_readable(self._spec, pin.files, self._base())
         rows = (
             self._reader_options(session.read)

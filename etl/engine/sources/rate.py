@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.session.empty_frame import empty_frame
 from etl.planning.position import Drift, Pin
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class RateSource:
         return Drift("lost", f"what the clock made in {seconds} seconds is never made again", new=True)
 
     def empty(self, session: SparkSession) -> DataFrame:
-        return session.createDataFrame([], self._spec.schema or "")
+        return empty_frame(session, self._spec.schema or "")
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:  # noqa: ARG002  # nothing of it can be read again
         return self.empty(session)

@@ -16,6 +16,7 @@ from etl.config.checks import file_columns
 from etl.config.diagnostics import Diagnostic
 from etl.config.spec import IdentityTransform, PythonTransform, Scalar, SqlTransform
 from etl.config.sql import run_ts
+from etl.engine.session.process_state import activate
 from etl.engine.session.views import name_frame
 from etl.errors import ConfigurationError, FlowFailed
 
@@ -94,7 +95,7 @@ def _apply_one(
     if isinstance(transform, SqlTransform):
         text = file_columns.hiding(transform.text, reading_files) if reading_files else transform.text
         return _apply_sql(job, flow, text, params, session, frames)
-    return _apply_python(job, transform, params, frames)
+    return _apply_python(job, session, transform, params, frames)
 
 
 def _apply_sql(
@@ -122,9 +123,14 @@ def _apply_sql(
 
 
 def _apply_python(
-    job: Job, transform: PythonTransform, params: Mapping[str, Scalar], frames: Mapping[str, DataFrame]
+    job: Job,
+    session: SparkSession,
+    transform: PythonTransform,
+    params: Mapping[str, Scalar],
+    frames: Mapping[str, DataFrame],
 ) -> DataFrame:
     arguments: dict[str, Any] = dict(frames)
+    activate(session)
     try:
         function = load_function(transform, pipeline=job.pipeline, folder=job.folder, project=job.project)
         if "params" in inspect.signature(function).parameters and "params" not in arguments:

@@ -11,6 +11,7 @@ from etl.config.diagnostics import Diagnostic, did_you_mean
 from etl.config.masking import MASK
 from etl.config.schema.ddl import without_lengths
 from etl.config.schema.identifiers import quoted
+from etl.engine.session.empty_frame import empty_frame
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check(flow: FlowSpec, output: DataFrame, session: SparkSession) -> None:
             hint = did_you_mean(column.name, output.columns) or returned
             diagnostics.append(Diagnostic("E347", message, column.at, hint))
         elif column.type is not None:
-            declared = session.createDataFrame([], f"c {without_lengths(column.type)}").schema[0].dataType
+            declared = empty_frame(session, f"c {without_lengths(column.type)}").schema[0].dataType
             promised = (
                 declared.simpleString().lower()
             )  # names of fields do not differ by case, as names of columns do not

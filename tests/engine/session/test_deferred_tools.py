@@ -1,0 +1,51 @@
+"""pyspark's test tools are imported where they are used, and nowhere else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.engine_cases import land, write_project
+
+DEFERRED = """
+import sys
+from etl.engine.session.deferred_tools import defer
+defer()
+from pyspark.testing.utils import have_numpy
+from importlib.util import find_spec
+assert have_numpy == (find_spec("numpy") is not None)
+assert "pyspark.testing.unittestutils" not in sys.modules, "they were imported"
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from pyspark.testing import assertDataFrameEqual as f",
+        "import pyspark.testing; f = pyspark.testing.assertDataFrameEqual",
+        "import pyspark.testing.utils; f = pyspark.testing.utils.assertDataFrameEqual",
+        "import pyspark.testing.utils as u; f = u.assertDataFrameEqual",
+        "from pyspark.testing import utils; f = utils.assertDataFrameEqual",
+        "from pyspark.testing.utils import assertDataFrameEqual as f, have_numpy, have_pandas",
+        "import pyspark.testing.sqlutils; f = pyspark.testing.assertDataFrameEqual",
+    ],
+)
+def test_they_are_whole_however_they_are_imported(use: str) -> None:
+    program = f"{DEFERRED}{use}\nfrom pyspark.testing.utils import assertDataFrameEqual as real\nassert f is real and callable(f)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.system
+def test_a_run_of_sql_imports_no_pandas(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "project")
+    land(root, "1.json", [{"id": 1, "who": "a", "amount": 1, "seq": 1, "gone": False}])
+    program = (
+        "import sys\nfrom etl.cli import main\ncode = main(['run', 'shop', '--mode', 'batch'], standalone_mode=False)\n"
+        "sys.exit(code or ' '.join({'pandas', 'pyspark.testing.unittestutils'} & sys.modules.keys()) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
