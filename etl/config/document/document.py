@@ -37,6 +37,7 @@ class Document:
     blocks: frozenset[Path_] = frozenset()
     lines: tuple[str, ...] = ()
     elsewhere: dict[Path_, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _texts: dict[tuple[Path_, str], Places | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where the value (or its key) at `path` stands; of its nearest ancestor where it does not stand itself."""
@@ -67,7 +68,9 @@ class Document:
 
     def text_places(self, path: Path_, text: str) -> Places | None:
         """Where each character of a text value stands; None where the file does not say it letter by letter."""
-        return places(self.file, self.lines, self.place(path), text)
+        if (path, text) not in self._texts:
+            self._texts[path, text] = places(self.file, self.lines, self.place(path), text)
+        return self._texts[path, text]
 
     def locate(self, path: Path_, text: str) -> Locate:
         """A function that gives the place of each offset of a text value."""

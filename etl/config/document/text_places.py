@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _LETTERS = {"a": "\a", "b": "\b", "e": "\x1b", "0": "\0"}
 _SPACES = "tnvfrNLP_ \t"  # the letters of escapes that are white space
+_WORD = re.compile(r"\S+")
 _ANCHOR = re.compile(r"&\S+")
 
 
@@ -26,19 +27,25 @@ def places(file: str, lines: Sequence[str], at: Location, text: str) -> Places |
     if not reading.begin():
         return None
     runs: list[tuple[int, int, Location]] = []
-    for offset, letter in enumerate(text):
-        if letter.isspace():
-            continue
-        letter_place = reading.next()
-        if letter_place is None or letter_place[0] != letter:
-            return None
-        _, row, column = letter_place
+
+    def stands(offset: int, length: int, row: int, column: int) -> None:
         if runs:
             start, _, first = runs[-1]
             if first.line == row + 1 and column + 1 - first.column == offset - start:
-                runs[-1] = (start, offset - start + 1, first)
-                continue
-        runs.append((offset, 1, Location(file, row + 1, column + 1, 1, lines[row])))
+                runs[-1] = (start, offset - start + length, first)
+                return
+        runs.append((offset, length, Location(file, row + 1, column + 1, 1, lines[row])))
+
+    for word in _WORD.finditer(text):
+        word_place = reading.word(word.group())
+        if word_place is not None:
+            stands(word.start(), len(word.group()), *word_place)
+            continue
+        for offset, letter in enumerate(word.group(), start=word.start()):
+            letter_place = reading.next()
+            if letter_place is None or letter_place[0] != letter:
+                return None
+            stands(offset, 1, *letter_place[1:])
     return Places(tuple(runs)) if runs else None
 
 
@@ -64,6 +71,20 @@ class _Reading:
                 self._row, self._column = self._row + 1, 0
             return True
         return False
+
+    def word(self, letters: str) -> tuple[int, int] | None:
+        """Where the next letters stand, which are these, one after another, none of them escaped; None, and nothing is read, where they may not be."""
+        if (
+            (self._quote == '"' and "\\" in letters)
+            or (self._quote == "'" and "'" in letters)
+            or not self._skip_spaces()
+        ):
+            return None
+        row, column = self._row, self._column
+        if not self._lines[row].startswith(letters, column):
+            return None
+        self._column += len(letters)
+        return row, column
 
     def next(self) -> tuple[str, int, int] | None:
         """The next letter and where it stands; None at the end of the file."""

@@ -11,7 +11,7 @@ from etl.config.diagnostics import Diagnostic, Location, did_you_mean
 from etl.config.grammar.models import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from etl.config.document.document import Document, Path_
 
@@ -70,9 +70,10 @@ def validate(
     document: Document, values: Any, model: type[M], models: Mapping[tuple[str, ...], type[Model]]
 ) -> tuple[M | None, list[Diagnostic]]:
     """The values as a `model`, None where they are none, with every mistake in them; `models` describes the keys below it."""
-    diagnostics = list(_unsupported(document, values))
+    unsupported = dict(_walk_unsupported(values, ()))
+    diagnostics = list(_unsupported(document, unsupported))
     try:
-        return model.model_validate(_without(values, unsupported_paths(values))), diagnostics
+        return model.model_validate(_without(values, unsupported.keys())), diagnostics
     except ValidationError as cause:
         diagnostics += _diagnostics(document, cause.errors(include_url=False), models)
         return None, diagnostics
@@ -87,12 +88,8 @@ def shape(path: Sequence[str | int]) -> tuple[str, ...]:
     return tuple(shaped)
 
 
-def unsupported_paths(values: Any) -> set[Path_]:
-    """The paths of the keys and values that the full grammar knows and this version does not support."""
-    return {path for path, _ in _walk_unsupported(values, ())}
-
-
 def _walk_unsupported(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+    """The paths of the keys and values that the full grammar knows and this version does not support, and how they are told."""
     if isinstance(value, dict):
         keys = UNSUPPORTED_KEYS.get(shape(path), frozenset())
         for key, inner in value.items():
@@ -108,8 +105,8 @@ def _walk_unsupported(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
                 yield from _walk_unsupported(inner, at)
 
 
-def _unsupported(document: Document, values: Any) -> Iterator[Diagnostic]:
-    for path, message in _walk_unsupported(values, ()):
+def _unsupported(document: Document, unsupported: Mapping[Path_, str]) -> Iterator[Diagnostic]:
+    for path, message in unsupported.items():
         value = path[-1] in ("format", "strategy", "incremental", "type", "mode", "trigger")
         yield not_yet(message, document.place(path, key=not value))
 
@@ -119,7 +116,7 @@ def not_yet(what: str, at: Location) -> Diagnostic:
     return Diagnostic("E900", f"{what} is not supported yet", at, "a later version brings it; leave it out for now")
 
 
-def _without(value: Any, paths: set[Path_], path: Path_ = ()) -> Any:
+def _without(value: Any, paths: Collection[Path_], path: Path_ = ()) -> Any:
     """`value` without what is reported already; a required choice keeps a stand-in, so that it is not reported twice."""
     if not isinstance(value, dict):
         return value

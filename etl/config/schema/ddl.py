@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from etl.config.diagnostics import did_you_mean
 from etl.config.schema.types import Column, Type
@@ -71,6 +72,7 @@ class _Token:
     quoted: bool = False
 
 
+@lru_cache(maxsize=512)
 def parse(text: str) -> tuple[Column, ...]:
     """The columns of a schema. Raises DdlError, with its place in `text`, where it is no DDL of Spark's."""
     tokens = _tokens(without_comments(text))

@@ -92,11 +92,12 @@ def _of_tree(expression: Any, text: str, locate: Locate, what: str, params: Coll
     """The mistake of an expression that needs more than its row and the params: other rows, the run's instant."""
     from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
 
+    nodes = list(expression.walk())
     for kind, name in _BEYOND_A_ROW:
-        if expression.find(getattr(exp, kind)):
+        if any(isinstance(node, getattr(exp, kind)) for node in nodes):
             message = f"{what} has {name}; it is judged row by row"
             return [Diagnostic("E307", message, locate(0), "compute the value in the transform, then test it")]
-    if any(call.name.lower() == "run_ts" for call in expression.find_all(exp.Anonymous)):
+    if any(isinstance(node, exp.Anonymous) and node.name.lower() == "run_ts" for node in nodes):
         message = f"{what} uses run_ts(), which is known in a transform's SQL alone"
         hint = "SELECT run_ts() AS at in the transform, then name the column"
         return [Diagnostic("E309", message, locate(0), hint)]

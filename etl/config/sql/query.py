@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from etl.config.diagnostics import Diagnostic, Locate, Location, did_you_mean
 from etl.config.sql.lexical import scan
 from etl.config.sql.parse_errors import advice, beyond, details, is_beyond, near, split_shift
-from etl.config.sql.syntax import marker_names, parse, place_of_marker, stand_in, understood
+from etl.config.sql.syntax import marker_names, may_have_markers, parse, place_of_marker, stand_in, understood
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 _TABLE = re.compile(r"\s*TABLE\s+\w", re.IGNORECASE)
+_WITH = re.compile(r"\bWITH\b|\|>", re.IGNORECASE)  # sqlglot makes WITH of pipes
 _NAMED_BY_VALUE = re.compile(r"\bIDENTIFIER\s*\(|\bTABLE\s*\(", re.IGNORECASE)
 
 
@@ -105,7 +106,7 @@ def misplaced(tree: Any, text: str, locate: Locate, what: str) -> Iterator[Diagn
         exp.Column: "as a column",
         exp.Alias: "as a name",
     }
-    for marker in tree.find_all(exp.Placeholder):
+    for marker in tree.find_all(exp.Placeholder) if may_have_markers(text) else ():
         where = next((words for kind, words in places.items() if isinstance(marker.parent, kind)), "")
         if not marker.name or not where or (isinstance(marker.parent, exp.Alias) and marker.arg_key == "this"):
             continue
@@ -121,7 +122,8 @@ def _tables(tree: Any, text: str, locate: Locate, inputs: Mapping[str, Location]
     from sqlglot import exp  # noqa: PLC0415  # see syntax.parse
 
     diagnostics: list[Diagnostic] = []
-    expressions = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    ctes = tree.find_all(exp.CTE) if _WITH.search(text) else ()
+    expressions = {cte.alias.lower() for cte in ctes}
     names = {name.lower() for name in inputs}
     read: set[str] = set()
     named_by_value = _NAMED_BY_VALUE.search(scan(text).bare) is not None

@@ -80,7 +80,9 @@ class Relation:
 
     def read_again(self) -> Relation:
         """The relation as another part of a FROM clause reads it: the same columns, and none of them the same as before."""
-        return replace(self, columns=tuple(replace(column) for column in self.columns))
+        return replace(
+            self, columns=tuple(NamedColumn(column.name, column.shape, column.at) for column in self.columns)
+        )
 
     def with_columns(self, names: Iterable[str]) -> Relation:
         """The relation with columns of no known type added at its end."""

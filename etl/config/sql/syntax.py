@@ -60,7 +60,7 @@ def parse(text: str) -> Any:
         raise ParserFailure(str(cause)) from cause
     if len(trees) != 1:
         raise ValueError(f"one query belongs here, not {len(trees)} statements")
-    for hint in list(trees[0].find_all(exp.Hint)):
+    for hint in list(trees[0].find_all(exp.Hint)) if "/*+" in text else ():
         hint.pop()  # what it names is no table that is read, and changes no value
     return trees[0]
 
@@ -137,10 +137,17 @@ def markers(text: str) -> frozenset[str]:
     return frozenset(marker_names(understood(text), text))
 
 
+def may_have_markers(text: str) -> bool:
+    """Whether a walk through the text's tree may find a marker: `:name`, or `{name}` as sqlglot has it."""
+    return ":" in text or "{" in text
+
+
 def marker_names(tree: Any, text: str) -> list[str]:
     """The `:name` parameters of a tree, in its order and as often as they stand there; without a tree (None), those of the text."""
     if tree is None:
         return MARKER.findall(scan(text).bare)
+    if not may_have_markers(text):
+        return []
     from sqlglot import exp  # noqa: PLC0415  # see parse
 
     return [marker.name for marker in tree.find_all(exp.Placeholder) if marker.name]

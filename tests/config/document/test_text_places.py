@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from etl.config.diagnostics import Location
+from etl.config.document.text_places import places
 from etl.config.load import load
 from etl.config.spec import SqlTransform
 from etl.config.sql.locations import place_in_error, place_of
@@ -76,3 +81,26 @@ def test_validate_the_plan_and_spark_tell_one_place(style: str, project: Write) 
         load(project(broken) / "pipelines" / "p")
     (mistake,) = (item for item in raised.value.diagnostics if item.code == "E302")
     assert (mistake.at.line, mistake.at.column) == written(root, where, "srcc", style), "what validate says"
+
+
+@pytest.mark.property
+@given(
+    text=st.text(alphabet="ab:,\"'\\ \n\té", min_size=1, max_size=30),
+    style=st.sampled_from(["'", '"', "|", ">", None]),
+    width=st.sampled_from([10, 80]),
+)
+def test_each_letter_stands_where_its_place_says(text: str, style: str | None, width: int) -> None:
+    file = yaml.safe_dump({"sql": text, "z": 1}, default_style=style, width=width, allow_unicode=True)
+    ((_, node), _) = yaml.compose(file, Loader=yaml.SafeLoader).value
+    mark, lines = node.start_mark, file.split("\n")
+    found = places("f", lines, Location("f", mark.line + 1, mark.column + 1), node.value)
+    assert node.value == text
+    if not text.strip():
+        assert found is None
+        return
+    assert found is not None
+    for offset, letter in enumerate(text):
+        if not letter.isspace():
+            at = found.at(offset)
+            said = lines[at.line - 1][at.column - 1 :]
+            assert said.startswith(letter) or (letter == '"' and said.startswith('\\"')), (offset, letter, said)
