@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-show bench-validate bench-many bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -77,11 +77,14 @@ mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests n
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta
 
+bench-terminal: .venv/.ready ## a first run at a terminal, to its summary, against hand-written PySpark that has its jars
+	@$(BIN)/python -m benchmarks.json_to_delta --rows 1000 --terminal --jars-at-hand
+
 bench-show: .venv/.ready ## rows of a table of 10 million, against DuckDB and delta-rs by hand
 	@$(BIN)/python -m benchmarks.show
 
-bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs
-	@$(BIN)/python -m benchmarks.validate
+bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs, and against BUILD=<commit>
+	@$(BIN)/python -m benchmarks.validate $(addprefix --build ,$(BUILD))
 
 bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against thirty commands
 	@$(BIN)/python -m benchmarks.many_pipelines

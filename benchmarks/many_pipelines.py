@@ -65,7 +65,7 @@ def list_passes(folder: Path, name: str) -> bool:
         1:
     ]  # the first does not count
     listed, validated = (statistics.median(taken.cpu for taken in series) for series in zip(*pairs, strict=True))
-    passed = listed / validated <= LIST_LIMIT
+    passed = bool(listed / validated <= LIST_LIMIT)
     print(
         f"etl list of {PIPELINES} pipelines {listed:.2f} s of processors, etl validate of one {validated:.2f} s: {listed / validated:.2f}, "
         f"limit {LIST_LIMIT}: {'passed' if passed else 'FAILED'}"

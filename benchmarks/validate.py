@@ -1,21 +1,28 @@
-"""`etl validate` over 100 pipelines of 10 flows against the imports that it cannot do without: whole processes, interleaved.
+"""`etl validate` over 100 pipelines of 10 flows against the imports that it cannot do without, and against other builds: whole processes, in turn.
 
-    python -m benchmarks.validate [--rounds 7]
+    python -m benchmarks.validate [--rounds 7] [--build COMMIT]
 
-Prints each round and the medians, and exits 1 where the ratio of medians is above its limit.
+Prints each round and the medians of the ratios, and exits 1 where one of processor seconds is above its limit. All run in this environment.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
-LIMIT = 6.0
+from benchmarks.builds import take_out
+from benchmarks.json_to_delta import HERE
+from benchmarks.process import Taken, ran
+
+LIMIT, BUILD_LIMIT = 6.0, 1.3
+_THIS = "this"
 PIPELINES, FLOWS = 100, 10
 IMPORTS = "import pydantic, yaml, click, sqlglot"
 
@@ -121,43 +128,54 @@ def project(folder: Path) -> None:
     (folder / "conf" / "base.yml").write_text("storage: ./storage\nrun: {max_concurrent_flows: 4}\n", encoding="utf-8")
 
 
-def seconds(command: list[str], folder: Path) -> tuple[float, str]:
-    """How long a process took, from start to exit, and what it printed."""
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    taken = time.perf_counter() - started
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return taken, done.stdout
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.validate", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
-    validate, imports = [sys.executable, "-m", "etl", "validate"], [sys.executable, "-c", IMPORTS]
-    times: tuple[list[float], list[float]] = ([], [])
+    parser.add_argument("--build", action="append", default=[], metavar="COMMIT", help="a build to compare with, too")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        folder = Path(scratch)
-        project(folder)
-        for number in range(-1, rounds):  # the first compiles what is not compiled yet, and does not count
-            (ours, said), (theirs, _) = seconds(validate, folder), seconds(imports, folder)
-            if said.count(f"{FLOWS} flows") != PIPELINES:
-                raise SystemExit(f"not all pipelines were checked:\n{said}")
-            print(
-                f"{'warm-up' if number < 0 else f'round {number + 1}'}: etl validate {ours:.2f} s, imports {theirs:.2f} s",
-                flush=True,
-            )
+        work = Path(scratch)
+        project(work / "project")
+        commands = {_THIS: _of_build(HERE.parent), IMPORTS: ([sys.executable, "-c", IMPORTS], {})}
+        for commit in chosen.build:
+            take_out(commit, work / commit)
+            commands[commit] = _of_build(work / commit)
+        _must_check_all(work / "project")
+        rounds = []
+        for number in range(-1, chosen.rounds):  # the first compiles what is not compiled yet, and does not count
+            taken = {name: ran(command, work / "project", more) for name, (command, more) in commands.items()}
+            shown = "; ".join(f"{name} {spent}" for name, spent in taken.items())
+            print(f"{'warm-up' if number < 0 else f'round {number + 1}'}: {shown}", flush=True)
             if number >= 0:
-                times[0].append(ours)
-                times[1].append(theirs)
-    ours, theirs = map(statistics.median, times)
-    passed = ours / theirs <= LIMIT
-    print(
-        f"{PIPELINES} pipelines of {FLOWS} flows: etl validate {ours:.2f} s, {IMPORTS} {theirs:.2f} s, "
-        f"ratio {ours / theirs:.2f}, limit {LIMIT:.2f}: {'passed' if passed else 'FAILED'}"
+                rounds.append(taken)
+    print(f"{PIPELINES} pipelines of {FLOWS} flows, {len(rounds)} rounds, medians of the rounds' ratios:")
+    passed = [_passed(name, LIMIT if name == IMPORTS else BUILD_LIMIT, rounds) for name in commands if name != _THIS]
+    return 0 if all(passed) else 1
+
+
+def _of_build(build: Path) -> tuple[list[str], dict[str, str]]:
+    """`etl validate` of a checkout: the command and what it needs in its environment."""
+    return [sys.executable, "-P", "-m", "etl", "validate"], {"PYTHONPATH": str(build)}
+
+
+def _must_check_all(folder: Path) -> None:
+    """Raise SystemExit unless every pipeline is checked, and valid."""
+    command, more = _of_build(HERE.parent)
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **more}, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or done.stdout.count(f"{FLOWS} flows") != PIPELINES:
+        raise SystemExit(f"not all pipelines were checked:\n{done.stdout}{done.stderr}")
+
+
+def _passed(other: str, limit: float, rounds: Sequence[Mapping[str, Taken]]) -> bool:
+    """Print the ratios to another command; whether that of the processors is within the limit."""
+    cpu, wall = (
+        statistics.median(pick(taken[_THIS]) / pick(taken[other]) for taken in rounds)
+        for pick in (attrgetter("cpu"), attrgetter("wall"))
     )
-    return 0 if passed else 1
+    print(
+        f"etl validate ÷ {other}: processors {cpu:.2f}, wall {wall:.2f}, limit {limit}: {'passed' if cpu <= limit else 'FAILED'}"
+    )
+    return bool(cpu <= limit)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""JSON to Delta as a good engineer writes it with stock settings: `handwritten.py LANDING TARGET`."""
+"""JSON to Delta as a good engineer writes it with stock settings: `handwritten.py LANDING TARGET [JARS]`.
+
+`JARS`: Delta's, with commas between; without them they are resolved as packages, as Delta's own pages say.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the field's own abbrevia
 SCHEMA = "id BIGINT, sensor STRING, at TIMESTAMP, celsius DOUBLE, humidity INT, battery STRING, site STRING"
 
 
-def main(landing: str, target: str) -> None:
+def main(landing: str, target: str, jars: str = "") -> None:
     """Read, filter, cast, project, write."""
     builder = (
         SparkSession.builder.appName("json_to_delta")
@@ -19,7 +22,8 @@ def main(landing: str, target: str) -> None:
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
         .config("spark.sql.session.timeZone", "UTC")
     )
-    spark = configure_spark_with_delta_pip(builder).getOrCreate()
+    builder = builder.config("spark.jars", jars) if jars else configure_spark_with_delta_pip(builder)
+    spark = builder.getOrCreate()
     (
         spark.read.schema(SCHEMA)
         .option("mode", "FAILFAST")
