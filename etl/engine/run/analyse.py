@@ -12,6 +12,7 @@ from etl.engine.analysis import classify, conditions, groups, storable
 from etl.engine.kinds import KINDS
 from etl.engine.run.draft import strategy_of
 from etl.engine.session.empty_frame import empty_frame
+from etl.engine.session.process_state import activate
 from etl.engine.sources.source import open_source
 from etl.engine.transform import contract, partitions
 from etl.engine.transform.apply import apply, with_views
@@ -38,6 +39,7 @@ def judge(
     `given`: frames with the columns of inputs that need not be there yet.
     """
     flow, frames = job.flow, given or {}
+    activate(session)
     empty = {
         item.name: empty_frame(session, frames[item.name].schema)
         if item.name in frames

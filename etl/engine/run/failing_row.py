@@ -27,6 +27,7 @@ from etl.engine.faults.translation import error_of, translate
 from etl.engine.frames.caches import Caches
 from etl.engine.frames.identifiers import columns
 from etl.engine.metadata.delta_log import last_committed
+from etl.engine.output import Output
 from etl.engine.run.earlier_attempt import at_instant
 from etl.engine.run.epoch import epoch_span
 from etl.engine.sources.source import open_source
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from etl.engine.faults.evidence import Evidence
     from etl.engine.job import Input, Job
     from etl.engine.output import Span
+    from etl.engine.run.epoch import Recomputation
     from etl.planning.plan import Committed
     from etl.planning.results import Failure
 
@@ -54,6 +56,10 @@ SECONDS = 20.0
 _ROWS = 10_000  # of an input of which nothing tells which rows can fail
 _SUSPECTS = 100
 _LONGEST, _LONGEST_VALUE = 500, 1_000  # characters of a row in a message, and of one value
+_OF_NO_ROW = {
+    "FileNotFoundError", "ImportError", "MemoryError", "ModuleNotFoundError", "NameError", "PermissionError", "SyntaxError", "UnboundLocalError",
+}  # fmt: skip
+"""What a Python function raises whatever row it is given."""
 _NUMBER = "_etl_number"
 _CALL_SITE = re.compile(r'== DataFrame ==\n"[^"\n]*" was called from\n(\S[^\n]*)')
 
@@ -70,25 +76,28 @@ def with_failing_row(
     n: int,
     *,
     micro_batch: DataFrame | None = None,
-    part: Span | None = None,
+    part: Recomputation | None = None,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Failure:
     """`failure`, which came of `cause` in epoch `n`, or in a `part` of the target that was recomputed after it, with a row that it fails of.
 
     One is found within `SECONDS`, or none. It is the same value where the cause is no fault of a value that the transform computes, where no single row makes the
-    transform fail so, and where anything goes wrong meanwhile. `goes_on`: False once nobody waits for it any more.
+    transform fail so, and where anything goes wrong meanwhile; and where a Python function raised that is given more than a row, since it may
+    fail over a row alone for want of the others. `goes_on`: False once nobody waits for it any more.
     """
     evidence = evidence_in(cause)
-    signature = _signature(evidence)
-    if failure.transient or signature is None:
+    signature, raised = _signature(evidence), raised_in_worker(evidence.text)[0]
+    if failure.transient or signature is None or (raised and not job.traits.is_row_by_row):
         return failure
     try:
         with _bounded(session) as deadline, Caches() as caches:
-            span_job, span = _telling_files(job), part
-            if span is None:
+            span_job = _telling_files(job)
+            if part is not None:
+                span = part.span
+            else:
                 committed = last_committed(job.paths.target)
                 span_job, span = epoch_span(span_job, committed, n, streams=micro_batch is not None)
-            search = _Search(span_job, session, signature, cause, deadline, goes_on, caches)
+            search = _Search(span_job, session, part, signature, cause, deadline, goes_on, caches)
             found = search.row(evidence, search.inputs(span, n, micro_batch))
             return failure if found is None else redacted(_told(failure, job, *found))
     except Exception:  # noqa: BLE001  # whatever it is, the first failure is the one to tell
@@ -96,7 +105,7 @@ def with_failing_row(
 
 
 @contextmanager
-def telling_row_of_part(job: Job, session: SparkSession, committed: Committed, part: Span) -> Iterator[None]:
+def telling_row_of_part(job: Job, session: SparkSession, committed: Committed, part: Recomputation) -> Iterator[None]:
     """Raise what the body fails of, which recomputes a part after what is `committed`, as an error with the row, where one is found."""
     try:
         yield
@@ -110,10 +119,16 @@ def telling_row_of_part(job: Job, session: SparkSession, committed: Committed, p
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The search for a row over which the job's transform fails with one signature."""
+    """The search for a row over which the job's transform fails with one signature.
+
+    Attributes:
+        part: Of the transform's rows those that are computed; None: all of them.
+        first: What the epoch failed of.
+    """
 
     job: Job
     session: SparkSession
+    part: Recomputation | None
     signature: tuple[str, ...]
     first: Exception
     deadline: float
@@ -215,6 +230,8 @@ class _Search:
         self._must_go_on()
         try:
             rows, flow = apply(self.job, self.session, frames), self.job.flow
+            if self.part is not None:
+                rows = self.part.part(self.job, self.session, Output(rows, "all", {}), self.caches).rows
             checked = expectations.check(rows, flow.rules, hidden=sensitive(flow))
             compute(partitions.guarded(self.job, checked).rows)
         except Exception as cause:  # noqa: BLE001  # any other failure is none of this row's
@@ -240,7 +257,7 @@ def _signature(evidence: Evidence) -> tuple[str, ...] | None:
     """What tells a fault of a value from others: its conditions, and the place in the query or in the Python code; None for other faults."""
     conditions = {fact.name for fact in evidence.facts if fact.of == "condition" and fact.state.startswith("22")}
     raised, frames = raised_in_worker(evidence.text)
-    if not conditions and not raised:
+    if raised.split(":")[0] in _OF_NO_ROW or not (conditions or raised):
         return None
     site = _CALL_SITE.search(evidence.text)
     innermost = ":".join(frames[-1]) if frames else ""

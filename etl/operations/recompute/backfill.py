@@ -189,7 +189,7 @@ class _Backfill(FlowRecomputation):
             must_be_settled(job, committed, part.entry)
             self.require_readable_inputs(baseline)
             work = recomputation(job, committed, part)
-            with telling_row_of_part(job, self._session, committed, work.span):
+            with telling_row_of_part(job, self._session, committed, work):
                 return recompute_part(job, self._session, committed, work)
 
     def _column(self, strategy: str) -> tuple[str, str]:

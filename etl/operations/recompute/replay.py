@@ -140,7 +140,7 @@ class _Replay(FlowRecomputation):
         entry = engine.entry_of(self._result.id, columns, span, frozenset(item.name for item in job.changes))
         must_be_settled(job, committed, entry)
         replay_part = engine.QuarantineReplay(span, columns, versions, entry)
-        with telling_row_of_part(job, session, committed, span):
+        with telling_row_of_part(job, session, committed, replay_part):
             counts = recompute_part(job, session, committed, replay_part)
         self._result = replace(self._result, columns=columns, counts=counts)
         return True
