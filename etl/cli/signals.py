@@ -7,6 +7,7 @@ harms nothing: what it writes is whole or not there. One line says what is left,
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -95,11 +96,11 @@ class Signals:
             raise Interrupted(number)
         _end_at_once(_EXIT + number, self.message())
 
-    def swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """Handle what Python cannot raise, as `sys.unraisablehook` does: a signal that came amid a finalizer, or a callback of C's, ends the process."""
+    def swallowed(self, otherwise: Callable[[sys.UnraisableHookArgs], Any], unraisable: sys.UnraisableHookArgs) -> None:
+        """Handle what Python cannot raise: a signal that came amid a finalizer, or a callback of C's, ends the process; what else is for `otherwise`."""
         if isinstance(unraisable.exc_value, Interrupted):
             _end_at_once(unraisable.exc_value.exit_code, self.message())
-        sys.__unraisablehook__(unraisable)
+        otherwise(unraisable)
 
     def message(self) -> str:
         """The line for a person at the end: what is left, and how to go on."""
@@ -123,7 +124,8 @@ def signals() -> Iterator[Signals]:
             handler = signal.getsignal(number)
             if handler not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, heard.heard)
-    hook, sys.unraisablehook = sys.unraisablehook, heard.swallowed
+    hook = sys.unraisablehook
+    sys.unraisablehook = functools.partial(heard.swallowed, hook)
     try:
         yield heard
     finally:

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import sys
+import threading
 from importlib import import_module
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 _PACKAGE = "pyspark.testing"
 _MODULE = f"{_PACKAGE}.utils"
-_ASKED = "have_numpy"
+_LOADING = threading.RLock()
 
 
 class _Deferred(ModuleType):
-    """Stands for the module until more is asked of it than whether there is numpy."""
+    """Stands for a module until more is asked of it than what it was given at first."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        super().__init__(spec.name)
+        self.__spec__, self.__loader__, self.__file__ = spec, spec.loader, spec.origin
+        self.__package__ = spec.parent
+        if spec.submodule_search_locations is not None:
+            self.__path__ = list(spec.submodule_search_locations)
 
     def __getattr__(self, name: str) -> Any:
-        if name == _ASKED:
-            return find_spec("numpy") is not None
-        if name.startswith("__"):  # what looks through all modules asks for such names
+        if name.startswith("__") and name != "__all__":  # what looks through all modules asks for such names
             raise AttributeError(name)
-        if sys.modules.get(_MODULE) is self:
-            del sys.modules[_MODULE]
-        return getattr(import_module(_MODULE), name)
+        with _LOADING:
+            for stands in (_MODULE, _PACKAGE):
+                if isinstance(sys.modules.get(stands), _Deferred):
+                    del sys.modules[stands]
+            return getattr(import_module(self.__name__), name)
 
 
 def defer() -> None:
@@ -33,14 +45,12 @@ def defer() -> None:
     """
     import pyspark  # noqa: PLC0415  # a command without Spark never comes here
 
-    if _PACKAGE in sys.modules:
-        return
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.loader is None:
-        return  # a pyspark without them has nothing to defer
-    spec.loader = LazyLoader(spec.loader)
-    package = module_from_spec(spec)
-    sys.modules[_PACKAGE] = package
-    spec.loader.exec_module(package)
-    pyspark.testing = package  # type: ignore[attr-defined]  # as an import would
-    sys.modules[_MODULE] = _Deferred(_MODULE)
+    with _LOADING:
+        package = find_spec(_PACKAGE) if _PACKAGE not in sys.modules else None
+        module = PathFinder.find_spec(_MODULE, package.submodule_search_locations) if package is not None else None
+        if package is None or module is None:
+            return  # they are imported already, or this pyspark has none
+        deferred: Any = _Deferred(module)
+        deferred.have_numpy = find_spec("numpy") is not None  # all that pyspark asks for
+        sys.modules[_PACKAGE] = pyspark.testing = _Deferred(package)  # type: ignore[attr-defined]  # as an import would
+        sys.modules[_MODULE] = deferred

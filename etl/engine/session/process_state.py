@@ -57,7 +57,11 @@ def enter(*, external: bool) -> None:
 
 
 def activate(session: SparkSession) -> None:
-    """Make a flow's session the one that code of the user's finds active, in this thread; `leave` puts the user's own back."""
+    """Make a flow's session the active one: for Spark in this thread, for pyspark, as it keeps it, in the whole process.
+
+    Texts of schemas are read under its settings, and code of the user's finds it, unless another flow of the process has made its own
+    active meanwhile. `leave` puts the user's own back for pyspark.
+    """
     from pyspark.sql import SparkSession  # noqa: PLC0415  # see enter
 
     SparkSession._activeSession = session  # noqa: SLF001  # the public ways make a session, or data

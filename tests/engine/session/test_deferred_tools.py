@@ -20,6 +20,43 @@ assert have_numpy == (find_spec("numpy") is not None)
 assert "pyspark.testing.unittestutils" not in sys.modules, "they were imported"
 """
 
+ONE = """
+import pyspark.testing
+import pyspark.testing.utils
+assert f is pyspark.testing.utils.assertDataFrameEqual is pyspark.testing.assertDataFrameEqual
+assert callable(f) and sys.modules["pyspark.testing"] is pyspark.testing
+"""
+AT_ONCE = """
+import threading
+seen, together = [], threading.Barrier(4)
+def use(text):
+    together.wait()
+    names = {}
+    exec(text, names)
+    seen.append(names["f"])
+texts = ("from pyspark.testing import main as f", "from pyspark.testing import assertDataFrameEqual as f") * 2
+threads = [threading.Thread(target=use, args=(text,)) for text in texts]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(seen) == 4 and len(set(seen)) == 2, seen
+"""
+
+
+def test_threads_that_import_them_at_once_get_them_whole() -> None:
+    ended = subprocess.run([sys.executable, "-c", DEFERRED + AT_ONCE], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_looking_through_all_modules_loads_none_of_them() -> None:
+    program = (
+        "import inspect\ninspect.stack()\n[getattr(each, '__file__', '') for each in list(sys.modules.values())]\n"
+    )
+    unused = "assert 'pyspark.testing.unittestutils' not in sys.modules"
+    ended = subprocess.run(
+        [sys.executable, "-c", DEFERRED + program + unused], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
 
 @pytest.mark.parametrize(
     "use",
@@ -31,10 +68,13 @@ assert "pyspark.testing.unittestutils" not in sys.modules, "they were imported"
         "from pyspark.testing import utils; f = utils.assertDataFrameEqual",
         "from pyspark.testing.utils import assertDataFrameEqual as f, have_numpy, have_pandas",
         "import pyspark.testing.sqlutils; f = pyspark.testing.assertDataFrameEqual",
+        "from pyspark.testing.utils import *; f = assertDataFrameEqual",
+        "from pyspark.testing import *; f = assertDataFrameEqual",
+        "from importlib.util import find_spec; assert find_spec('pyspark.testing.utils'); import pyspark.testing as t; f = t.assertDataFrameEqual",
     ],
 )
 def test_they_are_whole_however_they_are_imported(use: str) -> None:
-    program = f"{DEFERRED}{use}\nfrom pyspark.testing.utils import assertDataFrameEqual as real\nassert f is real and callable(f)"
+    program = f"{DEFERRED}{use}\n{ONE}"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
 
