@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 import etl
 from etl.engine.run import failing_row
 from etl.planning.results import FlowResult
+from tests.crash.killing import run
 
 pytestmark = pytest.mark.spark
 
@@ -199,6 +201,20 @@ def test_the_column_and_the_expression_are_named(ran: dict[str, dict[str, FlowRe
     assert worker is not None
     assert "flow 'in_worker': ValueError: invalid literal for int()" in worker.message
     assert worker.where.endswith("code.py:12:1")
+
+
+@pytest.mark.system
+def test_a_process_of_its_own_tells_the_line_of_the_call(project: Callable[[Mapping[str, str]], Path]) -> None:
+    """pyspark looks once in a process, at its first call, for an active session, without which it tells no lines from then on."""
+    flow = {"inputs": ["orders"], "transform": {"python": "code:cast"}}
+    orders = {"format": "json", "path": "in files", "schema": SCHEMA}
+    pipeline = {"version": 1, "name": "p", "sources": {"orders": orders}, "flows": {"f": flow}}
+    files = {"pipelines/p/pipeline.yml": json.dumps(pipeline), "pipelines/p/code.py": PYTHON}
+    root = project(files)
+    land(root, "1", BAD)
+    ended = run(root, "run", "p", "--json")
+    assert ended.returncode == 1
+    assert "/pipelines/p/code.py:7:1" in json.dumps(json.loads(ended.stdout)["flows"][0])
 
 
 def test_what_no_person_should_see_is_in_neither_the_row_nor_the_message(ran: dict[str, dict[str, FlowResult]]) -> None:
