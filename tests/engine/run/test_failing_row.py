@@ -208,13 +208,14 @@ def test_a_process_of_its_own_tells_the_line_of_the_call(project: Callable[[Mapp
     """pyspark looks once in a process, at its first call, for an active session, without which it tells no lines from then on."""
     flow = {"inputs": ["orders"], "transform": {"python": "code:cast"}}
     orders = {"format": "json", "path": "in files", "schema": SCHEMA}
-    pipeline = {"version": 1, "name": "p", "sources": {"orders": orders}, "flows": {"f": flow}}
+    pipeline = {"version": 1, "name": "p", "sources": {"orders": orders}, "flows": {"f": flow, "g": flow}}
     files = {"pipelines/p/pipeline.yml": json.dumps(pipeline), "pipelines/p/code.py": PYTHON}
     root = project(files)
     land(root, "1", BAD)
     ended = run(root, "run", "p", "--json")
     assert ended.returncode == 1
-    assert "/pipelines/p/code.py:7:1" in json.dumps(json.loads(ended.stdout)["flows"][0])
+    for told in json.loads(ended.stdout)["flows"]:  # side by side, in threads that had no session before
+        assert "/pipelines/p/code.py:7:1" in json.dumps(told)
 
 
 def test_what_no_person_should_see_is_in_neither_the_row_nor_the_message(ran: dict[str, dict[str, FlowResult]]) -> None:
