@@ -77,8 +77,8 @@ mutations: .venv/.ready ## bugs planted in a copy, one at a time: do the tests n
 bench: .venv/.ready ## whole processes against hand-written PySpark
 	@$(BIN)/python -m benchmarks.json_to_delta
 
-bench-terminal: .venv/.ready ## a first run at a terminal, to its summary, against hand-written PySpark that has its jars
-	@$(BIN)/python -m benchmarks.json_to_delta --rows 1000 --terminal --jars-at-hand
+bench-terminal: .venv/.ready ## a first run at a terminal, to its summary, against hand-written PySpark
+	@$(BIN)/python -m benchmarks.json_to_delta --rows 1000 --terminal
 
 bench-show: .venv/.ready ## rows of a table of 10 million, against DuckDB and delta-rs by hand
 	@$(BIN)/python -m benchmarks.show

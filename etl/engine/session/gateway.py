@@ -25,7 +25,7 @@ from etl.engine.session.death import (
     signal_of,
     spark_status,
 )
-from etl.engine.session.deferred_tools import defer
+from etl.engine.session.deferred_tools import defer, import_meanwhile
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[Spar
 
     The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
     """
+    threading.Thread(target=import_meanwhile, daemon=True).start()
     with _tracked_while_starting():
         client, gateway = _start(conf, secret)
         return _open(client, gateway, conf), gateway
