@@ -115,10 +115,10 @@ def measure(work: Path, rows: int, rounds: int, *, terminal: bool, jars: str) ->
             times[0].append(ours.wall)
             times[1].append(theirs.wall)
     limit = _NONE if jars else TERMINAL_LIMIT if terminal and rows == min(LIMITS) else LIMITS.get(rows, _NONE)
-    return Measured(rows, tuple(times[0]), tuple(times[1]), _difference(etl_target, peer_target), limit)
+    return Measured(rows, tuple(times[0]), tuple(times[1]), difference(etl_target, peer_target), limit)
 
 
-def _difference(one: Path, other: Path) -> int:
+def difference(one: Path, other: Path) -> int:
     """How many rows one table has and the other has not, as multisets."""
     with duckdb.connect() as database:
         for name, path in (("a", one), ("b", other)):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from etl.engine.frames.tally import Tally
+    from etl.engine.frames.tally import Counted
     from etl.planning.position import Pin, Position
 
 
@@ -59,7 +59,7 @@ class ParsedInput:
 
     parsed: DataFrame
     malformed: DataFrame | None
-    tally: Tally | None
+    tally: Counted | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from py4j.protocol import Py4JError
 from pyspark.sql import Observation
@@ -16,6 +16,34 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _PATIENCE_S = 10.0
+
+
+class Counted(Protocol):
+    """Rows with named counts of them."""
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows."""
+
+    def result(self) -> Mapping[str, int]:
+        """The counts by their names, after an action on something made from `frame`."""
+
+    def recount(self, rows: DataFrame | None = None) -> Mapping[str, int]:
+        """The counts, exact however often Spark has computed a row."""
+
+
+class KnownCounts:
+    """Counts that are known without a look at the rows, whose columns and filters the optimiser may therefore push down."""
+
+    def __init__(self, frame: DataFrame, counts: Mapping[str, int]) -> None:
+        self.frame = frame
+        self._counts = counts
+
+    def result(self) -> Mapping[str, int]:
+        return self._counts
+
+    def recount(self, rows: DataFrame | None = None) -> Mapping[str, int]:  # noqa: ARG002  # they are exact
+        return self._counts
 
 
 class Tally:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from etl.engine.kinds.kind import FlowKind
 from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Output
-from etl.engine.sources.source import open_source
 from etl.engine.transform.apply import apply
-from etl.engine.transform.parsed_input import parse_input
+from etl.engine.transform.parsed_input import read_input
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,13 +35,7 @@ class FullKind(FlowKind):
         caches: Caches,
     ) -> Output:
         parsed_inputs = {
-            item.name: parse_input(
-                item,
-                open_source(item.source).as_of(session, span.pins[item.name]),
-                caches,
-                keep_malformed=True,
-                is_batch_of_stream=False,
-            )
+            item.name: read_input(session, item, span.pins[item.name], caches, keep_malformed=True)
             for item in job.inputs
         }
         rows = apply(job, session, {name: parsed_input.parsed for name, parsed_input in parsed_inputs.items()})

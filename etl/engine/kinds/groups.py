@@ -17,7 +17,7 @@ from etl.engine.sources.files import CORRUPT
 from etl.engine.sources.source import open_source
 from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.parsed_input import malformed, parse_input
+from etl.engine.transform.parsed_input import malformed, read_input
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,8 +70,7 @@ class GroupsKind(StreamedKind):
 
 def _whole(session: SparkSession, span: Span, flow_input: Input, caches: Caches, *, first: bool) -> ParsedInput:
     """An input as the epoch finds it at its end; what did not parse is the business of the epoch that brought it."""
-    raw = open_source(flow_input.source).as_of(session, span.pins[flow_input.name])
-    return parse_input(flow_input, raw, caches, keep_malformed=first, is_batch_of_stream=False, counted=first)
+    return read_input(session, flow_input, span.pins[flow_input.name], caches, keep_malformed=first, counted=first)
 
 
 def _news(job: Job, session: SparkSession, span: Span, flow_input: Input, micro_batch: DataFrame) -> ParsedInput:

@@ -11,10 +11,10 @@ from etl.engine.frames.tally import Tally
 from etl.engine.kinds.kind import StreamedKind
 from etl.engine.kinds.spans import span_of_inputs
 from etl.engine.output import Output, ParsedInput
-from etl.engine.sources.source import open_source
+from etl.engine.sources.source import StaticSource, open_source
 from etl.engine.transform.affected import affected_groups
 from etl.engine.transform.apply import apply
-from etl.engine.transform.parsed_input import parse_input
+from etl.engine.transform.parsed_input import parse_input, read_input
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etl.engine.job import Input, Job
     from etl.engine.metadata.provenance import Provenance
     from etl.engine.output import Span
-    from etl.planning.position import Position
+    from etl.planning.position import Pin, Position
 
 
 class RowsKind(StreamedKind):
@@ -44,15 +44,14 @@ class RowsKind(StreamedKind):
             return _recomputed(job, session, span, micro_batch, caches)
         parsed_inputs = {}
         for item in job.inputs:
-            pin = span.replacement_reads.get(item.name) or span.pins.get(item.name)
-            streamed = micro_batch if item is job.streamed_input and pin is None else None
-            parsed_inputs[item.name] = parse_input(
-                item,
-                streamed if streamed is not None else _whole(session, span, item),
-                caches,
-                keep_malformed=first or item is job.streamed_input,
-                is_batch_of_stream=streamed is not None,
-            )
+            keeps = first or item is job.streamed_input
+            pin = _pin(job, span, item, streams=micro_batch is not None)
+            if pin is not None:
+                parsed_inputs[item.name] = read_input(session, item, pin, caches, keep_malformed=keeps)
+            elif micro_batch is not None:
+                parsed_inputs[item.name] = parse_input(
+                    item, micro_batch, caches, keep_malformed=keeps, is_batch_of_stream=True
+                )
         rows = apply(job, session, {item.name: parsed_inputs[item.name].parsed for item in job.inputs})
         return Output(rows, "all" if first else "nothing", parsed_inputs)
 
@@ -68,9 +67,7 @@ def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFr
     )
     kept = caches.keep(tally.frame)
     snapshots = {
-        item.name: parse_input(
-            item, _whole(session, span, item), caches, keep_malformed=False, is_batch_of_stream=False, counted=False
-        )
+        item.name: read_input(session, item, span.pins[item.name], caches, keep_malformed=False, counted=False)
         for item in job.inputs
         if item is not job.streamed_input
     }
@@ -81,13 +78,17 @@ def _recomputed(job: Job, session: SparkSession, span: Span, micro_batch: DataFr
 
     found = affected_groups(transformed(kept), job.flow.sink.keys, caches)
     rows = found.restrict(
-        transformed(_whole(session, span, job.streamed_input)), [quoted(name) for name in found.groups.columns]
+        transformed(open_source(job.streamed_input.source).as_of(session, span.pins[job.streamed_input.name])),
+        [quoted(name) for name in found.groups.columns],
     )
     news = ParsedInput(kept, None, tally)
     return Output(rows, found.groups, {**snapshots, job.streamed_input.name: news})
 
 
-def _whole(session: SparkSession, span: Span, flow_input: Input) -> DataFrame:
-    return open_source(flow_input.source).as_of(
-        session, span.replacement_reads.get(flow_input.name) or span.pins[flow_input.name]
-    )
+def _pin(job: Job, span: Span, flow_input: Input, *, streams: bool) -> Pin | None:
+    """Where an input is read statically: a snapshot, or what an epoch brings, wherever that can be; None for the rows of the micro-batch."""
+    pin = span.replacement_reads.get(flow_input.name) or span.pins.get(flow_input.name)
+    if pin is not None or not streams:
+        return pin
+    source = open_source(flow_input.source)
+    return source.epoch_pin(job.offset_log(flow_input), span.epoch) if isinstance(source, StaticSource) else None

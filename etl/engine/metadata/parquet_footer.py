@@ -1,13 +1,13 @@
-"""How the footer of a Parquet file says that its columns are stored: as much of Thrift's compact protocol as that takes. No JVM."""
+"""What the footer of a Parquet file says of its columns and its rows: as much of Thrift's compact protocol as that takes. No JVM."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.engine.storage.places import tail_of
+from etl.engine.storage.places import place, tail_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from etl.engine.storage.places import Place
 
@@ -22,6 +22,20 @@ _LONG = 15  # a list's or a field's number that does not fit into four bits
 
 def physical_types(file: Place) -> frozenset[int]:
     """The physical types of a file's values, by Parquet's numbers: none where it has no rows. ValueError where it is no Parquet file."""
+    types, rows = _footer(file)
+    return types if rows else frozenset()
+
+
+def rows_of_files(names: Iterable[str]) -> int | None:
+    """How many rows files have, by their absolute paths; None where one is damaged or gone: whoever reads it says which, and why."""
+    try:
+        return sum(_footer(place(name))[1] for name in names)
+    except (OSError, ValueError):
+        return None
+
+
+def _footer(file: Place) -> tuple[frozenset[int], int]:
+    """The physical types of a file's values and the number of its rows. ValueError where it is no Parquet file."""
     end = tail_of(file, _USUAL)
     size = int.from_bytes(end[-_TAIL:-4], "little") + _TAIL
     if size > len(end) and end[-4:] == _MAGIC:
@@ -30,7 +44,7 @@ def physical_types(file: Place) -> frozenset[int]:
         message = f"{file} is no Parquet file, or is cut off"
         raise ValueError(message)
     try:
-        return frozenset(_Thrift(end[-size:-_TAIL]).physical_types())
+        return _Thrift(end[-size:-_TAIL]).types_and_rows()
     except IndexError as cause:
         message = f"the footer of {file} is damaged"
         raise ValueError(message) from cause
@@ -42,14 +56,14 @@ class _Thrift:
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
-    def physical_types(self) -> list[int]:
-        """Of a FileMetaData the physical type of each element of its schema that has one; of a file without rows none."""
-        types: list[int] = []
+    def types_and_rows(self) -> tuple[frozenset[int], int]:
+        """Of a FileMetaData the physical type of each element of its schema that has one, and the number of rows."""
+        types: frozenset[int] = frozenset()
         for field, kind in self._fields():
             if field == _ROWS:
-                return types if self._number() else []
+                return types, self._number()
             if field == _SCHEMA:
-                types = list(self._schema())
+                types = frozenset(self._schema())
             else:
                 self._skip(kind)
         raise IndexError(_ROWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from etl.engine.metadata.delta_log import log_versions
 from etl.engine.storage.json_files import read_json
@@ -14,16 +15,16 @@ _MOST_COMMITS = 1000
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """The files of a table's newest version, their bytes, and their rows; None: the log does not tell."""
+    """The files of a table's version, their bytes, and their rows less those that are deleted; None: the log does not tell."""
 
     files: int | None = None
     bytes: int | None = None
     rows: int | None = None
 
 
-def table_size(table: str) -> TableSize:
-    """The size of a table's newest version; unknown where its log is damaged, or was cleaned and left no sum."""
-    versions = log_versions(table)
+def table_size(table: str, version: int | None = None) -> TableSize:
+    """The size of a table's newest version, or another `version`; unknown where its log is damaged, or was cleaned and left no sum."""
+    versions = [known for known in log_versions(table) if version is None or known <= version]
     try:
         if versions and versions[0] == 0 and len(versions) <= _MOST_COMMITS:
             return _replayed(table, versions)
@@ -40,8 +41,7 @@ def _replayed(table: str, versions: list[int]) -> TableSize:
         for line in lines_of(place(table, "_delta_log", f"{version:020d}.json")):
             action = json.loads(line)
             if "add" in action:
-                stats = json.loads(action["add"].get("stats") or "{}")
-                sizes[action["add"]["path"]] = int(action["add"]["size"]), stats.get("numRecords")
+                sizes[action["add"]["path"]] = int(action["add"]["size"]), _rows(action["add"])
             elif "remove" in action:
                 sizes.pop(action["remove"]["path"], None)
     rows = [count for _, count in sizes.values()]
@@ -49,3 +49,10 @@ def _replayed(table: str, versions: list[int]) -> TableSize:
     return TableSize(
         len(sizes), sum(size for size, _ in sizes.values()), sum(known) if len(known) == len(rows) else None
     )
+
+
+def _rows(add: dict[str, Any]) -> int | None:
+    """The rows of a file that are not deleted; None: its statistics do not tell."""
+    rows = json.loads(add.get("stats") or "{}").get("numRecords")
+    deleted = (add.get("deletionVector") or {}).get("cardinality", 0)
+    return None if rows is None else int(rows) - int(deleted)

@@ -6,12 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from pyspark.sql.types import StructType
+
 from etl.config.build.starts import starts
 from etl.config.schema.identifiers import quoted
+from etl.engine.metadata.added_files import added_files, schema_at
 from etl.engine.metadata.delta_log import log_versions, read_commit
 from etl.engine.metadata.offset_log import decode
+from etl.engine.metadata.parquet_footer import rows_of_files
 from etl.engine.metadata.table_properties import FEED
+from etl.engine.metadata.table_size import table_size
 from etl.engine.session.empty_frame import empty_frame
+from etl.engine.sources.globs import escape
 from etl.engine.storage.json_files import read_json
 from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem, FlowFailed
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from etl.engine.metadata.offset_log import OffsetLog
 
 _ALL = str(2**31 - 1)
+_MOST_COMMITS = 200  # that are read to tell a table's rows: of a longer log reading the rows is as cheap
 
 
 def _named(table: str) -> dict[str, Any]:
@@ -118,6 +125,9 @@ class DeltaSource:
         return empty_frame(session, session.read.format("delta").load(self._path).schema)
 
     def as_of(self, session: SparkSession, pin: Pin) -> DataFrame:
+        if pin.files:
+            schema = StructType.fromJson(schema_at(self._path, int(pin.position["version"])))
+            return session.read.schema(schema).parquet(*(escape(name) for name in sorted(pin.files)))
         # An epoch may end within a version; what it does not tell yet is told by the next, and is read twice rather than late.
         version = pin.position.get("within", pin.position["version"])
         if starts(self._spec.start_ms, self._spec.start_version):
@@ -143,6 +153,34 @@ class DeltaSource:
 
     def misread_by_stream(self, log: OffsetLog, epoch: int) -> Pin | None:  # noqa: ARG002  # a table's files have no names to misread
         return None
+
+    def epoch_pin(self, log: OffsetLog, epoch: int) -> Pin | None:
+        """The table at a version where the epoch brings all of it, or the files that the epoch's versions added to a plain table."""
+        if self._spec.reads_change_feed or self._spec.options or log.offset(epoch) is None:
+            return None
+        to, before = self.position(log, epoch, None), self._before(log, epoch)
+        if before is None or "within" in to or "within" in before:
+            return None
+        if not before:
+            return None if starts(self._spec.start_ms, self._spec.start_version) else Pin(to)
+        added = added_files(self._path, int(before["version"]), int(to["version"]))
+        return Pin(to, dict.fromkeys(added, 0)) if added else None  # a pin without files is the table whole
+
+    def _before(self, log: OffsetLog, epoch: int) -> dict[str, Any] | None:
+        """The position that an epoch of the stream begins at; empty for one that begins with the table, None where the checkpoint does not say any more."""
+        for number in range(epoch - 1, -1, -1):
+            if not log.has(number):
+                return None
+            if log.offset(number) is not None:
+                return self.position(log, number, None)
+        return {}
+
+    def row_count(self, pin: Pin) -> int | None:
+        if pin.files:
+            return rows_of_files(pin.files)
+        if starts(self._spec.start_ms, self._spec.start_version) or len(log_versions(self._path)) > _MOST_COMMITS:
+            return None
+        return table_size(self._path, int(pin.position.get("within", pin.position["version"]))).rows
 
     def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         offset = log.offset(epoch)

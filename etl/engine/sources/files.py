@@ -14,6 +14,7 @@ from etl.config.schema import ddl
 from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.offset_log import decode
+from etl.engine.metadata.parquet_footer import rows_of_files
 from etl.engine.session.empty_frame import empty_frame
 from etl.engine.sources.file_order import below, has_ties, lies_below, partitions_of
 from etl.engine.sources.globs import MAGIC, crosses_folders, escape, literal_folder, matching
@@ -167,6 +168,17 @@ class FileSource:
         """Spark's stream takes a file's own name for a glob and reads other files of the epoch again (seen with 4.2.0)."""
         files = self._counting(files_of_epoch(log, epoch))
         return Pin({}, files) if any(MAGIC.search(name) for name in files) else None
+
+    def epoch_pin(self, log: OffsetLog, epoch: int) -> Pin | None:
+        """Only where each value that does not fit is found, whichever columns are read; the whole row of csv, json and text is parsed anyway."""
+        if self._spec.format not in ("parquet", "orc") or self._spec.on_malformed != "fail":
+            return None
+        return Pin({}, self._counting(files_of_epoch(log, epoch)))
+
+    def row_count(self, pin: Pin) -> int | None:
+        if self._spec.format != "parquet":
+            return None
+        return rows_of_files(pin.files)
 
     def position(self, log: OffsetLog, epoch: int, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return advance_files(before, self._relative(self._counting(files_of_epoch(log, epoch))))

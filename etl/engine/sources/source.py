@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from etl.config.diagnostics import Diagnostic
 from etl.config.grammar.plugins import PluginProblem, find_format, opened
@@ -54,6 +54,20 @@ class Source(Protocol):
 
     def upto(self, log: OffsetLog, epoch: int) -> Pin:
         """The whole input, from its beginning up to the end of an epoch of the stream."""
+
+
+@runtime_checkable
+class StaticSource(Protocol):
+    """A source of which Spark can read an epoch of the stream statically: a micro-batch is computed whole, with every column.
+
+    Both methods need no JVM.
+    """
+
+    def epoch_pin(self, log: OffsetLog, epoch: int) -> Pin | None:
+        """The pin at which `as_of` has exactly the rows that an epoch of the stream brings; None where there is none."""
+
+    def row_count(self, pin: Pin) -> int | None:
+        """How many rows `as_of` has at a pin; None where that takes reading them."""
 
 
 def open_source(spec: SourceSpec) -> Source:

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  # the field's own abbreviation
 
-from etl.engine.frames.tally import Tally
+from etl.engine.frames.tally import KnownCounts, Tally
 from etl.engine.output import ParsedInput
 from etl.engine.sources.files import CORRUPT, ORIGIN
+from etl.engine.sources.source import StaticSource, open_source
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from etl.engine.frames.caches import Caches
+    from etl.engine.frames.tally import Counted
     from etl.engine.job import Input
+    from etl.planning.position import Pin
 
 
 def parse_input(
@@ -25,12 +28,14 @@ def parse_input(
     keep_malformed: bool,
     is_batch_of_stream: bool,
     counted: bool = True,
+    row_count: int | None = None,
 ) -> ParsedInput:
     """The rows of `raw` that parsed, with the input's columns, and those that did not, as `malformed` has them.
 
     `keep_malformed`: this epoch is the one that quarantines malformed rows. `counted`: and the one that counts what was read.
+    `row_count`: how many rows `raw` has, where that is known without reading them.
     """
-    tally = _tally(flow_input, raw) if counted and flow_input.spec.read == "changes" else None
+    tally = _tally(flow_input, raw, row_count) if counted and flow_input.spec.read == "changes" else None
     frame = tally.frame if tally else raw
     if flow_input.source.on_malformed == "fail":
         return ParsedInput(frame, None, tally)
@@ -43,6 +48,24 @@ def parse_input(
     return ParsedInput(parsed, malformed(frame) if keeps else None, tally)
 
 
+def read_input(
+    session: SparkSession, flow_input: Input, pin: Pin, caches: Caches, *, keep_malformed: bool, counted: bool = True
+) -> ParsedInput:
+    """An input read statically at a pin; of `counted` rows the number is told by the files, where nothing in them can be malformed."""
+    source, is_told = open_source(flow_input.source), counted and flow_input.spec.read == "changes"
+    row_count = source.row_count(pin) if is_told and isinstance(source, StaticSource) else None
+    raw = source.as_of(session, pin)
+    return parse_input(
+        flow_input,
+        raw,
+        caches,
+        keep_malformed=keep_malformed,
+        is_batch_of_stream=False,
+        counted=counted,
+        row_count=row_count,
+    )
+
+
 def malformed(frame: DataFrame) -> DataFrame:
     """The rows that did not parse: `_etl_record STRING`, `_etl_file STRING`, `_etl_file_time TIMESTAMP`; a plug-in's rows lie in no file."""
     names = set(frame.columns)
@@ -50,6 +73,8 @@ def malformed(frame: DataFrame) -> DataFrame:
     return frame.filter(F.col(CORRUPT).isNotNull()).select(CORRUPT, *origin)
 
 
-def _tally(flow_input: Input, raw: DataFrame) -> Tally:
+def _tally(flow_input: Input, raw: DataFrame, row_count: int | None) -> Counted:
+    if row_count is not None and flow_input.source.on_malformed == "fail":
+        return KnownCounts(raw, {"read": row_count, "malformed": 0})
     malformed = F.expr("false") if flow_input.source.on_malformed == "fail" else F.col(CORRUPT).isNotNull()
     return Tally(raw, [F.count(F.lit(1)).alias("read"), F.count_if(malformed).alias("malformed")])
