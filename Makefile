@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-epochs bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -82,6 +82,9 @@ bench-terminal: .venv/.ready ## a first run at a terminal, to its summary, again
 
 bench-show: .venv/.ready ## rows of a table of 10 million, against DuckDB and delta-rs by hand
 	@$(BIN)/python -m benchmarks.show
+
+bench-epochs: .venv/.ready ## micro-batches of 1,000 rows, appended and merged, against Structured Streaming by hand
+	@$(BIN)/python -m benchmarks.epochs
 
 bench-wide: .venv/.ready ## three columns of 120, from Parquet and Delta, against the same by hand
 	@$(BIN)/python -m benchmarks.wide_columns

@@ -20,7 +20,7 @@ from etl.engine.session.jars import FILES, LOG_STORE, Jar, cache_root, jars
 from etl.engine.session.java import find_java
 
 SOURCE = LOG_STORE.with_name("ConditionalLogStore.java")
-READERS = sorted(FILES.with_name("files").glob("*.java"))
+READERS = sorted([*FILES.parent.glob("files/*.java"), *FILES.parent.glob("delta/*.java")])
 _PYSPARK = Path(pyspark.__file__).parent
 # Eclipse's: a jar, so that a Java without a compiler of its own will do.
 _COMPILER = Jar("org.eclipse.jdt", "ecj", "3.42.0", "29f6d3918ee02db4400c103bc25dd90a22491c3a395867d9393070cb96a7dd29")

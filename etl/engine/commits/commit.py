@@ -11,6 +11,7 @@ from etl.config.schema.identifiers import quoted
 from etl.engine.metadata.delta_log import last_stamp
 from etl.engine.metadata.provenance import Provenance
 from etl.engine.metadata.table_properties import COLUMN_MAPPING, GENERATION
+from etl.engine.session.known_transactions import tell_transactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +26,13 @@ _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 
 
 @contextmanager
-def stamped(session: SparkSession, stamp: Provenance) -> Iterator[None]:
-    """Every Delta commit that the body makes in `session` carries `stamp` and its txn id.
+def stamped(session: SparkSession, stamp: Provenance, table: str | None = None) -> Iterator[None]:
+    """Every Delta commit that the body makes in `session` carries `stamp` and its txn id. `table`: the path of the one that it commits to, which is then quicker.
 
     The session must be the epoch's own: the settings are the only way that MERGE takes them, and they are the session's.
     """
+    if table is not None:
+        tell_transactions(session, table)
     session.conf.set(_METADATA, stamp.dumps())
     session.conf.set(_TXN_APP, stamp.app_id)
     session.conf.set(_TXN_VERSION, str(stamp.txn_version))

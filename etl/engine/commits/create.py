@@ -27,7 +27,7 @@ def create(job: Job, session: SparkSession, rows: DataFrame, stamp: Provenance) 
         writing = writing.partitionBy(*sink.partition_by)
     if sink.cluster_by:
         writing = writing.clusterBy(*sink.cluster_by)
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.target):
         writing.save(job.paths.target)
 
 
@@ -35,5 +35,5 @@ def replace_side_table(job: Job, session: SparkSession, path: str, rows: DataFra
     """Create a table beside the target at `path`, or replace its rows and its schema, in one commit."""
     rows = fenced(rows, stamp.generation)
     writing = with_properties(rows.write.format("delta").mode("overwrite"), mapping(job.flow))
-    with stamped(session, stamp):
+    with stamped(session, stamp, path):
         writing.option("overwriteSchema", "true").save(path)

@@ -63,7 +63,7 @@ def write(job: Job, session: SparkSession, output: Output, checked: Checked, sta
     if replacing:
         replace_side_table(job, session, job.paths.quarantine, rows, stamp)
         return
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.quarantine):
         with_properties(rows.write.format("delta").mode("append"), mapping(job.flow)).save(job.paths.quarantine)
 
 

@@ -37,7 +37,7 @@ def replace_groups(
     name_frame(source, _SOURCE)
     same = [f"t.{quoted(name)} <=> s.{quoted(name)}" for name in groups.columns]
     on = " AND ".join([f"s.{_OP} = 0", f"({among})", *same])
-    with stamped(session, stamp):
+    with stamped(session, stamp, path):
         session.sql(
             f"MERGE INTO {table(path)} t USING {_SOURCE} s ON {on}"  # names are quoted
             f" WHEN MATCHED THEN DELETE WHEN NOT MATCHED AND s.{_OP} = 1 THEN INSERT ({listed(rows.columns)}) VALUES ({listed(rows.columns, 's.')})"
@@ -46,5 +46,5 @@ def replace_groups(
 
 def replace_rows(session: SparkSession, path: str, rows: DataFrame, condition: str, stamp: Provenance) -> None:
     """Replace the rows of the table at `path` for which `condition` holds by `rows`, for all of which it holds."""
-    with stamped(session, stamp):
+    with stamped(session, stamp, path):
         rows.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(path)

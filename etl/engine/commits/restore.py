@@ -27,5 +27,5 @@ def _path(name: str) -> str:
 
 def restore(session: SparkSession, path: str, version: int, stamp: Provenance) -> None:
     """One RESTORE with the stamp of the generation that it goes back to."""
-    with stamped(session, stamp):
+    with stamped(session, stamp, path):
         session.sql(f"RESTORE TABLE {table(path)} TO VERSION AS OF {version}").collect()  # the path is quoted

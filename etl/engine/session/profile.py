@@ -31,6 +31,10 @@ READER = "twilight.files.JsonFiles"
 GUARD_LOCK, GUARD_RUN = "spark.twilight.lock", "spark.twilight.run"
 """Settings of a flow's own session: the log store commits nothing of it unless the run holds the lock (jvm/ConditionalLogStore.java)."""
 
+COMMITS = {"spark.databricks.delta.allFilesInCrc.enabled": "false"}
+"""What a flow's own session is set to where nobody has said otherwise: outside UTC Delta would read its whole log again after each commit, to
+check a list of files that no reader in Spark uses."""
+
 CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 

@@ -63,7 +63,8 @@ class SessionHandle:
         if not self.owned:
             teach_files(self.spark)
         session = self.spark.newSession()
-        for name, value in (*self.settings, *profile.PINNED.items()):
+        unsaid = [item for item in profile.COMMITS.items() if session.conf.get(item[0], None) is None]
+        for name, value in (*unsaid, *self.settings, *profile.PINNED.items()):
             session.conf.set(name, value)
         for name in profile.UNSET:
             session.conf.unset(name)

@@ -35,5 +35,5 @@ def _write(job: Job, session: SparkSession, rows: DataFrame, replaces: Replaces,
     if isinstance(replaces, Groups):  # a replay of the quarantine
         replace_groups(session, job.paths.target, rows, replaces, stamp)
         return
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.target):
         rows.write.format("delta").mode("append").save(job.paths.target)

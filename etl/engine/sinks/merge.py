@@ -159,7 +159,7 @@ def _write_state(job: Job, session: SparkSession, best: DataFrame, stamp: Proven
         return
     name_frame(best.withColumn("_etl_kept", kept), _STATE)
     names = [name for name in best.columns if name != _DELETED]
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.state):
         session.sql(
             f"MERGE INTO {table(job.paths.state)} t USING {_STATE} s ON {_same_key(job.flow.sink)}"  # names are quoted
             f" WHEN MATCHED AND NOT s._etl_kept THEN DELETE"
@@ -211,7 +211,7 @@ def _merge_decided(job: Job, session: SparkSession, best: DataFrame, stored: tup
 
 def _merge(job: Job, session: SparkSession, stamp: Provenance, clauses: str) -> int:
     """Merge the view `_etl_latest` into the target by its keys; how many rows of the target changed."""
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.target):
         metrics = session.sql(
             f"MERGE INTO {table(job.paths.target)} t USING {_SOURCE} s ON {_same_key(job.flow.sink)} {clauses}"  # names are quoted
         ).first()

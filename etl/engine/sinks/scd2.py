@@ -131,7 +131,7 @@ def _write_state(job: Job, session: SparkSession, new: DataFrame, replaces: Repl
     greater = " > ".join(
         f"struct({', '.join([listed(order, row), *zeros_apart(new.schema, row)])})" for row in ("s.", "t.")
     )
-    with stamped(session, stamp):
+    with stamped(session, stamp, job.paths.state):
         session.sql(
             f"MERGE INTO {table(job.paths.state)} t USING {_NEW} s ON {same}"  # names are quoted
             f" WHEN MATCHED AND {greater} THEN UPDATE SET {assigned(new.columns)}"
