@@ -18,7 +18,7 @@ Deed = Literal["compact", "cluster", "vacuum", "cleanup"]
 """What maintenance does: small files rewritten together, rows laid where `cluster_by` says, files that nothing needs removed, and folders."""
 
 Partition = tuple[tuple[str, str | None], ...]
-"""Column → value as Delta's log spells it; None: NULL. Empty where the table has no partitions."""
+"""Column → value as Delta's log spells it; None: NULL, which an empty text is, too. Empty where the table has no partitions."""
 
 
 @dataclass(frozen=True, slots=True)

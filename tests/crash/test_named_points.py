@@ -28,6 +28,11 @@ ELSEWHERE = {
     Point.HOLDING,
     Point.HELD,
     Point.ORPHANED_FILE_REMOVED,
+    Point.COMPACTING,
+    Point.COMPACTED,
+    Point.VACUUMING,
+    Point.GENERATION_FORGOTTEN,
+    Point.MAINTAINED,
 }  # they have tests of their own
 NEVER = {"batch": {Point.COLUMNS_ADDED}, "stream": {Point.GENERATION_OPENED}}
 NOT_BY = {

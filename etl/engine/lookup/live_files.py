@@ -31,7 +31,7 @@ def live_files(table: str) -> tuple[DataFile, ...]:
             int(row["size_bytes"]),
             tuple(
                 sorted(
-                    (str(name), None if value is None else str(value))
+                    (str(name), None if value in (None, "") else str(value))
                     for name, value in (row.get("partition") or {}).items()
                 )
             ),

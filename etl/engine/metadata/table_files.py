@@ -144,7 +144,7 @@ class _Replay:
                 self.removed.pop(file.path, None)
 
     def _file(self, add: dict[str, Any]) -> DataFile:
-        values = tuple(sorted((str(name), value) for name, value in (add.get("partitionValues") or {}).items()))
+        values = tuple(sorted((str(name), value or None) for name, value in (add.get("partitionValues") or {}).items()))
         return DataFile(self._path(add["path"]), int(add["size"]), values, bool(add.get(_CLUSTERED)))
 
     def _path(self, uri: str) -> str:
