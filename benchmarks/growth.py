@@ -33,7 +33,7 @@ from etl.planning.request import RunRequest
 
 LIMIT = 1.15
 EARLY, WINDOW = 10, 20  # epochs 10 to 30, and the last twenty
-WARM, ROWS, READS = 40, 100, 5
+WARM, ROWS, READS = 20, 100, 5
 
 _PIPELINE = """\
 version: 1

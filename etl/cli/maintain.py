@@ -86,6 +86,8 @@ def _line(done: Done, *, past: bool) -> str:
     what = f"{_count(done.files)} of {done.bytes:,} bytes"
     if done.deed in ("compact", "cluster"):
         return f"{verb} {what} of its {done.place} into {done.into}"
+    if done.into is not None:
+        return f"put {_count(done.files)} of {done.detail} into one"
     if done.deed == "vacuum":
         return f"{verb} {what} of its {done.place} that nothing needs"
     return f"{verb} {done.detail}, which was superseded: {what}"

@@ -12,9 +12,10 @@ from etl.engine.inspection.target_faults import committed_and_fault
 from etl.engine.maintenance.readers import readers, with_readers
 from etl.engine.maintenance.tables import Table, vacuumed
 from etl.engine.metadata.delta_log import commits, last_stamp
+from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.generations import forget_generation, generation_numbers, newest_opened, size_of_generation
 from etl.engine.storage.layout import FlowPaths
-from etl.planning.maintenance import Done, Ended, FlowMaintenance, Needs, superseded
+from etl.planning.maintenance import FEWEST, Done, Ended, FlowMaintenance, Needs, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +152,13 @@ class FlowUpkeep:
             self.done.append(vacuumed(table, files) if self.dry_run else table.vacuum(files))
 
     def clean_up(self, committed: Committed) -> None:
-        """Remove generations that were superseded longer ago than is kept."""
+        """Put the counts of old epochs together, and remove generations that were superseded longer ago than is kept."""
+        records = EpochRecords(self.paths.generation(committed.generation))
+        epochs = records.packable()
+        if len(epochs) >= FEWEST:
+            if not self.dry_run:
+                records.pack_counts(epochs)
+            self.done.append(Done("cleanup", "checkpoints", len(epochs), 0, into=1, detail="counts of epochs"))
         numbers = generation_numbers(self.paths)
         if len(numbers) < 2:  # noqa: PLR2004  # the one that the target holds
             return
