@@ -54,6 +54,12 @@ class Point(StrEnum):
     RUN_DONE = "run_done"  # every flow is done; the run is not in the history
 
 
+OF_MAINTENANCE = frozenset(
+    {Point.COMPACTING, Point.COMPACTED, Point.VACUUMING, Point.GENERATION_FORGOTTEN, Point.MAINTAINED}
+)
+"""Those to which `etl maintain` comes, and a run only where its flow says `maintenance: {auto: true}`."""
+
+
 class Crash(BaseException):  # like KeyboardInterrupt, it passes every `except Exception`
     """The process dies here, as far as one process can."""
 
