@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from etl.testing.modes import Given
 
 
+RUNS_POINTS = tuple(each for each in Point if each not in OF_MAINTENANCE)
+
+
 class _Dying:
     """`run`, but each run dies at the point, and is then run again."""
 
@@ -41,7 +44,7 @@ def crash_everywhere(
     *,
     flow: str,
     given: Given,
-    points: Collection[Point] = tuple(point for point in Point if point not in OF_MAINTENANCE),
+    points: Collection[Point] = RUNS_POINTS,
     modes: Sequence[Mode] = ("batch", "stream"),
     params: Mapping[str, Any] | None = None,
     env: str = "local",

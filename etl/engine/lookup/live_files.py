@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from arro3.core import Table
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from etl.engine.lookup.delta_table import storage_options
 from etl.engine.metadata.offset_log import decode
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def live_files(table: str) -> tuple[DataFile, ...]:
-    """The files of a table's newest version. DeltaError where delta-rs cannot open the table.
+def live_files(table: str) -> tuple[DataFile, ...] | None:
+    """The files of a table's newest version; None where delta-rs cannot open the table: there is none, or it is of a kind that it does not know.
 
     Which of them a clustering wrote it does not tell: they count as clustered, and are not rewritten for that.
     """
     path = decode(table)
-    delta = DeltaTable(path, storage_options=storage_options(path))
+    try:
+        delta = DeltaTable(path, storage_options=storage_options(path))
+    except DeltaError:
+        return None
     actions = Table.from_arrow(delta.get_add_actions(flatten=False)).to_struct_array()
     rows = cast("list[dict[str, Any]]", actions.to_pylist())
     return tuple(

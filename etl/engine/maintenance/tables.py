@@ -6,11 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deltalake.exceptions import DeltaError
-
 from etl.engine.crash_points import Point, reach
-from etl.engine.lookup.live_files import live_files
-from etl.engine.metadata.delta_log import last_stamp, schema_of
+from etl.engine.metadata.delta_log import last_stamp, log_versions, schema_of
 from etl.engine.metadata.table_files import is_whole, logged_files, remove_file, stored_files
 from etl.planning.maintenance import Compaction, Done, clustering, compaction, removable
 
@@ -41,10 +38,12 @@ class Table:
         """
         if is_whole(self.path):
             return logged_files(self.path)
-        try:
-            return logged_files(self.path, alive=live_files(self.path))
-        except DeltaError:  # there is no table, or one of a kind that delta-rs cannot open: it is left as it is
+        if not log_versions(self.path):
             return None
+        from etl.engine.lookup.live_files import live_files  # noqa: PLC0415  # delta-rs only for a log that was cleaned
+
+        alive = live_files(self.path)
+        return None if alive is None else logged_files(self.path, alive=alive)
 
     def compaction(self, logged: LoggedFiles) -> tuple[Deed, Compaction]:
         """What is worth rewriting, and how that is called."""
