@@ -48,7 +48,7 @@ class Point(StrEnum):
     GENERATION_FORGOTTEN = (
         "generation_forgotten"  # the record of a superseded generation is gone, its other files are to go
     )
-    MAINTAINED = "maintained"  # maintenance is done; its time is not on the books
+    MAINTAINED = "maintained"  # all that was due is done, the lock is still held
     FLOW_DONE = "flow_done"  # the flow's work is done, its lock is still held
     ORPHANED_FILE_REMOVED = "orphaned_file_removed"  # a file of a flow that is no more is gone, others may be there
     RUN_DONE = "run_done"  # every flow is done; the run is not in the history
