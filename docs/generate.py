@@ -26,6 +26,8 @@ _ALIASES = {
     values.Text: "text",
     values.Texts: "text, or list of texts",
     values.Duration: "duration",
+    values.Size: "size",
+    values.Share: "percentage",
     values.Option: "text, number or boolean",
     values.Format: ", ".join(f"`{name}`" for name in FORMATS) + ", or a plug-in's",
     values.Strategy: ", ".join(f"`{name}`" for name in STRATEGIES) + ", or a plug-in's",
@@ -57,8 +59,9 @@ def pipeline() -> str:
         _GENERATED,
         "",
         "An unknown key is an error, with the nearest known one as a hint. A *name* is of the form `[a-z][a-z0-9_]*`; a *duration* is a",
-        "number of seconds, or text such as `5 seconds`, `10 minutes`, `2 hours`, `1 day`. `defaults: {source: …, flow: …}` lies under every",
-        "source and every flow that does not say otherwise; keys of the form `x-*` are for YAML anchors, and ignored.",
+        "number of seconds, or text such as `5 seconds`, `10 minutes`, `2 hours`, `1 day`; a *size* is a number of bytes,",
+        "or text such as `64 MB`, `1 GB` (a kB is 1,024 bytes); a *percentage* is text such as `10%`. `defaults: {source: …, flow: …}` lies under",
+        "every source and every flow that does not say otherwise, `defaults: {maintenance: …}` under the flows' `maintenance`; keys of the form `x-*` are for YAML anchors, and ignored.",
         "",
     ]
     for title, by_path in (("pipeline.yml", models.MODELS), ("conf/<env>.yml", models.ENVIRONMENT_MODELS)):

@@ -29,6 +29,7 @@ _COMMANDS = {
     "history": "Show the runs, and what each committed.",
     "init": "Write a small project, or a pipeline over your own files.",
     "list": "List the pipelines: flows, last run, lag.",
+    "maintain": "Keep tables small: compact, cluster, remove what nothing needs.",
     "orphans": "List what is left in storage of flows that are no more.",
     "plan": "Show what a run would do.",
     "preview": "Show a sample of what a flow would write.",

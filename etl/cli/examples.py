@@ -25,6 +25,7 @@ EXAMPLES = {
     ),
     "init": ("etl init shop", "etl init shop --from landing/orders"),
     "list": ("etl list", "etl list --env prod --json"),
+    "maintain": ("etl maintain shop --dry-run", "etl maintain shop --flow clean --json"),
     "orphans": ("etl orphans shop", "etl orphans shop --remove"),
     "plan": ("etl plan shop", "etl plan shop --mode stream --select +clean"),
     "preview": ("etl preview shop clean", "etl preview shop clean --limit 5"),

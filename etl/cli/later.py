@@ -12,7 +12,7 @@ from etl.errors import ConfigurationError
 
 COMMANDS = frozenset(
     {
-        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "maintain", "repeat", "schedule", "serve",
+        "deploy", "diff", "docs", "forget", "image", "import", "lineage", "repeat", "schedule", "serve",
         "studio", "wait", "warm",
     }
 )  # fmt: skip

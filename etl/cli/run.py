@@ -94,7 +94,7 @@ def run(
         exclude=exclude,
         full_refresh=full_refresh,
         allow_history_loss=allow_history_loss,
-        wait_s=_seconds(wait, "--wait") if wait else 0.0,
+        wait_s=seconds_of(wait, "--wait") if wait else 0.0,
     )
     results = (_several if together else _one)(ctx.obj, specs, request, as_json=as_json)
     signals: Signals = ctx.obj
@@ -182,11 +182,11 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
         raise click.UsageError("--trigger is for --mode stream; a batch runs once")
     if trigger == "continuous":
         not_yet("etl run --trigger continuous")
-    if trigger != "available_now" and _seconds(trigger, "--trigger") <= 0:
+    if trigger != "available_now" and seconds_of(trigger, "--trigger") <= 0:
         raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
 
 
-def _seconds(text: str, option: str) -> float:
+def seconds_of(text: str, option: str) -> float:
     """The seconds of a duration. Raises BadParameter of `option` where the text is none."""
     from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
 

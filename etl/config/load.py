@@ -19,7 +19,7 @@ from etl.config.diagnostics import NOWHERE, Diagnostic, Diagnostics, did_you_mea
 from etl.config.document.reader import read_document
 from etl.config.grammar.models import ENVIRONMENT_MODELS, MODELS, Environment, Pipeline
 from etl.config.grammar.validate import validate, without
-from etl.config.project import PipelineFiles, environment_files, find
+from etl.config.project import PipelineFiles, environment_files, find, pipelines
 from etl.config.resolve.defaults import first_draft
 from etl.config.resolve.for_each import expand
 from etl.config.resolve.params import Interpolation, Params, fill, resolve_params
@@ -53,6 +53,20 @@ def load(
     files = find(reference, project)
     given, spec = _read(files, environment, params or {})
     return _checked(given, spec, _others(files.project, environment))
+
+
+def neighbours(spec: PipelineSpec) -> tuple[tuple[PipelineSpec, ...], tuple[str, ...]]:
+    """The project's other pipelines in the same environment, and the names of those with mistakes."""
+    specs: list[PipelineSpec] = []
+    unread: list[str] = []
+    for name in pipelines(spec.project):
+        if find(name, spec.project).file == spec.file:
+            continue
+        try:
+            specs.append(load(name, environment=spec.environment, project=spec.project))
+        except ConfigurationError:
+            unread.append(name)
+    return tuple(specs), tuple(unread)
 
 
 def load_together(

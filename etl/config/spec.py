@@ -240,6 +240,23 @@ class RetrySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceSpec:
+    """How a flow's tables are kept small. No part of its fingerprint: it changes no row.
+
+    Attributes:
+        auto: Whether its runs do it, between epochs and at their end.
+        target_file_size: In bytes.
+        keep: Seconds for which older versions can be read, and superseded generations be gone back to.
+        budget: The share of the wall time of the flow's runs that `auto` may take.
+    """
+
+    auto: bool = False
+    target_file_size: int = 128 * 1024**2
+    keep: float = 7 * 86400.0
+    budget: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """Defaults of a run, after conf/<env>.yml has been laid over the pipeline's own."""
 
@@ -269,6 +286,7 @@ class FlowSpec:
     trigger: str = "available_now"
     timezone: str = "UTC"
     retry: RetrySpec = RetrySpec()
+    maintenance: MaintenanceSpec = MaintenanceSpec()
     columns: tuple[ColumnSpec, ...] = ()
     primary_key: tuple[str, ...] = ()
     equality: EqualitySpec = EqualitySpec()

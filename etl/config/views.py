@@ -56,6 +56,13 @@ def check_view(flow: FlowSpec, document: Document) -> Iterator[Diagnostic]:
             document.place((*path, "run"), key=True),
             "leave run out",
         )
+    if entry.get("maintenance"):
+        yield Diagnostic(
+            "E245",
+            f"flow '{flow.name}' is a view: it has no tables to maintain",
+            document.place((*path, "maintenance"), key=True),
+            "leave maintenance out",
+        )
     sink = entry.get("sink")
     for key in sink if isinstance(sink, dict) else ():
         if key != "strategy":

@@ -42,9 +42,22 @@ class Point(StrEnum):
     STREAM_ENDED = "stream_ended"  # the query has ended, with data or without
     NOTHING_STREAMED = "nothing_streamed"  # a new generation's stream had no data; its empty target is still to come
     ATTEMPT_FAILED = "attempt_failed"  # an attempt failed, and the next one has not begun
+    COMPACTING = "compacting"  # what to rewrite of a table is decided, its commit is to come
+    COMPACTED = "compacted"  # it is committed; other tables, old files and old generations are still to come
+    VACUUMING = "vacuuming"  # a file that nothing needs is gone, others are to go
+    GENERATION_FORGOTTEN = (
+        "generation_forgotten"  # the record of a superseded generation is gone, its other files are to go
+    )
+    MAINTAINED = "maintained"  # all that was due is done, the lock is still held
     FLOW_DONE = "flow_done"  # the flow's work is done, its lock is still held
     ORPHANED_FILE_REMOVED = "orphaned_file_removed"  # a file of a flow that is no more is gone, others may be there
     RUN_DONE = "run_done"  # every flow is done; the run is not in the history
+
+
+OF_MAINTENANCE = frozenset(
+    {Point.COMPACTING, Point.COMPACTED, Point.VACUUMING, Point.GENERATION_FORGOTTEN, Point.MAINTAINED}
+)
+"""Those to which `etl maintain` comes, and a run only where its flow says `maintenance: {auto: true}`."""
 
 
 class Crash(BaseException):  # like KeyboardInterrupt, it passes every `except Exception`

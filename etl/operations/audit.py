@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etl.config.secrets import redact
@@ -175,6 +175,8 @@ class _TableLog:
             elif (commit.stamp.pipeline, commit.stamp.flow) != (self._spec.name, self._flow.stored_as):
                 whose = f"{commit.stamp.pipeline}.{commit.stamp.flow}"
                 self._find(version, f"was committed by another flow, {whose}", "give each flow a target of its own")
+            elif commit.is_maintenance and own:
+                self._check_maintenance(commit, commit.stamp, own[-1].stamp)
             else:
                 self._check_own(commit, own[-1] if own else None)
                 own.append(commit)
@@ -231,6 +233,24 @@ class _TableLog:
                 "undo it with RESTORE only if nothing was committed since; otherwise rebuild the flow with --full-refresh",
             )
 
+    def _check_maintenance(self, commit: Commit, stamp: Provenance, before: Provenance | None) -> None:
+        """Maintenance changes no row, and says of itself what the commit of ours before it says."""
+        named = f"version {commit.version} ({commit.operation}) is maintenance ({stamp.maintenance})"
+        if commit.data_change:
+            self._find(
+                commit.version,
+                f"says that it is maintenance ({stamp.maintenance}), and changed rows: {commit.added} files added, {commit.removed} removed",
+                "rebuild the flow with --full-refresh",
+            )
+        elif before is None or replace(stamp, maintenance=None) != replace(before, maintenance=None):
+            self._find(
+                commit.version,
+                f"is maintenance ({stamp.maintenance}) at generation {stamp.generation} epoch {stamp.epoch}, which is not the epoch before it",
+                "the log was edited, or two writers were at work; rebuild with --full-refresh",
+            )
+        else:
+            self._note(f"{named}: it changed no row")
+
     def _check_own(self, commit: Commit, before: Commit | None) -> None:
         """Hold a commit of this flow's against the one before it."""
         stamp = commit.stamp
@@ -238,6 +258,14 @@ class _TableLog:
             return
         if commit.rolls_back:
             self._check_rollback(commit, before)
+            return
+        if (
+            commit.is_maintenance
+        ):  # the first that the log still tells of: it repeats the stamp of one that was cleaned away
+            if commit.data_change or commit.version == 0:
+                self._find(
+                    commit.version, "says that it is maintenance, and changed rows", "rebuild with --full-refresh"
+                )
             return
         if commit.txn.get(stamp.app_id) != stamp.txn_version:
             number = f"epoch {stamp.epoch}" if stamp.backfill is None else f"window {stamp.txn_version} of a backfill"

@@ -125,7 +125,7 @@ def history(spec: PipelineSpec, *, flows: Sequence[str] = ()) -> tuple[HistoryEn
             continue
         groups: dict[tuple[str, int], list[Any]] = {}
         for commit in read_log(FlowPaths.of(spec, flow).target):
-            if commit.stamp is not None:
+            if commit.stamp is not None and not commit.is_maintenance:
                 groups.setdefault((commit.stamp.run, commit.stamp.generation), []).append(commit)
         for (run, generation), commits in groups.items():
             metrics = [commit.metrics.get("numOutputRows") for commit in commits]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etl.engine.crash_points import Crash, Point, armed
+from etl.engine.crash_points import OF_MAINTENANCE, Crash, Point, armed
 from etl.operations import arguments
 from etl.operations.run import run
 from etl.testing.modes import difference_texts, given_rows, one_flow, require_success
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from etl.planning.request import RunRequest
     from etl.planning.results import RunResult
     from etl.testing.modes import Given
+
+
+RUNS_POINTS = tuple(each for each in Point if each not in OF_MAINTENANCE)
 
 
 class _Dying:
@@ -41,7 +44,7 @@ def crash_everywhere(
     *,
     flow: str,
     given: Given,
-    points: Collection[Point] = tuple(Point),
+    points: Collection[Point] = RUNS_POINTS,
     modes: Sequence[Mode] = ("batch", "stream"),
     params: Mapping[str, Any] | None = None,
     env: str = "local",
@@ -49,7 +52,7 @@ def crash_everywhere(
     """Assert that a flow that dies at any of the points ends, run again, in the target and the quarantine of an undisturbed run.
 
     `given`: input → rows as in `tests:`, or a list of arrivals, each of which a stream sees in a run of its own that dies. Returns
-    the points at which the flow died, by mode: not every flow comes to every point.
+    the points at which the flow died, by mode: not every flow comes to every point. Those of maintenance are not among the default.
     Raises AssertionError with the point and the rows that differ, ConfigurationError for what does not fit, and RunError where the
     flow fails.
     """

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import etl
-from etl.engine.crash_points import Crash, Point, armed, reach
+from etl.engine.crash_points import OF_MAINTENANCE, Crash, Point, armed, reach
 from etl.engine.run import epoch_commit
 from tests.support.crash_cases import FLOWS, actual, arrive, model, write_project
 from tests.support.leftovers import left_behind
@@ -28,6 +28,7 @@ ELSEWHERE = {
     Point.HOLDING,
     Point.HELD,
     Point.ORPHANED_FILE_REMOVED,
+    *OF_MAINTENANCE,
 }  # they have tests of their own
 NEVER = {"batch": {Point.COLUMNS_ADDED}, "stream": {Point.GENERATION_OPENED}}
 NOT_BY = {

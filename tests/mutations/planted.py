@@ -13,6 +13,9 @@ FENCE = "tests/engine/commits/test_fence.py"
 TOMBSTONES = "tests/engine/sinks/test_tombstones.py"
 STATE = "tests/engine/state/test_state.py"
 RUN_TS = "tests/engine/run/test_run_ts.py"
+AUDIT = "tests/operations/test_audit.py"
+READERS = "tests/engine/maintenance/test_readers.py"
+MAINTENANCE = "tests/planning/test_maintenance.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,20 @@ class Mutation:
 
 
 PLANTED = (
+    Mutation(
+        "maintenance: a reader that lags behind is forgotten",
+        "etl/planning/maintenance.py",
+        "removal.at_ms < horizon and (needs.version is None or removal.version <= needs.version)",
+        "removal.at_ms < horizon",
+        (READERS, MAINTENANCE),
+    ),
+    Mutation(
+        "maintenance: what somebody else did before it is not seen any more",
+        "etl/engine/inspection/target_faults.py",
+        "if commit.stamp is not None and not commit.is_maintenance:",
+        "if commit.stamp is not None:",
+        (AUDIT,),
+    ),
     Mutation(
         "epoch numbers: the epoch after the last one is the last one again",
         "etl/engine/run/report.py",

@@ -20,6 +20,7 @@ from etl.config.spec import (
     ExpectationSpec,
     FlowSpec,
     InputSpec,
+    MaintenanceSpec,
     PipelineSpec,
     RetrySpec,
     RunSpec,
@@ -112,6 +113,7 @@ def _flow(given: Given, name: str, model: models.Flow, run: RunSpec) -> FlowSpec
         trigger=model.run.trigger or run.trigger,
         timezone=model.run.timezone or run.timezone,
         retry=_retry(model.run.retry, run.retry),
+        maintenance=MaintenanceSpec(**model.maintenance.model_dump()),
         was=model.was or "",
         at=given.document.place(("flows", name), key=True),
     )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from etl.config.build.state import check_state
 from etl.config.diagnostics import Diagnostic
+from etl.config.grammar.delta_properties import log_kept_s
+from etl.config.spec import MaintenanceSpec
 from etl.config.sql.expressions import check_expression
 
 if TYPE_CHECKING:
@@ -55,6 +57,14 @@ def check_sink(flow: FlowSpec, document: Document, params: Collection[str]) -> I
             f"flow '{flow.name}': {_GO[flow.incremental]} to {' or '.join(fitting)}, not to {sink.strategy}",
             document.place((*path, "strategy")),
             f"say strategy: {fitting[0]}, or another kind of processing",
+        )
+    log_kept = log_kept_s(dict(sink.properties))
+    if flow.maintenance.keep > log_kept and flow.maintenance != MaintenanceSpec():
+        yield Diagnostic(
+            "E219",
+            f"flow '{flow.name}': maintenance keeps what is superseded for {flow.maintenance.keep / 86400:g} days, and Delta the log of its tables for {log_kept / 86400:g}",
+            document.place(("flows", flow.name, "maintenance", "keep")),
+            "say a shorter keep, or a longer delta.logRetentionDuration in the sink's properties",
         )
     if flow.incremental == "rows" and sum(input_.read == "changes" for input_ in flow.inputs) > 1:
         yield Diagnostic(

@@ -48,6 +48,8 @@ class Document:
             if location is None and at[0] in _UNDER:  # said by `defaults`
                 under = ("defaults", _UNDER[str(at[0])], *at[2:])
                 location = (first.get(under) or second.get(under)) if len(at) > 2 else None  # noqa: PLR2004  # a section and a name
+            if location is None and at[2:3] == ("maintenance",):  # said by `defaults: {maintenance: …}`
+                location = first.get(("defaults", *at[2:])) or second.get(("defaults", *at[2:]))
             if location is not None:
                 return location
             at = at[:-1]

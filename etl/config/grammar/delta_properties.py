@@ -249,6 +249,13 @@ def wrong_together(properties: Mapping[str, str]) -> Wrong | None:
     return Wrong("E254", message, "keep the log at least as long as the files that are deleted", value=True)
 
 
+def log_kept_s(properties: Mapping[str, str]) -> float:
+    """For how many seconds Delta keeps the log of a table with these properties; it keeps it for 30 days where they do not say."""
+    values = {name.lower(): value for name, value in properties.items()}
+    kept = microseconds(values.get(_LOG_KEPT.lower(), "30 days"))
+    return (kept if kept is not None else microseconds("30 days") or 0) / 1e6
+
+
 def warning(name: str, value: str) -> str:
     """What a reader of the target should know before a property is set; empty where there is nothing."""
     lower = name.lower()

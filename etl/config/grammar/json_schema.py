@@ -17,6 +17,7 @@ from etl.config.grammar.reader_options import OWNED_OPTIONS, READER_OPTIONS
 if TYPE_CHECKING:
     from pydantic_core import core_schema
 
+    from etl.config.grammar.model import Model
     from etl.config.grammar.reader_options import ReaderOption
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,6 +39,13 @@ _TEXTS: Schema = {
 # What a validator takes beyond the type that it makes of it.
 _TAKEN: dict[str, Schema] = {
     "seconds": _DURATION,
+    "size": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(B|kB|KB|MB|GB|TB)\s*$"},
+        ]
+    },
+    "share": {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"},
     "_option": _SCALAR,
     "_texts": _TEXTS,
     "_trigger": {"anyOf": [{"const": "available_now"}, *_DURATION["anyOf"]]},
@@ -63,7 +71,11 @@ def pipeline_schema() -> Schema:
         "type": "object",
         "description": "What lies under every source and every flow that does not say otherwise.",
         "additionalProperties": False,
-        "properties": {"source": {"$ref": "#/$defs/Source"}, "flow": {"$ref": "#/$defs/Flow"}},
+        "properties": {
+            "source": {"$ref": "#/$defs/Source"},
+            "flow": {"$ref": "#/$defs/Flow"},
+            "maintenance": {"$ref": "#/$defs/Maintenance"},
+        },
     }
     needed = []
     for section, model in (("sources", "Source"), ("flows", "Flow")):
@@ -90,7 +102,7 @@ def environment_schema() -> Schema:
 SCHEMAS = {"pipeline": pipeline_schema, "environment": environment_schema}
 
 
-def _schema(model: type[models.Model], title: str) -> Schema:
+def _schema(model: type[Model], title: str) -> Schema:
     schema = model.model_json_schema(schema_generator=_Generator)
     opened = {"$schema": DIALECT, **{key: _opened(item) for key, item in schema.items()}, "title": title}
     opened.setdefault("$defs", {})["Reference"] = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
+from etl.config.grammar.maintenance import Maintenance
+from etl.config.grammar.model import Model
 from etl.config.grammar.values import (
     Duration,
     ExpectedRows,
@@ -25,12 +27,6 @@ from etl.config.grammar.values import (
     Texts,
     Trigger,
 )
-
-
-class Model(BaseModel):
-    """A mapping with known keys only, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Param(Model):
@@ -305,6 +301,10 @@ class Flow(Model):
     )
     sink: Sink = Field(default_factory=Sink, description="How rows reach the target.")
     run: FlowRun = Field(default_factory=FlowRun, description="Its own mode, trigger, time zone and retries.")
+    maintenance: Maintenance = Field(
+        default_factory=Maintenance,
+        description="How its tables are kept small; `defaults: {maintenance: …}` says it for every flow.",
+    )
     for_each: ForEach | None = Field(
         None, description="`{region: [eu, us]}`: one flow a value; `${region}` in it, `:region` in its SQL."
     )
@@ -390,14 +390,13 @@ class Environment(Model):
 
 # What the full grammar knows and this version does not: the path's shape (`*` is any name) → keys, or key → values.
 UNSUPPORTED_KEYS: dict[tuple[str, ...], frozenset[str]] = {
-    (): frozenset({"schedule", "maintenance"}),
-    ("defaults",): frozenset({"maintenance"}),
+    (): frozenset({"schedule"}),
     ("sources", "*"): frozenset(
         {"after_commit", "arrives_as", "contract", "cursor", "dump", "keys", "partition", "settle", "tags", "value", "value_schema_file"}
     ),
     ("sources", "*", "rate_limit"): frozenset({"offsets"}),
     ("sources", "*", "start_at"): frozenset({"offsets"}),
-    ("flows", "*"): frozenset({"freshness", "maintenance", "strict"}),
+    ("flows", "*"): frozenset({"freshness", "strict"}),
     ("flows", "*", "expectations", "*"): frozenset({"columns", "fail_above", "fresh", "references", "rows", "unique"}),
     ("flows", "*", "run"): frozenset({"if", "on_change", "rebuild_limit"}),
     ("flows", "*", "run", "retry"): frozenset({"max_failures_per_hour"}),
@@ -430,6 +429,7 @@ MODELS: dict[tuple[str, ...], type[Model]] = {
     ("flows", "*", "sink"): Sink,
     ("flows", "*", "run"): FlowRun,
     ("flows", "*", "run", "retry"): Retry,
+    ("flows", "*", "maintenance"): Maintenance,
     ("run",): Run,
     ("run", "retry"): Retry,
     ("tests", "*"): Test,

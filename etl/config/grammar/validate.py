@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from etl.config.diagnostics import Diagnostic, Location, did_you_mean
-from etl.config.grammar.models import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES, Model
+from etl.config.grammar.model import Model
+from etl.config.grammar.models import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -223,6 +224,8 @@ def _diagnostic(
         what = {"str": "text", "dict": "mapping"}.get(type(value).__name__, "list")
         hint = _describe(models, owner, name) or "fill it in, or leave the key out"
         return Diagnostic("E125", f"{name}: the {what} is empty", document.place(path), hint)
+    if kind in ("size", "share"):
+        return Diagnostic("E122", f"{name}: {error['msg']}", document.place(path), error["ctx"]["hint"])
     if kind == "duration":
         return Diagnostic("E123", f"{name}: {error['msg']}", document.place(path), error["ctx"]["hint"])
     reason = str(error["msg"]).removeprefix("Value error, ")

@@ -13,6 +13,8 @@ from etl.config.grammar.plugins import one_of
 from etl.config.grammar.strategies import STRATEGIES
 
 _LONGEST = 100 * 366 * 86400.0
+_SIZES = ("B", "KB", "MB", "GB", "TB")
+_WHOLE = 100.0
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
@@ -32,6 +34,35 @@ def seconds(value: Any) -> float:
     if not 0 <= duration <= _LONGEST:
         raise PydanticCustomError("duration", "a duration is never negative, and ends within a century", {"hint": hint})
     return duration
+
+
+def size(value: Any) -> int:
+    """The bytes of a size: `128 MB`, `1 GB`, or a number of bytes. A kB is 1,024 bytes, as it is for Spark and Delta.
+
+    Raises PydanticCustomError of the type `size` where it is none, or not between one byte and 1,024 TB.
+    """
+    hint = "write it as '64 MB' or '1 GB', or as a number of bytes"
+    if isinstance(value, int) and not isinstance(value, bool):
+        total = value
+    else:
+        parts = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|kB|KB|MB|GB|TB)\s*", str(value))
+        if parts is None or not isinstance(value, str):
+            raise PydanticCustomError("size", "{value} is no size", {"value": _quoted(value), "hint": hint})
+        total = int(float(parts.group(1)) * 1024 ** _SIZES.index(parts.group(2).upper()))
+    if not 0 < total <= 1024**5:
+        raise PydanticCustomError("size", "a size is at least one byte, and at most 1,024 TB", {"hint": hint})
+    return total
+
+
+def share(value: Any) -> float:
+    """The part of a whole that a percentage means: `10%` is 0.1. Raises PydanticCustomError of the type `share` where it is none."""
+    hint = "write it as '10%'"
+    parts = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%\s*", value) if isinstance(value, str) else None
+    if parts is None:
+        raise PydanticCustomError("share", "{value} is no percentage", {"value": _quoted(value), "hint": hint})
+    if not 0 < float(parts.group(1)) <= _WHOLE:
+        raise PydanticCustomError("share", "a share is more than nothing, and at most 100%", {"hint": hint})
+    return float(parts.group(1)) / _WHOLE
 
 
 def _quoted(value: Any) -> str:
@@ -70,6 +101,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
 Duration = Annotated[float, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(size)]
+Share = Annotated[float, BeforeValidator(share)]
 Option = Annotated[str, BeforeValidator(_option)]
 Trigger = Annotated[str, BeforeValidator(_trigger)]
 ForEach = Annotated[dict[Name, Annotated[tuple[str | int, ...], Field(min_length=1)]], Field(min_length=1)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.grammar.models import UNSUPPORTED_KEYS
-from etl.config.grammar.validate import not_yet
 from etl.config.resolve.draft import Draft
 from etl.config.resolve.params import kind_of
 from etl.errors import ConfigurationError
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from etl.config.project import PipelineFiles
 
 _SECTIONS = {"source": "sources", "flow": "flows"}
+_OF_FLOWS = "maintenance"  # a key of every flow that `defaults` may say by itself
 
 
 def first_draft(files: PipelineFiles, document: Document, diagnostics: Diagnostics) -> Draft:
@@ -33,7 +32,7 @@ def first_draft(files: PipelineFiles, document: Document, diagnostics: Diagnosti
     values = {key: value for key, value in document.values.items() if not key.startswith("x-")}
     defaults = values.pop("defaults", None) or {}
     draft = Draft(files, document, values, diagnostics)
-    for kind, under in _checked(draft, defaults).items():
+    for kind, under in _with_own(_checked(draft, defaults), defaults).items():
         section = _SECTIONS[kind]
         if isinstance(values.get(section), dict):
             values[section] = {name: _over(under, entry, section) for name, entry in values[section].items()}
@@ -53,16 +52,22 @@ def _checked(draft: Draft, defaults: Any) -> dict[str, dict[str, Any]]:
         return {}
     for key in defaults:
         path = ("defaults", key)
-        if key in UNSUPPORTED_KEYS[("defaults",)]:
-            draft.diagnostics.extend([not_yet(f"'{key}'", draft.document.place(path, key=True))])
-        elif key not in _SECTIONS:
-            hint = did_you_mean(key, _SECTIONS) or "known here: source, flow"
+        if key not in (*_SECTIONS, _OF_FLOWS):
+            hint = did_you_mean(key, (*_SECTIONS, _OF_FLOWS)) or "known here: source, flow, maintenance"
             draft.report("E103", f"unknown key '{key}' in 'defaults'", path, hint, key=True)
-    for key in _SECTIONS:
+    for key in (*_SECTIONS, _OF_FLOWS):
         if not isinstance(defaults.get(key), dict | None):
             message, hint = f"defaults: '{key}' is a mapping of keys", f"{key}: {{key: value}}"
             draft.report("E105", message, ("defaults", key), hint)
     return {key: defaults[key] for key in _SECTIONS if isinstance(defaults.get(key), dict)}
+
+
+def _with_own(checked: dict[str, dict[str, Any]], defaults: Any) -> dict[str, dict[str, Any]]:
+    """The same, with what `defaults` says of every flow's maintenance under what it says of flows."""
+    own = defaults.get(_OF_FLOWS) if isinstance(defaults, dict) else None
+    if not isinstance(own, dict):
+        return checked
+    return {**checked, "flow": _laid_under({_OF_FLOWS: own}, checked.get("flow", {}))}
 
 
 def _over(under: dict[str, Any], entry: Any, section: str) -> Any:

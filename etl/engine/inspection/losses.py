@@ -23,7 +23,8 @@ def with_lost_row_counts(drift: Drift, path: str, log: OffsetLog, epoch: int, *,
     if drift.moved != "lost":
         return drift
     records = EpochRecords(path)
-    recorded = [records.counts(number) for number in (range(epoch + 1) if streamed else (epoch,))]
+    packed = records.packed_counts()
+    recorded = [packed.get(number) or records.counts(number) for number in (range(epoch + 1) if streamed else (epoch,))]
     rows = [counts_and_warnings[0].read for counts_and_warnings in recorded if counts_and_warnings is not None]
     total = sum(rows)
     if len(rows) < len(recorded) or total == 0:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def committed_and_fault(paths: FlowPaths, pipeline: str, flow: str) -> tuple[Committed | None, Fault | None]:
     """The newest epoch that was ever committed to the target, and why the target does not hold it, or more, now."""
     table = paths.target
-    newest = next((commit for commit in commits(table, newest_first=True) if commit.stamp is not None), None)
+    newest = _newest(table)
     if newest is None or newest.stamp is None:
         return None, _without_stamps(paths)
     stamp = newest.stamp
@@ -27,6 +27,20 @@ def committed_and_fault(paths: FlowPaths, pipeline: str, flow: str) -> tuple[Com
         what = f"the target {table} was written by another flow, {stamp.pipeline}.{stamp.flow}"
         return None, Fault(what, "give each flow a target of its own by sink.path; or take it over with --full-refresh")
     return as_committed(newest.version, stamp), _since(paths, newest.version, stamp)
+
+
+def _newest(table: str) -> Commit | None:
+    """The newest commit of ours that is no maintenance: what somebody else did before that must not hide behind it.
+
+    Where the log was cleaned of every other one, the newest maintenance, which repeats its stamp.
+    """
+    maintained = None
+    for commit in commits(table, newest_first=True):
+        if commit.stamp is not None and not commit.is_maintenance:
+            return commit
+        if commit.is_maintenance:
+            maintained = maintained or commit
+    return maintained
 
 
 def greatest_number(paths: FlowPaths, committed: Committed | None) -> int:
@@ -75,6 +89,8 @@ def _since(paths: FlowPaths, version: int, stamp: Provenance) -> Fault | None:
         if commit.stamp is not None:
             if commit.version == version:
                 break
+            if commit.is_maintenance:
+                continue
             return _taken_back(restore, stamp)
         if commit.operation == "RESTORE":
             restore = restore or commit

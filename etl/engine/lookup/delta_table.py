@@ -92,7 +92,7 @@ def open_table(name: str, path: str, *, version: int | None = None, ours: bool) 
     if "://" in local and not is_object(local):
         message = f"it lies in {local.partition('://')[0]}://"
         raise Unreadable(message)
-    delta = DeltaTable(local, version=version, storage_options=_options(local))
+    delta = DeltaTable(local, version=version, storage_options=storage_options(local))
     features = set(delta.protocol().reader_features or ()) - _READ_RIGHT
     if features:
         message = f"it needs {', '.join(sorted(features))}"
@@ -107,7 +107,8 @@ def open_table(name: str, path: str, *, version: int | None = None, ours: bool) 
     return OpenTable(name, delta)
 
 
-def _options(path: str) -> dict[str, str] | None:
+def storage_options(path: str) -> dict[str, str] | None:
+    """What delta-rs needs to reach a table: nothing on a local file system."""
     if not is_object(path):
         return None
     from etl.engine.storage.object_store import connection  # noqa: PLC0415  # only who stores in one needs it

@@ -58,6 +58,11 @@ class Commit:
         return bool(self.added or self.removed)
 
     @property
+    def is_maintenance(self) -> bool:
+        """Whether this is maintenance of ours: no epoch, and its stamp is that of the commit before it."""
+        return self.stamp is not None and self.stamp.maintenance is not None
+
+    @property
     def rolls_back(self) -> bool:
         """Whether this is a rollback of ours, which says so; anybody else's RESTORE has no stamp."""
         return self.operation == "RESTORE" and self.stamp is not None

@@ -15,7 +15,10 @@ from etl.planning.position import Pin
 from etl.planning.results import Counts, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+_PACKED = "counts.json"
+_APART = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,25 @@ class EpochRecords:
     def counts(self, epoch: int) -> tuple[Counts, dict[str, int]] | None:
         """What `record_counts` left of an epoch; None where the epoch did not get so far."""
         record = self._read("counts", f"{epoch}.json")
-        return None if record is None else (Counts(**record["counts"]), dict(record["warnings"]))
+        return self.packed_counts().get(epoch) if record is None else _counts(record)
+
+    def packed_counts(self) -> dict[int, tuple[Counts, dict[str, int]]]:
+        """What `pack_counts` has put together: epoch → what `record_counts` left of it."""
+        packed = self._read(_PACKED) or {}
+        return {int(epoch): _counts(record) for epoch, record in packed.items()}
+
+    def packable(self) -> tuple[int, ...]:
+        """The epochs whose counts stand in files of their own, less the newest hundred."""
+        folder = self._file("counts")
+        names = [item.stem for item in folder.iterdir() if item.suffix == ".json"] if folder.is_dir() else []
+        return tuple(sorted(int(name) for name in names if name.isdigit())[:-_APART])
+
+    def pack_counts(self, epochs: Iterable[int]) -> None:
+        """Put the counts of `epochs`, which are over, into one file; nothing is lost of them, whenever this process dies."""
+        alone = {epoch: record for epoch in epochs if (record := self._read("counts", f"{epoch}.json")) is not None}
+        self._write({**(self._read(_PACKED) or {}), **{str(epoch): record for epoch, record in alone.items()}}, _PACKED)
+        for epoch in alone:
+            self._file("counts", f"{epoch}.json").unlink(missing_ok=True)
 
     def record_files(self, input_name: str, files: Mapping[str, int]) -> None:
         """Remember which files an input was pinned at (path → modification time in ms): its position tells only their number and digest."""
@@ -111,3 +132,7 @@ class EpochRecords:
 
     def _write(self, record: Mapping[str, Any], *names: str) -> None:
         write_json(self._file(*names), record)
+
+
+def _counts(record: Mapping[str, Any]) -> tuple[Counts, dict[str, int]]:
+    return Counts(**record["counts"]), dict(record["warnings"])

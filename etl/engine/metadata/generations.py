@@ -1,4 +1,4 @@
-"""The lives of a target: one folder `checkpoints/<pipeline>/<flow>/g<N>` each, opened once, superseded, never deleted.
+"""The lives of a target: one folder `checkpoints/<pipeline>/<flow>/g<N>` each, opened once, then superseded; maintenance removes old ones.
 
 Beside Spark's own checkpoint a generation's folder holds `generation.json` (what it was opened for) and `etl/` (what its epochs leave:
 `epoch_records`).
@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.crash_points import Point, reach
 from etl.engine.metadata import offset_log
 from etl.engine.metadata.epoch_records import EpochRecords
 from etl.engine.metadata.state_store import state_damage
 from etl.engine.storage.json_files import read_json, write_json, write_new_json
 from etl.engine.storage.layout import FlowPaths
-from etl.engine.storage.places import Place, place, remove_tree
+from etl.engine.storage.places import Place, files_below, place, remove_tree
 from etl.errors import FlowFailed
 from etl.planning.decision import Opened
 from etl.planning.kinds import KIND_TRAITS, Kind
@@ -114,6 +115,28 @@ def abandon(paths: FlowPaths, numbers: Iterable[int]) -> None:
         if generation is not None:
             record_generation(replace(generation, abandoned=True))
             remove_tree(generation.staged_results)
+
+
+def forget_generation(paths: FlowPaths, number: int) -> tuple[int, int]:
+    """Remove the folder of a superseded generation, its record first: it is then none that could be gone back to. Files, and their bytes."""
+    held = size_of_generation(paths, number)
+    place(paths.generation(number), "generation.json").unlink(missing_ok=True)
+    reach(Point.GENERATION_FORGOTTEN)
+    remove_tree(place(paths.generation(number)))
+    return held
+
+
+def size_of_generation(paths: FlowPaths, number: int) -> tuple[int, int]:
+    """The files of a generation's folder, and their bytes."""
+    sizes = [size for file in files_below(place(paths.generation(number))) if (size := _size(file)) is not None]
+    return len(sizes), sum(sizes)
+
+
+def _size(file: Place) -> int | None:
+    try:
+        return int(file.stat().st_size)
+    except FileNotFoundError:  # Spark has just replaced it
+        return None
 
 
 def _record(generation: Generation) -> dict[str, Any]:

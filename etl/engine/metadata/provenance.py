@@ -1,7 +1,7 @@
 """What every commit of ours says about itself.
 
 A commit carries in `commitInfo.userMetadata` the JSON `{"etl": {pipeline, flow, run, generation, epoch, from, to,
-fingerprint, kind}}` and, in the same commit, Delta's `txn` action whose id names the generation and whose version is the epoch.
+fingerprint, kind}}` (with `maintenance` where it is no epoch: it changes no row, and repeats the stamp before it) and, in the same commit, Delta's `txn` action whose id names the generation and whose version is the epoch.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Provenance:
         rolled_back_upto: The newest generation that was ever rolled back; its number, and those below it, are never used again.
         run_ts: What run_ts() was, where the flow's SQL says it.
         backfill: Which window of which backfill, or which replay of the quarantine, the commit is; None for an epoch.
+        maintenance: What maintenance did in the commit, which is no epoch and repeats the stamp of the one before it; None for others.
     """
 
     pipeline: str
@@ -39,6 +40,7 @@ class Provenance:
     rolled_back_upto: int = -1
     run_ts: str | None = None
     backfill: Mapping[str, Any] | None = None
+    maintenance: str | None = None
 
     @property
     def opens(self) -> bool:
@@ -81,6 +83,8 @@ class Provenance:
         }
         if self.backfill is not None:
             stamp["backfill"] = dict(self.backfill)
+        if self.maintenance is not None:
+            stamp["maintenance"] = self.maintenance
         return json.dumps({"etl": stamp}, separators=(",", ":"), sort_keys=True)
 
     @classmethod
@@ -103,6 +107,7 @@ class Provenance:
                 rolled_back_upto=int(stamp.get("retired", -1)),
                 run_ts=str(stamp["run_ts"]) if "run_ts" in stamp else None,
                 backfill=_backfill(stamp.get("backfill")),
+                maintenance=str(stamp["maintenance"]) if "maintenance" in stamp else None,
             )
         except (ValueError, KeyError, TypeError):
             return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from etl.engine.crash_points import Crash
 from etl.engine.faults.translation import translate
 from etl.engine.kinds import KINDS
+from etl.engine.maintenance.automatic import between_epochs
 from etl.engine.run.epoch import run_epoch
 from etl.engine.run.failing_row import with_failing_row
 from etl.engine.run.outcomes import StopRequested
@@ -37,6 +38,7 @@ class EpochFunction:
                     raise self._stopped()
                 kind = cast("StreamedKind", KINDS[job.kind])
                 run_epoch(job, rows.sparkSession, kind.micro_batch(rows), n)
+                between_epochs(job, rows.sparkSession, n)
             except StopRequested:
                 raise
             except Crash as cause:  # py4j, which called, would wait for an answer for ever

@@ -29,6 +29,8 @@ from etl.planning.results import Failure, FlowResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyspark.sql import SparkSession
+
     from etl.config.spec import PipelineSpec
     from etl.engine.session.shared import Sessions
     from etl.engine.session.start import SessionHandle
@@ -93,6 +95,8 @@ class FlowRun:
                     decision = self._decide()  # what another run did before it let go of the lock counts
                     if decision.action != "unchanged":
                         failure = self._attempt_until_done(decision, lock)
+                        if failure is None and self._flow.maintenance.auto and not self._stop.is_set():
+                            self._maintain()
                         reach(Point.FLOW_DONE)
             if failure is None and self._flow.sink.table is not None and not self._not_begun:
                 self._register()
@@ -245,6 +249,21 @@ class FlowRun:
             self._stop,
         )
         attempt.carry_out(decision, handle)
+
+    def _maintain(self) -> None:
+        """Do what is due for the flow's tables, within its budget; what that fails of is warned of, since every epoch is committed."""
+        from etl.engine.maintenance.automatic import after_run  # noqa: PLC0415  # pyspark only for a flow that had work
+
+        def session() -> SparkSession:
+            under = (self._paths.lock, self._order.run_id)
+            return self._sessions.get().flow_session(self._flow.timezone, under=under)
+
+        try:
+            failure = after_run(self._spec, self._flow, self._paths, session)
+        except Exception as cause:  # noqa: BLE001  # the flow's rows are there; the next run tries it again
+            failure = self._translate(cause).message
+        if failure:
+            self._report.warn(f"maintenance failed, and is tried again by the next run: {failure}")
 
     def _register(self) -> None:
         """Tell the catalog of the target, where it may not know yet: catalogs in memory forget with each session."""

@@ -29,7 +29,9 @@ def owes_counts(job: Job, committed: Committed) -> bool:
 def recount(job: Job, session: SparkSession, micro_batch: DataFrame | None, n: int) -> None:
     """Record the counts of epoch `n`, the target's newest: its rows are computed once more, and its commit tells what became of them."""
     commit, stamp = next(
-        (commit, commit.stamp) for commit in effective_history(job.paths.target) if commit.stamp is not None
+        (commit, commit.stamp)
+        for commit in effective_history(job.paths.target)
+        if commit.stamp is not None and not commit.is_maintenance
     )
     job, kind = at_instant(job, stamp), KINDS[job.kind]
     span = kind.span(job, n, stamp.start, stamp, streams=micro_batch is not None)

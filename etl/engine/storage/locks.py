@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from etl.config.object_uris import is_object
 from etl.engine.storage import stale_files
 from etl.engine.storage.holder import LockHolder, Waiting, wait_for_jvm
+from etl.engine.storage.places import place
 from etl.errors import LockHeld
 
 if TYPE_CHECKING:
@@ -96,6 +97,16 @@ def must_hold(paths: FlowPaths, *, flow: str, run_id: str) -> None:
         from etl.engine.storage.lease import must_hold as asked  # noqa: PLC0415  # only who stores in one needs its library
 
         asked(paths.lock, flow, run_id)
+
+
+def holder_since(lock: str) -> float | None:
+    """Since when, in seconds since 1970, who is recorded in a lock has held it, or had when it was killed; None where nobody is recorded."""
+    try:
+        record = place(lock).read_bytes()
+    except FileNotFoundError:
+        return None
+    holder = LockHolder.loads(record)
+    return None if holder is None else float(holder.since)
 
 
 def is_held_in_turns(path: str) -> bool:

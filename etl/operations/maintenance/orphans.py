@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.config.load import load
+from etl.config.load import load, neighbours
 from etl.config.object_uris import below
-from etl.config.project import find, pipelines
 from etl.engine.crash_points import Point, reach
 from etl.engine.metadata.delta_log import log_versions, read_commit
 from etl.engine.storage.json_files import read_json
 from etl.engine.storage.layout import FlowPaths, must_be_readable, root_of
 from etl.engine.storage.locks import flow_lock, must_hold
 from etl.engine.storage.places import files_below, place, remove_tree
-from etl.errors import ConfigurationError, LockHeld, RunError
+from etl.errors import LockHeld, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +72,7 @@ class Orphans:
 def orphans(spec: PipelineSpec) -> Orphans:
     """What lies in the layout of storage under names that no flow has, now or by `was`; disabled flows keep theirs."""
     must_be_readable(spec)
-    others, unread = _others(spec)
+    others, unread = neighbours(spec)
     names = _orphaned(spec, others)
     targets = _targets((spec, *others))
     found = (_orphan(spec, name, targets) for name in names)
@@ -136,20 +135,6 @@ def _remove_folder(folder: Place) -> None:
             inner.unlink()  # the link, and nothing of what it leads to
         elif inner.name != _LOCK:
             remove_tree(inner)  # folders without files
-
-
-def _others(spec: PipelineSpec) -> tuple[tuple[PipelineSpec, ...], tuple[str, ...]]:
-    """The project's other pipelines in the same environment, and the names of those with mistakes."""
-    specs: list[PipelineSpec] = []
-    unread: list[str] = []
-    for name in pipelines(spec.project):
-        if find(name, spec.project).file == spec.file:
-            continue
-        try:
-            specs.append(load(name, environment=spec.environment, project=spec.project))
-        except ConfigurationError:
-            unread.append(name)
-    return tuple(specs), tuple(unread)
 
 
 def _orphaned(spec: PipelineSpec, others: Iterable[PipelineSpec]) -> list[str]:

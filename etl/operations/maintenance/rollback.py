@@ -11,6 +11,7 @@ from etl.engine.metadata.delta_log import effective_history, last_stamp, log_ver
 from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import FlowPaths
 from etl.engine.storage.locks import flow_lock
+from etl.engine.storage.places import place
 from etl.errors import FlowFailed
 from etl.planning.fingerprint import fingerprint
 from etl.planning.run_id import new_run_id
@@ -78,7 +79,10 @@ def rollback(spec: PipelineSpec, flow: FlowSpec, *, to: int | None = None) -> Ro
                 _must_be_there(flow, end, missing_files(session, end.table, end.version))
             for end in returns:
                 restore(
-                    session, end.table, end.version, replace(end.stamp, run=run_id, rolled_back_upto=rolled_back_upto)
+                    session,
+                    end.table,
+                    end.version,
+                    replace(end.stamp, run=run_id, rolled_back_upto=rolled_back_upto, maintenance=None),
                 )
         finally:
             sessions.close()
@@ -119,7 +123,9 @@ def _generation(paths: FlowPaths, flow: FlowSpec, committed: Committed, to: int 
         for commit in effective_history(paths.target)
         if commit.stamp is not None and commit.stamp.generation < committed.generation
     ]
-    numbers = list(dict.fromkeys(earlier))
+    numbers = [
+        number for number in dict.fromkeys(earlier) if place(paths.generation(number), "generation.json").exists()
+    ]
     if to is None and numbers:
         return numbers[0]
     if to is not None and to in numbers:
@@ -127,8 +133,14 @@ def _generation(paths: FlowPaths, flow: FlowSpec, committed: Committed, to: int 
     listed = ", ".join(f"g{number}" for number in reversed(numbers)) or "none"
     what = f"flow '{flow.name}' is at generation {committed.generation}, and cannot be taken back to "
     what += f"generation {to}" if to is not None else "an earlier one"
+    gone = to in earlier or (to is None and bool(earlier))
+    why = (
+        f": {'that generation was' if to is not None else 'those before it were'} removed by maintenance"
+        if gone
+        else ""
+    )
     raise FlowFailed(
-        f"{what}: its log tells of {listed}",
+        f"{what}{why}: its log tells of {listed}",
         hint="etl checkpoints show lists the generations; --full-refresh rebuilds the flow",
     )
 

@@ -22,14 +22,14 @@ IN_SOURCES = (
     "contract: {new_columns: fail}", "cursor: {column: at, lag: 10 minutes, keys: [id]}", "partition: {column: id, count: 4}",
     "value: json", "value_schema_file: a.avsc", "start_at: {offsets: earliest}",
 )  # fmt: skip
-IN_FLOWS = ("freshness: 10 minutes", "maintenance: {auto: false}", "strict: true", "run: {if: all_done}", "run: {mode: auto}",
+IN_FLOWS = ("freshness: 10 minutes", "strict: true", "run: {if: all_done}", "run: {mode: auto}",
             "run: {trigger: continuous}", "run: {on_change: ask}")  # fmt: skip
 EXPECTATIONS = (
     "{unique: [who]}", "{references: {people: who}, columns: [who]}", "{rows: {min: 1, max: 10000}}", "{fresh: {column: at, within: 2 hours}}",
     "{expr: who IS NOT NULL, fail_above: 1%}",
 )  # fmt: skip
 SINKS = ("{strategy: jdbc, options: {url: x}, keys: [id]}", "{strategy: kafka, topic: alerts, key: who, value: json}")
-AT_THE_TOP = ('schedule: {cron: "0 2 * * 1-5"}', "maintenance: {auto: false}", "schedule: {window: {every: 1 hour}}")
+AT_THE_TOP = ('schedule: {cron: "0 2 * * 1-5"}', "schedule: {window: {every: 1 hour}}")
 IN_RUN = (
     "mode: auto",
     "trigger: continuous",
@@ -50,7 +50,6 @@ EDITS = (
     *(("run:\n  mode: batch\n  retry: {max_retries: 2, min_retry_interval: 5 seconds}\n", f"run:\n  {text}\n") for text in IN_RUN),
     *((PEOPLE, text) for text in SOURCES),
     ("    rate_limit: {files: 10}", "    rate_limit: {offsets: 10}"),
-    ("defaults:\n", "defaults:\n  maintenance: {auto: false}\n"),
 )  # fmt: skip
 
 
