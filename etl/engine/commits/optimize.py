@@ -10,6 +10,7 @@ from etl.config.schema.identifiers import quoted
 from etl.config.sql.bound import literal
 from etl.engine.commits.commit import stamped
 from etl.engine.frames.identifiers import table
+from etl.engine.transform import partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,9 @@ def optimize(
         "clustering.mergeStrategy.minCubeSize.threshold": _CUBE * target,
     }
     condition = _condition(compaction.partitions, _types(schema))
-    with _set(session, {f"{_OPTIMIZE}{name}": str(value) for name, value in settings.items()}), stamped(session, stamp):
+    tuning = {f"{_OPTIMIZE}{name}": str(value) for name, value in settings.items()}
+    # By a clock that is set back once a year, OPTIMIZE takes the instant that names a partition for the earlier of two.
+    with _set(session, tuning), partitions.in_utc(session), stamped(session, stamp):
         session.sql(f"OPTIMIZE {table(path)}{condition}").collect()  # names are quoted, values are literals
 
 
