@@ -71,7 +71,8 @@ class Screen:
 
     def hang_up(self) -> None:
         """Close the window under the command's eyes: the kernel tells it by SIGHUP."""
-        os.close(self._master)
+        master, self._master = self._master, -1  # whoever still follows it must not read what gets its number next
+        os.close(master)
 
     def settle(self) -> None:
         """Until all that was written is read."""
