@@ -65,7 +65,8 @@ class Screen:
         """Close the window."""
         with contextlib.suppress(OSError, termios.error):
             self._left = termios.tcgetattr(self.slave)
-        for handle in (self.slave, self._master):
+        master, self._master = self._master, -1  # see hang_up: a process that outlives the window may still write
+        for handle in (self.slave, master):
             with contextlib.suppress(OSError):  # one of them may be closed already
                 os.close(handle)
 
