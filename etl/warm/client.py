@@ -74,6 +74,9 @@ def _request() -> dict[str, Any]:
         "ask": "command",
         "identity": identity(folder, environment_of(sys.argv[1:])),
         "arguments": sys.argv,
+        "package": getattr(
+            sys.modules["__main__"], "__package__", None
+        ),  # by which click tells `python -m etl` from `etl`
         "variables": dict(os.environ),
         "path": sys.path,
         "streams": [_stream(name) for name in ("stdin", "stdout", "stderr")],

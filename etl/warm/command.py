@@ -77,6 +77,7 @@ class TypedCommand:
         os.environ.update(request["variables"])
         time.tzset()
         sys.argv[:] = request["arguments"]
+        sys.modules["__main__"].__package__ = request["package"]
         sys.path[:] = request["path"]
         for number, (name, told) in enumerate(zip(("stdin", "stdout", "stderr"), request["streams"], strict=True)):
             stream = _stream(number, told)
