@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-epochs bench-growth bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-epochs bench-growth bench-warm bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -97,6 +97,9 @@ bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against t
 
 bench-growth: .venv/.ready ## what an epoch costs late in a table's life against early, EPOCHS=300, without maintenance and with it
 	@$(BIN)/python -m benchmarks.growth --epochs $(or $(EPOCHS),300)
+
+bench-warm: .venv/.ready ## a preview and a run in a session that stays, against the same by themselves
+	@$(BIN)/python -m benchmarks.warm
 
 bench-builds: .venv/.ready ## this checkout against BUILD=<commit> (or several): 1,000 rows, or ROWS, in ROUNDS=15
 	@$(BIN)/python -m benchmarks.builds $(BUILD) --rows $(or $(ROWS),1000) --rounds $(or $(ROUNDS),15)

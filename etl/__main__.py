@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+STAYED = frozenset(
+    {"run", "preview", "test", "verify", "plan"}
+)  # as etl/warm/address.py has them, which others need not import
+
 
 def _quit(number: int, _: Any) -> None:
     os._exit(128 + number)
@@ -22,6 +26,44 @@ def _all_is_done() -> None:
 
 def main() -> None:
     """The command. A signal that comes while it is being imported ends it without a word: there is nothing to put in order yet."""
+    if STAYED.intersection(sys.argv[1:2]):
+        _hand_over()
+    _command()
+
+
+def stay(told: dict[str, Any]) -> None:
+    """The server of a session that stays (etl/warm/starting.py starts it); in a process that it forks for a command, the command."""
+    from etl.cli.preload import import_all  # noqa: PLC0415  # most processes are no server
+    from etl.warm.server import Server  # noqa: PLC0415  # likewise
+    from etl.warm.starting import hold  # noqa: PLC0415  # likewise
+
+    folder = Path(told["folder"])
+    if not hold(folder):
+        sys.exit("another server has the session")
+    import_all()
+    typed = Server(Path(told["project"]), told["environment"], folder, told["idle_s"], told["tell"]).serve()
+    if typed is not None:
+        typed.run(_command)
+
+
+def _hand_over() -> None:
+    """Let a session that stays run the command, where there is one; the process ends there."""
+    from etl.warm.address import socket_for  # noqa: PLC0415  # other commands do without
+
+    path = socket_for(sys.argv[1:])
+    if path is None or None in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    from etl.warm.client import hand_over  # noqa: PLC0415  # there is a session
+
+    has_died = hand_over(path)
+    if has_died:
+        from etl.warm.starting import revive  # noqa: PLC0415  # likewise
+
+        # When this process needs the processors no more; what Spark has added to its environment by then is not the session's.
+        atexit.register(revive, path, dict(os.environ))
+
+
+def _command() -> None:
     atexit.register(_all_is_done)  # the first that is registered, so the last that is called
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever has started us: what is said goes nowhere

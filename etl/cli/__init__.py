@@ -40,6 +40,7 @@ _COMMANDS = {
     "test": "Run the tests that stand in pipeline files, in both modes.",
     "validate": "Check pipeline files, every mistake at once.",
     "verify": "Prove on rows that batch and stream make the same tables.",
+    "warm": "Keep a session, so that commands need not start one.",
 }
 
 

@@ -49,6 +49,10 @@ EXAMPLES = {
     ),
     "test": ("etl test", "etl test shop"),
     "validate": ("etl validate", "etl validate shop --env prod --strict"),
+    "warm": ("etl warm start", "etl warm status", "etl warm stop"),
+    "warm start": ("etl warm start", 'etl warm start --env dev --idle "2 hours"'),
+    "warm status": ("etl warm status", "etl warm status --json"),
+    "warm stop": ("etl warm stop",),
     "verify": ("etl verify shop", "etl verify shop --select clean --generated"),
 }
 """The command, with its group before it → lines as they are typed."""

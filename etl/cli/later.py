@@ -13,14 +13,14 @@ from etl.errors import ConfigurationError
 COMMANDS = frozenset(
     {
         "deploy", "diff", "docs", "forget", "image", "import", "lineage", "repeat", "schedule", "serve",
-        "studio", "wait", "warm",
+        "studio", "wait",
     }
 )  # fmt: skip
 """Of `etl` itself."""
 
 _FLAGS = {
-    "run": frozenset({"--repair", "--plan", "--approve", "--cold"}),
-    "plan": frozenset({"--out", "--cold"}),
+    "run": frozenset({"--repair", "--plan", "--approve"}),
+    "plan": frozenset({"--out"}),
 }
 _WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
 

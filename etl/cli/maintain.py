@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.cli.complete import flows as complete_flows
-from etl.cli.output import complain, load, must_be_flows, pipeline_options, print_json, say
-from etl.cli.run import seconds_of
+from etl.cli.output import complain, load, must_be_flows, pipeline_options, print_json, say, seconds_of
 from etl.cli.signals import leaves
 from etl.errors import LockHeld
 

@@ -53,6 +53,13 @@ def environment_options(command: F) -> F:
     return command
 
 
+def session_options(command: F) -> F:
+    """`--cold`, which `etl.__main__` heeds before there is a command: by then it has been decided in which process it runs."""
+    return click.option(
+        "--cold", is_flag=True, expose_value=False, help="Start Spark anew, though a session stays (etl warm)."
+    )(command)
+
+
 def selection_options(command: F) -> F:
     """`--mode --select --exclude --full-refresh`."""
     for option in (
@@ -94,6 +101,16 @@ def _values(params: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"'{param}' is not of the form name=value", param_hint="--param")
         values[name] = value
     return values
+
+
+def seconds_of(text: str, option: str) -> float:
+    """The seconds of a duration. Raises BadParameter of `option` where the text is none."""
+    from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
+
+    try:
+        return seconds(text)
+    except ValueError as cause:
+        raise click.BadParameter(str(cause), param_hint=option) from None
 
 
 def must_be_flows(spec: PipelineSpec, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from etl.cli.documents import plan_document
 from etl.cli.layout import near
-from etl.cli.output import load, pipeline_options, print_json, say, selection_options
+from etl.cli.output import load, pipeline_options, print_json, say, selection_options, session_options
 from etl.config.views import readers
 from etl.errors import EnvironmentProblem
 from etl.planning.request import RunRequest
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@session_options
 @pipeline_options
 @selection_options
 @click.pass_context

@@ -9,7 +9,7 @@ import click
 from etl.cli.complete import environments, selectors
 from etl.cli.layout import columns
 from etl.cli.named import named
-from etl.cli.output import load, print_json, say
+from etl.cli.output import load, print_json, say, session_options
 from etl.cli.rows_table import rows_table
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@session_options
 @click.argument("names", nargs=-1, required=True, metavar="[PIPELINE] FLOW", shell_complete=selectors)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many rows.")
 @click.option(

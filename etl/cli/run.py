@@ -20,7 +20,9 @@ from etl.cli.output import (
     load_together,
     print_json,
     say,
+    seconds_of,
     selection_options,
+    session_options,
 )
 from etl.cli.progress import progress
 from etl.cli.signals import silence_lost
@@ -40,6 +42,7 @@ _EXITS = {"environment": 4, "run": 1, "configuration": 2, "expectation": 3, "hel
 
 
 @click.command()
+@session_options
 @environment_options
 @click.argument("names", nargs=-1, metavar="[PIPELINE]...", shell_complete=known_pipelines)
 @click.option("--all", "every", is_flag=True, help="Every pipeline of the project.")
@@ -184,16 +187,6 @@ def _check_trigger(trigger: str | None, modes: Sequence[str]) -> None:
         not_yet("etl run --trigger continuous")
     if trigger != "available_now" and seconds_of(trigger, "--trigger") <= 0:
         raise click.BadParameter("the interval is longer than nothing", param_hint="--trigger")
-
-
-def seconds_of(text: str, option: str) -> float:
-    """The seconds of a duration. Raises BadParameter of `option` where the text is none."""
-    from etl.config.grammar.values import seconds  # noqa: PLC0415  # only where there is one to check
-
-    try:
-        return seconds(text)
-    except ValueError as cause:
-        raise click.BadParameter(str(cause), param_hint=option) from None
 
 
 def exit_code(results: Sequence[RunResult]) -> int:

@@ -8,7 +8,7 @@ import click
 
 from etl.cli.complete import environments, pipelines
 from etl.cli.documents import tests_document
-from etl.cli.output import all_pipelines, is_coloured, load, print_json, say
+from etl.cli.output import all_pipelines, is_coloured, load, print_json, say, session_options
 from etl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@session_options
 @click.argument("names", nargs=-1, metavar="[PIPELINE]...", shell_complete=pipelines)
 @click.option(
     "--select", "words", multiple=True, metavar="FLOW|NAME", help="Only the tests of a flow, or of that name."

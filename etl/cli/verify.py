@@ -10,7 +10,7 @@ import click
 
 from etl.cli.complete import selectors
 from etl.cli.documents import verify_document
-from etl.cli.output import is_coloured, load, pipeline_options, print_json, say
+from etl.cli.output import is_coloured, load, pipeline_options, print_json, say, session_options
 
 if TYPE_CHECKING:
     from etl.operations.verification.verdicts import FlowVerdict, VerifyResult
@@ -26,6 +26,7 @@ _MARKS = {
 
 
 @click.command()
+@session_options
 @pipeline_options
 @click.option(
     "--select", multiple=True, metavar="SELECTOR", help="flow, +flow, flow+ or tag:nightly.", shell_complete=selectors

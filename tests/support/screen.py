@@ -65,13 +65,15 @@ class Screen:
         """Close the window."""
         with contextlib.suppress(OSError, termios.error):
             self._left = termios.tcgetattr(self.slave)
-        for handle in (self.slave, self._master):
+        master, self._master = self._master, -1  # see hang_up: a process that outlives the window may still write
+        for handle in (self.slave, master):
             with contextlib.suppress(OSError):  # one of them may be closed already
                 os.close(handle)
 
     def hang_up(self) -> None:
         """Close the window under the command's eyes: the kernel tells it by SIGHUP."""
-        os.close(self._master)
+        master, self._master = self._master, -1  # whoever still follows it must not read what gets its number next
+        os.close(master)
 
     def settle(self) -> None:
         """Until all that was written is read."""

@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from etl.engine.session.death import (
     Death,
@@ -75,8 +76,8 @@ def is_waited_for() -> bool:
 
 
 def any_live() -> bool:
-    """Whether a JVM of this process is there, and ready."""
-    return bool(_LIVE)
+    """Whether a JVM of this process is there, and ready, or another one's that it works in."""
+    return bool(_LIVE) or any(gateway.stays for gateway in _LAUNCHED)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -100,6 +101,8 @@ class Gateway:
     output: IO[bytes]
     memory: str = ""
     kills: int | None = None
+    stays: ClassVar[bool] = False
+    """Whether the JVM goes on when it is let go of."""
 
     def last_words(self, *, lines: int = _SHOWN_LINES) -> str:
         """The last lines that the JVM wrote, in one line."""
@@ -170,14 +173,15 @@ def death_behind(cause: BaseException) -> Death | None:
 
 
 def forget(session: SparkSession) -> None:
-    """Make pyspark forget a session whose JVM died; its own `stop` would ask that JVM first."""
+    """Make pyspark forget a session whose JVM died, or stays; its own `stop` would ask that JVM first, and end its context."""
     from pyspark import SparkContext  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark.sql import SparkSession, SQLContext  # noqa: PLC0415
 
     spark: Any = session._sc  # noqa: SLF001  # what `stop` does, but for its calls of the JVM
     spark._jsc = None  # noqa: SLF001  # see above
     if spark._accumulatorServer is not None:  # noqa: SLF001  # see above
-        spark._accumulatorServer.shutdown()  # noqa: SLF001  # see above
+        # Half a second, which nobody needs to wait for.
+        threading.Thread(target=spark._accumulatorServer.shutdown, daemon=True).start()  # noqa: SLF001  # see above
         spark._accumulatorServer = None  # noqa: SLF001  # see above
     with SparkContext._lock:  # noqa: SLF001  # see above
         SparkContext._active_spark_context = None  # noqa: SLF001  # see above
@@ -185,18 +189,51 @@ def forget(session: SparkSession) -> None:
     SQLContext._instantiatedContext = None  # noqa: SLF001  # see above
 
 
-def launch(conf: Mapping[str, str], *, secret: Sequence[str] = ()) -> tuple[SparkSession, Gateway]:
+def launch(
+    conf: Mapping[str, str], *, secret: Sequence[str] = (), output: Path | None = None
+) -> tuple[SparkSession, Gateway]:
     """Start a JVM and a session in it. Raises EnvironmentProblem with the JVM's last words where that fails.
 
-    The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine.
+    The settings named in `secret` are given to the session only: a command line can be read by everybody on the machine. `output`: the
+    file that the JVM's output is appended to; by default one that nobody else sees.
     """
     threading.Thread(target=import_meanwhile, daemon=True).start()
     with _tracked_while_starting():
-        client, gateway = _start(conf, secret)
+        client, gateway = _start(conf, secret, output)
         return _open(client, gateway, conf), gateway
 
 
-def _start(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[Any, Gateway]:
+def attach_to(gateway: Gateway, *, variables: Mapping[str, str]) -> SparkSession:
+    """A new session in a JVM that has a Spark context already; the environment names the door of it, as `spark-submit` does.
+
+    `variables`: the environment that the JVM's Python workers get in addition to its own.
+    """
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415  # a command without Spark never comes here
+    from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    defer()
+    client: Any = launch_gateway()  # type: ignore[no-untyped-call]  # pyspark's own
+    _LAUNCHED.append(gateway)
+    packages = client.jvm.org.apache.spark
+    java = packages.api.java.JavaSparkContext.fromSparkContext(packages.SparkContext.getOrCreate())
+    with _own_interrupts():
+        spark: Any = SparkContext(conf=SparkConf(_jconf=java.getConf()), gateway=client, jsc=java)
+    spark.environment.update(variables)
+    new = packages.sql.classic.SparkSession.getDefaultSession().get().newSession()
+    return SparkSession(spark, jsparkSession=new)
+
+
+def detach_from(gateway: Gateway) -> None:
+    """Make this process forget a JVM that `attach_to` has reached."""
+    from pyspark import SparkContext  # noqa: PLC0415  # see attach_to
+
+    if gateway in _LAUNCHED:
+        _LAUNCHED.remove(gateway)
+    SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001  # pyspark offers no public way to reach another JVM
+
+
+def _start(conf: Mapping[str, str], secret: Sequence[str], shown: Path | None) -> tuple[Any, Gateway]:
     """Start a JVM; pyspark's client of it, and the gateway."""
     from pyspark import SparkConf  # noqa: PLC0415  # a command without Spark never comes here
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
@@ -204,12 +241,13 @@ def _start(conf: Mapping[str, str], secret: Sequence[str]) -> tuple[Any, Gateway
 
     defer()
     kills, memory = kills_by_the_system(), conf.get("spark.driver.memory", "")
-    output = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the JVM lives
+    # Open as long as the JVM lives.
+    output: IO[bytes] = shown.open("a+b") if shown is not None else tempfile.TemporaryFile()  # noqa: SIM115  # see above
     on_command_line = SparkConf(loadDefaults=False).setAll(
         [(name, value) for name, value in conf.items() if name not in secret]
     )
     try:
-        with _environment(_LAUNCHING):
+        with environment_with(_LAUNCHING):
             client: Any = launch_gateway(on_command_line, popen_kwargs={"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]  # pyspark's own
     except PySparkRuntimeError as cause:
         for process in [process for process, thread in _STARTING.values() if thread == threading.get_ident()]:
@@ -293,8 +331,8 @@ def _own_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(added: Mapping[str, str]) -> Iterator[None]:
-    """Have variables in the environment while a process is started from it; what the user has set stays."""
+def environment_with(added: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment while something reads them there; what the user has set stays."""
     new = [name for name in added if name not in os.environ]
     os.environ.update({name: added[name] for name in new})
     try:

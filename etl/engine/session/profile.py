@@ -38,6 +38,15 @@ check a list of files that no reader in Spark uses."""
 CHECKPOINT_FILES = "spark.sql.streaming.checkpointFileManagerClass"
 _LITTLE_PARTITIONS = 2
 
+FORGETFUL = {
+    "spark.ui.retainedJobs": "50",
+    "spark.ui.retainedStages": "50",
+    "spark.ui.retainedTasks": "500",
+    "spark.sql.ui.retainedExecutions": "20",
+    "spark.sql.streaming.ui.retainedQueries": "5",
+}
+"""What a session that stays keeps of the work that is done: little, since nobody looks at the pages of the command before. A user's own go first."""
+
 
 def hidden(names: Sequence[str], before: str) -> str:
     """The pattern of names to hide: those that always are, those given, and what was hidden before."""

@@ -54,7 +54,7 @@ class Sessions:
                 self._handle = open_session(
                     self._spec, storage=self._storage, app_name=self._app_name, short=self._short
                 )
-                self._handle.settings = self._settings
+                self._handle.settings = (*self._handle.settings, *self._settings)
                 self._told = False
             return self._handle
 

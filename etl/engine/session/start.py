@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from etl.config.object_uris import is_object
 from etl.config.spec import SparkSpec
-from etl.engine.session import class_data, death, process_state, profile
+from etl.engine.session import attached, class_data, death, process_state, profile
 from etl.engine.session.jars import LOG_STORE, class_path
 from etl.engine.session.java import find_java
 from etl.engine.session.requirements import (
@@ -97,10 +97,10 @@ class SessionHandle:
 
         died = self.death() is not None
         try:
-            if not died:
-                self.spark.stop()
-            else:
+            if died or self._gateway.stays:
                 forget(self.spark)
+            else:
+                self.spark.stop()
         finally:
             self._gateway.end()
             process_state.leave(external=False, died=died)
@@ -124,11 +124,14 @@ def open_session(spec: SparkSpec, *, storage: str = "", app_name: str, short: bo
             must_keep_commits_apart(session)
             must_reach_objects(session)
         process_state.enter(external=True)
-        return SessionHandle(session, owned=False, local=False)
+        return SessionHandle(session, owned=False, local=False, settings=attached.settings())
     for setting, ours in stored.items():
         must_be_ours(dict(spec.conf).get(setting, ours), f"take {setting} out of spark.conf in conf/")
     if not _is_local(spec):
         return _reaching(_open_on_cluster(spec, app_name, stored), stored)
+    at_hand = _attached(spec, short=short, stored=stored)
+    if at_hand is not None:
+        return _reaching(at_hand, stored)
     archive = _archive() if spec.class_data_archive and not class_data.is_off() else None
     options = archive.use() if archive is not None else []
     handle = _reaching(_open_local(spec, app_name, options, short=short, stored=stored), stored)
@@ -151,6 +154,56 @@ def _open_on_cluster(spec: SparkSpec, app_name: str, stored: Mapping[str, str]) 
     }
     session, gateway = _launch(conf, spec.secret)
     return SessionHandle(session, owned=True, local=False, _gateway=gateway)
+
+
+def open_to_stay(spec: SparkSpec, *, storage: str, output: Path) -> tuple[SessionHandle, dict[str, str], Path]:
+    """A new local session that one command after the other works in, its settings, and its scratch folder; much data is none too much for it.
+
+    `output`: the file of what its JVM writes. Raises EnvironmentProblem as `open_session` does, and where the session is to be elsewhere.
+    """
+    if not _is_local(spec):
+        raise EnvironmentProblem(
+            f"a session that stays is one on this machine, and spark.master is {spec.master}",
+            hint="take master out of spark: in conf/; without such a session commands start Spark themselves",
+        )
+    user = dict(spec.conf)
+    if user.get("spark.eventLog.enabled", "").lower() == "true":
+        raise EnvironmentProblem(
+            "spark.eventLog.enabled asks for an event log for each command, and a session that stays has one for all",
+            hint="take it out of spark.conf in conf/, or do without `etl warm`",
+        )
+    stored = profile.LOG_STORE if is_object(storage) else {}
+    for setting, ours in stored.items():
+        must_be_ours(user.get(setting, ours), f"take {setting} out of spark.conf in conf/")
+    archive = _archive() if spec.class_data_archive and not class_data.is_off() else None
+    scratch = scratch_folder("twilight-")
+
+    def conf(options: Sequence[str]) -> dict[str, str]:
+        return local_conf(spec, attached.APP_NAME, options, str(scratch), short=False, stored=stored)
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # see _open_local
+    started = {**profile.FORGETFUL, **conf(archive.use() if archive is not None else [])}
+    session, gateway = _launch(started, spec.secret, output)
+    handle = SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
+    return _reaching(handle, stored), conf([]), scratch
+
+
+def _attached(spec: SparkSpec, *, short: bool, stored: Mapping[str, str]) -> SessionHandle | None:
+    """A session in the JVM that stays, where this process was offered one with the same profile; else None."""
+    offer = attached.offered()
+    if offer is None:
+        return None
+
+    def conf(*, little: bool) -> dict[str, str]:
+        return local_conf(spec, attached.APP_NAME, [], offer.scratch, short=little, stored=stored)
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # see _open_local
+    found = attached.attach(offer, as_started=conf(little=False), wanted=conf(little=short))
+    if found is None:
+        return None
+    session, gateway, settings = found
+    process_state.enter(external=False)
+    return SessionHandle(session, owned=True, local=True, settings=settings, _gateway=gateway)
 
 
 def train(work: Callable[[SparkSession], None]) -> None:
@@ -181,6 +234,23 @@ def _open_local(
     spec: SparkSpec, app_name: str, archive_options: list[str], *, short: bool, stored: Mapping[str, str]
 ) -> SessionHandle:
     scratch = scratch_folder("twilight-")
+    conf = local_conf(spec, app_name, archive_options, str(scratch), short=short, stored=stored)
+    # Python functions of the user's run on the driver's Python, with its packages; pyspark takes this from nowhere else.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session, gateway = _launch(conf, spec.secret)
+    return SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
+
+
+def local_conf(
+    spec: SparkSpec,
+    app_name: str,
+    archive_options: Sequence[str],
+    scratch: str,
+    *,
+    short: bool,
+    stored: Mapping[str, str],
+) -> dict[str, str]:
+    """All settings of a new session of ours on this machine; `stored`: those for an object store, where the work is kept in one."""
     user = dict(spec.conf)
     java_options = [
         *profile.java_options(short=short),
@@ -188,11 +258,11 @@ def _open_local(
         user.get("spark.driver.extraJavaOptions", ""),
     ]
     paths = [*map(str, class_path(find_java().program)), user.get("spark.driver.extraClassPath", "")]
-    settings = profile.local(str(scratch), short=short)
+    settings = profile.local(scratch, short=short)
     if stored:
         paths.append(str(LOG_STORE))
         del settings[profile.CHECKPOINT_FILES]  # it is for a file system whose rename replaces what is there
-    conf = {
+    return {
         **profile.DELTA,
         **stored,
         **settings,
@@ -203,10 +273,6 @@ def _open_local(
         "spark.app.name": app_name,
         **_hiding(spec),
     }
-    # Python functions of the user's run on the driver's Python, with its packages; pyspark takes this from nowhere else.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    session, gateway = _launch(conf, spec.secret)
-    return SessionHandle(session, owned=True, local=True, _gateway=gateway, _scratch=scratch)
 
 
 def _hiding(spec: SparkSpec) -> dict[str, str]:
@@ -215,10 +281,10 @@ def _hiding(spec: SparkSpec) -> dict[str, str]:
     return {profile.HIDDEN_SETTINGS: profile.hidden(spec.secret, pattern)}
 
 
-def _launch(conf: dict[str, str], secret: Sequence[str]) -> tuple[SparkSession, Gateway]:
+def _launch(conf: dict[str, str], secret: Sequence[str], output: Path | None = None) -> tuple[SparkSession, Gateway]:
     from etl.engine.session.gateway import launch  # noqa: PLC0415  # pyspark only for a session that is started
 
-    launched = launch(conf, secret=secret)
+    launched = launch(conf, secret=secret, output=output)
     process_state.enter(external=False)
     return launched
 
