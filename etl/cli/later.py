@@ -22,7 +22,7 @@ _FLAGS = {
     "run": frozenset({"--repair", "--plan", "--approve", "--cold"}),
     "plan": frozenset({"--out", "--cold"}),
 }
-_WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
+_WORDS = {("--mode", "auto")}
 
 
 class Suggesting(click.Group):
