@@ -44,6 +44,7 @@ class _Flow:
     Attributes:
         pause_s: How long after a round the next is due in any case; None: once, 0: when something arrives.
         due_at: Monotonic seconds at which it is due, whatever arrives; None: not by time.
+        began: Monotonic seconds at which it was last started; 0: never.
         failed_attempts: Since the last time that it came through.
         is_unready: It has committed, and nothing was done ahead of its next epoch.
     """
@@ -174,7 +175,7 @@ class ContinuousRun:
 
     def _start_due(self, pool: ThreadPoolExecutor) -> None:
         now = time.monotonic()
-        for name, flow in self._flows.items():
+        for name, flow in sorted(self._flows.items(), key=lambda each: each[1].began):  # nobody waits for ever
             if flow.due_at is not None and flow.due_at <= now:
                 flow.is_due, flow.due_at = True, None
             if not flow.is_due or self._runs(name) or any(self._missing(flow)):
