@@ -40,15 +40,16 @@ def run_at_intervals(
     pauses = intervals(planned, trigger)
     ended = dict.fromkeys(pauses, time.monotonic())
     following = replace(order, full_refresh=False)
-    ahead, committed = ReadyTables(sessions), {name for name, result in results.items() if result.epochs}
+    ahead, unready = ReadyTables(sessions), {name for name, result in results.items() if result.epochs}
     while pauses and not any(result.status == "failed" for result in results.values()):
         moment = min(ended[name] + pause for name, pause in pauses.items())
         for name, pause in pauses.items():
             if ended[name] + pause > time.monotonic():
                 emit(DataAwaited(name, ended[name] + pause - time.monotonic()))
         for item in planned.flows:
-            if item.flow.name in committed & pauses.keys() and time.monotonic() < moment:
+            if item.flow.name in unready & pauses.keys() and time.monotonic() < moment:
                 ahead.make_ready(planned.spec, item.flow, stop)
+                unready.discard(item.flow.name)
         if stop.wait(max(0.0, moment - time.monotonic())):
             break
         now = time.monotonic()
@@ -56,7 +57,7 @@ def run_at_intervals(
         later = run_graph(_part(planned, due), following, sessions=sessions, emit=quiet(emit), stop=stop)
         results |= {result.flow: summed(results[result.flow], result) for result in later}
         ended |= dict.fromkeys(due, time.monotonic())
-        committed = {result.flow for result in later if result.epochs}
+        unready |= {result.flow for result in later if result.epochs}
     return tuple(results.values())
 
 
