@@ -7,7 +7,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PYTHON
 
-.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-epochs bench-growth bench-warm bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
+.PHONY: all help demo test test-fast test-newest fmt wheel attack lint bench bench-terminal bench-show bench-validate bench-many bench-wide bench-epochs bench-latency bench-growth bench-warm bench-builds messages docs screens log-store attack-crash attack-cases mutations findings
 all: .venv/.ready ## the environment (.venv), and this list
 	@$(MAKE) --no-print-directory help
 
@@ -91,6 +91,9 @@ bench-wide: .venv/.ready ## three columns of 120, from Parquet and Delta, agains
 
 bench-validate: .venv/.ready ## 100 pipelines checked, against the imports that this needs, and against BUILD=<commit>
 	@$(BIN)/python -m benchmarks.validate $(addprefix --build ,$(BUILD))
+
+bench-latency: .venv/.ready ## from a file's arrival to the commit two flows down, continuous, against two long-lived queries by hand
+	@$(BIN)/python -m benchmarks.latency
 
 bench-many: .venv/.ready ## thirty small pipelines by `etl run --all`, against thirty commands
 	@$(BIN)/python -m benchmarks.many_pipelines

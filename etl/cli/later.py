@@ -22,7 +22,7 @@ _FLAGS = {
     "run": frozenset({"--repair", "--plan", "--approve"}),
     "plan": frozenset({"--out"}),
 }
-_WORDS = {("--mode", "auto"), ("--trigger", "continuous")}
+_WORDS = {("--mode", "auto")}
 
 
 class Suggesting(click.Group):

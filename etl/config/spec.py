@@ -261,7 +261,7 @@ class RunSpec:
     """Defaults of a run, after conf/<env>.yml has been laid over the pipeline's own."""
 
     mode: Mode = "batch"
-    trigger: str = "available_now"  # or an interval such as "10 seconds"
+    trigger: str = "available_now"  # or "continuous", or an interval such as "10 seconds"
     timezone: str = "UTC"
     retry: RetrySpec = RetrySpec()
     max_concurrent_flows: int = 4

@@ -11,12 +11,12 @@ from os import PathLike
 from typing import Any
 
 from etl.config.diagnostics import Diagnostic, did_you_mean
-from etl.config.grammar.values import seconds
+from etl.config.grammar.values import TRIGGERS, seconds
 from etl.config.spec import PipelineSpec
 from etl.errors import ConfigurationError
 
 MODES = ("batch", "stream")
-_LATER = {"mode": ("auto",), "trigger": ("continuous",)}
+_LATER = {"mode": ("auto",)}
 
 
 def mode(value: Any) -> None:
@@ -28,21 +28,20 @@ def mode(value: Any) -> None:
 
 
 def trigger(spec: PipelineSpec, value: Any, chosen: Any) -> None:
-    """available_now, an interval, or None: the pipeline's own; for a run of which some part is a stream."""
+    """available_now, continuous, an interval, or None: the pipeline's own; for a run of which some part is a stream."""
     if value is None:
         return
-    _refuse_later("trigger", value)
     if "stream" not in ([chosen] if chosen else [flow.mode for flow in spec.flows]):
         _refuse(f"trigger={value!r} is for a stream, and a batch runs once", "say mode='stream', or leave it out")
-    if value == "available_now":
+    if value in TRIGGERS:
         return
-    hint = "'available_now', or an interval such as '10 seconds'"
+    hint = "'available_now', 'continuous', or an interval such as '10 seconds'"
     if not isinstance(value, str):
         _refuse(f"trigger={value!r} is no trigger", hint)
     try:
         length = seconds(value)
     except ValueError as cause:
-        _refuse(f"trigger: {cause}", did_you_mean(value, ["available_now"]) or hint)
+        _refuse(f"trigger: {cause}", did_you_mean(value, TRIGGERS) or hint)
     if length <= 0:
         _refuse(f"trigger={value!r}: the interval is longer than nothing", hint)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etl.config.grammar.values import seconds
+from etl.engine.run.ahead import ReadyTables
 from etl.engine.run.graph import run_graph
 from etl.planning.events import DataAwaited, FlowFinished
 from etl.planning.results import Counts
@@ -39,25 +40,35 @@ def run_at_intervals(
     pauses = intervals(planned, trigger)
     ended = dict.fromkeys(pauses, time.monotonic())
     following = replace(order, full_refresh=False)
+    ahead, unready = ReadyTables(sessions), {name for name, result in results.items() if result.epochs}
     while pauses and not any(result.status == "failed" for result in results.values()):
         moment = min(ended[name] + pause for name, pause in pauses.items())
         for name, pause in pauses.items():
             if ended[name] + pause > time.monotonic():
                 emit(DataAwaited(name, ended[name] + pause - time.monotonic()))
+        for item in planned.flows:
+            if item.flow.name in unready & pauses.keys() and time.monotonic() < moment:
+                ahead.make_ready(planned.spec, item.flow, stop)
+                unready.discard(item.flow.name)
         if stop.wait(max(0.0, moment - time.monotonic())):
             break
         now = time.monotonic()
         due = [name for name, pause in pauses.items() if ended[name] + pause <= now]
-        later = run_graph(_part(planned, due), following, sessions=sessions, emit=_quiet(emit), stop=stop)
-        results |= {result.flow: _sum(results[result.flow], result) for result in later}
+        later = run_graph(_part(planned, due), following, sessions=sessions, emit=quiet(emit), stop=stop)
+        results |= {result.flow: summed(results[result.flow], result) for result in later}
         ended |= dict.fromkeys(due, time.monotonic())
+        unready |= {result.flow for result in later if result.epochs}
     return tuple(results.values())
 
 
 def intervals(planned: Plan, trigger: str | None) -> dict[str, float]:
-    """Flow that runs again → the seconds between the end of one round and the next; `trigger` overrides the flow's own."""
+    """Flow that runs again → the seconds between the end of one round and the next, 0 for `continuous`; `trigger` overrides the flow's own."""
     triggers = {flow.flow.name: trigger or flow.flow.trigger for flow in planned.flows if flow.mode == "stream"}
-    return {name: seconds(text) for name, text in triggers.items() if text != "available_now"}
+    return {
+        name: 0.0 if text == "continuous" else seconds(text)
+        for name, text in triggers.items()
+        if text != "available_now"
+    }
 
 
 def _part(planned: Plan, names: Collection[str]) -> Plan:
@@ -69,9 +80,12 @@ def _part(planned: Plan, names: Collection[str]) -> Plan:
     )
 
 
-def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
+def summed(before: FlowResult, after: FlowResult) -> FlowResult:
     """A flow's result over several rounds: what it counted in all, and how the last round that did something ended."""
-    idle = after.status in ("unchanged", "skipped") and before.status != "unchanged"
+    came_through = before.status in ("succeeded", "unchanged")
+    idle = before.status != "unchanged" and (
+        after.status == "skipped" or (after.status == "unchanged" and came_through)
+    )
     kept = before if idle else after
     return replace(
         kept,
@@ -83,7 +97,7 @@ def _sum(before: FlowResult, after: FlowResult) -> FlowResult:
     )
 
 
-def _quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+def quiet(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     """`emit` for the rounds after the first, which report what happens, and not that nothing did."""
 
     def emit_if_changed(event: Event) -> None:

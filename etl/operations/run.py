@@ -19,6 +19,7 @@ from etl.engine.session.shared import Sessions
 from etl.engine.storage.layout import root_of
 from etl.engine.storage.places import place
 from etl.errors import EnvironmentProblem
+from etl.operations.continuous_runs import ContinuousRun, is_continuous
 from etl.operations.interval_runs import run_at_intervals
 from etl.operations.plan import plan
 from etl.planning.events import EpochCommitted, FlowFinished, FlowStarted, RunFinished, RunStarted
@@ -48,8 +49,8 @@ def run(
 ) -> RunResult:
     """Run the flows that `request` selects, and return what they did; a failure is in the result, not raised.
 
-    Streams with an interval for their trigger run again and again until `stop` is set; a stop, here as in a batch, takes effect
-    at the end of the epoch under way. `sessions`: the caller's, who closes them.
+    Streams with an interval for their trigger run again and again until `stop` is set, continuous ones whenever something arrives; a
+    stop, here as in a batch, takes effect at the end of the epoch under way. `sessions`: the caller's, who closes them.
     Raises ConfigurationError and EnvironmentProblem where nothing can be started.
     """
     with ExitStack() as own_sessions:
@@ -64,9 +65,15 @@ def run(
         order = Order(report.run_id, request.full_refresh, request.allow_history_loss, request.wait_s)
         with recorded_if_ended(spec.storage, report.so_far):
             with own_sessions:  # they end before the run's time is taken
-                flows = run_at_intervals(
-                    planned, order, trigger=request.trigger, sessions=used, emit=emit, stop=stop or threading.Event()
-                )
+                stopped = stop or threading.Event()
+                if is_continuous(planned, request.trigger):
+                    flows = ContinuousRun(
+                        planned, order, trigger=request.trigger, sessions=used, emit=emit, stop=stopped
+                    ).run()
+                else:
+                    flows = run_at_intervals(
+                        planned, order, trigger=request.trigger, sessions=used, emit=emit, stop=stopped
+                    )
             result = report.result(flows)
             reach(Point.RUN_DONE)
             record(spec.storage, result)

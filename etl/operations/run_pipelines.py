@@ -140,8 +140,9 @@ def _endless(selection: Selection, request: RunRequest) -> Iterator[Diagnostic]:
     for flow in _flows(selection):
         trigger = request.trigger or flow.trigger
         if (request.mode or flow.mode) == "stream" and trigger != "available_now":
+            again = "whenever something arrives" if trigger == "continuous" else f"after {trigger}"
             message = (
-                f"pipeline '{selection.spec.name}' would never end: flow '{flow.name}' is a stream that runs again after {trigger}, and"
+                f"pipeline '{selection.spec.name}' would never end: flow '{flow.name}' is a stream that runs again {again}, and"
                 " several pipelines run one after the other"
             )
             yield Diagnostic("E251", message, flow.at, "say --trigger available_now, or run it by a command of its own")

@@ -43,10 +43,10 @@ class SessionReady:
 
 @dataclass(frozen=True, slots=True)
 class DataAwaited:
-    """A flow has read all that there was, and looks again in `pause_s`."""
+    """A flow has read all that there was, and looks again in `pause_s`; None: as soon as something arrives."""
 
     flow: str
-    pause_s: float
+    pause_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ class Progress:
             elif isinstance(event, SessionAwaited):
                 self._flows[event.flow] = self._now(event.flow, _STARTS_SPARK)
             elif isinstance(event, DataAwaited):
-                self._flows[event.flow] = self._now(event.flow, "waits for data, looks again", event.pause_s)
+                waits = "waits for data" if event.pause_s is None else "waits for data, looks again"
+                self._flows[event.flow] = self._now(event.flow, waits, event.pause_s)
             elif isinstance(event, FlowRetried):
                 self._flows[event.flow] = self._now(event.flow, "failed, tries again", event.pause_s)
             elif isinstance(event, EpochCommitted):

@@ -17,7 +17,7 @@ class RunRequest:
 
     Attributes:
         mode: Of every flow; None: each flow's own.
-        trigger: `available_now`, or the interval at which the streams run again; None: each flow's own.
+        trigger: `available_now`, the interval at which the streams run again, or `continuous`; None: each flow's own.
         select: Selectors of the flows to run, such as `+orders` or `tag:nightly`; empty: all.
         exclude: Selectors of the flows to leave out.
         full_refresh: Rebuild the flows in a new generation, whatever is there.

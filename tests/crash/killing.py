@@ -24,7 +24,12 @@ from tests.support.leftovers import left_behind
 
 ETL = [sys.executable, "-m", "etl"]
 ROOT = Path(__file__).parents[2]
-WAYS = (("--mode", "batch"), ("--mode", "stream"), ("--mode", "stream", "--trigger", "1 second"))
+WAYS = (
+    ("--mode", "batch"),
+    ("--mode", "stream"),
+    ("--mode", "stream", "--trigger", "1 second"),
+    ("--mode", "stream", "--trigger", "continuous"),
+)
 AT_ONCE = 3  # kills before a run that may come through, at most
 
 
@@ -168,7 +173,7 @@ def play(name: str, seed: int, kills: int, root: Path, say: Callable[[str], None
 
 
 def _ways(dice: random.Random) -> Iterator[tuple[str, ...]]:
-    """Batch, draining stream and continuous stream in any order, each as often as the others."""
+    """Batch, and stream drained, at an interval and continuous, in any order, each as often as the others."""
     while True:
         yield from dice.sample(WAYS, len(WAYS))
 

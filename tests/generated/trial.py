@@ -18,6 +18,7 @@ from pathlib import Path
 import etl
 from tests.generated.flows import Cell, Dice, Pipeline, Table, names_csv
 from tests.generated.operators import COLUMNS, Rows
+from tests.support.going_on import run_in
 from tests.support.independent import rows, stamps
 
 FLOWS = 10
@@ -72,8 +73,8 @@ class _Tree:
     def grow(self, seen: Rows, modes: list[str], ways: list[int]) -> None:
         """New rows, a run, the comparison; from what it left, every way on."""
         seen = [*seen, *self._arrive(len(modes))]
-        modes = [*modes, self.dice.random.choice(["batch", "stream", "stream"])]
-        result = etl.load(self._file).run(mode=modes[-1])
+        modes = [*modes, self.dice.random.choice(["batch", "stream", "continuous"])]
+        result = run_in(modes[-1], self._file)
         failures = [(flow.flow, flow.failure) for flow in result.flows if flow.failure]
         assert result.status == "succeeded", (self.again, modes, failures)
         for name, expected in self.pipeline.model(seen).items():

@@ -29,7 +29,7 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("run", {"mode": "Batch"}, "did you mean 'batch'"),
     ("run", {"mode": True}, "none of 'batch', 'stream'"),
     ("run", {"mode": "auto"}, "not supported yet"),
-    ("run", {"mode": "stream", "trigger": "continuous"}, "not supported yet"),
+    ("run", {"mode": "stream", "trigger": "continous"}, "did you mean 'continuous'"),
     ("run", {"mode": "stream", "trigger": "avalable_now"}, "did you mean 'available_now'"),
     ("run", {"mode": "stream", "trigger": "10 parsecs"}, "'10 seconds'"),
     ("run", {"mode": "stream", "trigger": "0 seconds"}, "longer than nothing"),

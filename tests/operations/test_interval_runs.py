@@ -43,7 +43,9 @@ def test_a_flow_runs_again_when_its_own_interval_is_over_and_without_one_never(
             stop.set()
         return tuple(FlowResult(item.flow.name, "succeeded", "stream", epochs=1) for item in planned.flows)
 
+    ready: list[str] = []
     monkeypatch.setattr(interval_runs, "run_graph", run_graph)
+    monkeypatch.setattr(interval_runs.ReadyTables, "make_ready", lambda _, __, flow, ___: ready.append(flow.name))
     order = Order("run", full_refresh=True, allow_history_loss=False)
     results = interval_runs.run_at_intervals(
         plan(spec, RunRequest()), order, trigger=None, sessions=None, emit=print, stop=stop
@@ -54,3 +56,5 @@ def test_a_flow_runs_again_when_its_own_interval_is_over_and_without_one_never(
         [("often", ())],
     ]
     assert [(item.flow, item.epochs) for item in results] == [("once", 1), ("often", 3), ("seldom", 1)]
+    assert {"once"}.isdisjoint(ready)
+    assert "seldom" in ready, "what its next epoch would wait for is done while it waits"

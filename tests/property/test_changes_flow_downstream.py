@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from tests.support.changing_cases import FLOWS, Row, actual, land, model, write_project
+from tests.support.going_on import run_in
 from tests.support.independent import stamps
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "38").split(",")]
@@ -65,8 +66,8 @@ def test_what_changes_upstream_reaches_every_reader_whatever_the_split_and_the_m
             more: list[Row] = [{"label": dice.choice(["x", "z", "q", None]), "w": dice.randrange(5)} for _ in range(3)]
             notes += more
             land(tmp_path, "notes", f"{arrival}.json", list(more))
-        modes.append(dice.choice(["batch", "stream", "stream"]))
-        result = etl.load("chain").run(mode=modes[-1])
+        modes.append(dice.choice(["batch", "stream", "continuous"]))
+        result = run_in(modes[-1], tmp_path / "pipelines" / "chain.yml")
         failures = [flow.failure for flow in result.flows if flow.failure]
         assert result.status == "succeeded", (seed, modes, failures)
         found, wanted = actual(tmp_path), model(events, notes)

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 import etl
 from tests.support.engine_cases import PEOPLE, actual, land, model, write_project
+from tests.support.going_on import run_in
 from tests.support.independent import stamps
 
 SEEDS = [int(seed) for seed in os.environ.get("ETL_SEEDS", "1,2,3,4").split(",")]
@@ -67,9 +68,9 @@ def test_any_split_order_and_switch_of_modes_ends_in_the_model_s_tables(
             new = [*orders(dice, dice.randrange(1, 25)), *late_ones(dice, everything)]
             everything += new
             land(tmp_path, f"{dice.randrange(10**6):06}-{arrival}-{part}.json", new)
-        mode = dice.choice(["batch", "stream", "stream"])
+        mode = dice.choice(["batch", "stream", "continuous"])
         modes.append(mode)
-        result = etl.load("shop").run(mode=mode)
+        result = run_in(mode, tmp_path / "pipelines" / "shop.yml")
         assert result.status == "succeeded", (seed, modes, [flow.failure for flow in result.flows])
         assert actual(tmp_path) == model(everything), (seed, modes)
     assert etl.load("shop").audit().holds

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from etl.config.grammar import models
 from etl.config.grammar.reader_options import OWNED_OPTIONS, READER_OPTIONS
+from etl.config.grammar.values import TRIGGERS
 
 if TYPE_CHECKING:
     from pydantic_core import core_schema
@@ -48,7 +49,7 @@ _TAKEN: dict[str, Schema] = {
     "share": {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"},
     "_option": _SCALAR,
     "_texts": _TEXTS,
-    "_trigger": {"anyOf": [{"const": "available_now"}, *_DURATION["anyOf"]]},
+    "_trigger": {"anyOf": [*({"const": word} for word in TRIGGERS), *_DURATION["anyOf"]]},
 }
 
 

@@ -238,7 +238,7 @@ class FlowRun(Model):
     mode: Literal["batch", "stream"] | None = Field(None, description="Its mode where --mode does not say.")
     trigger: Trigger | None = Field(
         None,
-        description="available_now: in the first round only; an interval: again and again, so that the run goes on.",
+        description="available_now: once; an interval: again and again; continuous: whenever something arrives, so that the run goes on.",
     )
     timezone: Text | None = Field(None, description="Of its session.")
     retry: Retry = Field(default_factory=Retry, description="Overrides the run's.")
@@ -249,7 +249,8 @@ class Run(Model):
 
     mode: Literal["batch", "stream"] | None = Field(None, description="batch (default) or stream.")
     trigger: Trigger | None = Field(
-        None, description="available_now (default: drain and stop), or an interval: '10 seconds'."
+        None,
+        description="available_now (default: drain and stop), an interval ('10 seconds'), or continuous: as soon as something arrives.",
     )
     timezone: Text | None = Field(None, description="Of every session (default UTC).")
     retry: Retry = Field(default_factory=Retry, description="For every flow that does not say otherwise.")
@@ -408,9 +409,7 @@ UNSUPPORTED_VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("sources", "*", "format"): frozenset({"kafka", "jdbc"}),
     ("flows", "*", "sink", "strategy"): frozenset({"kafka", "jdbc"}),
     ("flows", "*", "run", "mode"): frozenset({"auto"}),
-    ("flows", "*", "run", "trigger"): frozenset({"continuous"}),
     ("run", "mode"): frozenset({"auto"}),
-    ("run", "trigger"): frozenset({"continuous"}),
 }
 MODELS: dict[tuple[str, ...], type[Model]] = {
     (): Pipeline,

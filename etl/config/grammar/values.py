@@ -12,6 +12,9 @@ from etl.config.grammar.formats import FORMATS
 from etl.config.grammar.plugins import one_of
 from etl.config.grammar.strategies import STRATEGIES
 
+TRIGGERS = ("available_now", "continuous")
+"""The triggers that are no interval."""
+
 _LONGEST = 100 * 366 * 86400.0
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 _WHOLE = 100.0
@@ -82,7 +85,7 @@ def _option(value: Any) -> Any:
 
 
 def _trigger(value: Any) -> Any:
-    if isinstance(value, str) and value != "available_now" and seconds(value) <= 0:
+    if isinstance(value, str) and value not in TRIGGERS and seconds(value) <= 0:
         raise PydanticCustomError(
             "duration", "the interval of a trigger is longer than nothing", {"hint": "such as '10 seconds'"}
         )

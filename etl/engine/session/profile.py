@@ -73,6 +73,7 @@ def local(scratch: str, *, short: bool) -> dict[str, str]:
         "spark.sql.files.minPartitionNum": str(_LITTLE_PARTITIONS if short else 2 * cores),
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.scheduler.mode": "FAIR",  # between flows, each of which is a pool
         # pip's pyspark has no libhadoop, so Hadoop's own local file system starts a process for each metadata file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
         CHECKPOINT_FILES: (

@@ -76,6 +76,13 @@ class SessionHandle:
         session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, before))
         return session
 
+    def join_pool(self, name: str) -> None:
+        """Have the jobs that this thread starts, and those of queries that it starts, share the cores fairly with those of other names.
+
+        Only where Spark's scheduler is fair, as that of the local profile is.
+        """
+        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+
     def jvm_pid(self) -> int:
         """The driver JVM's process id."""
         return int(self.spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]  # noqa: SLF001  # py4j is untyped

@@ -23,7 +23,7 @@ IN_SOURCES = (
     "value: json", "value_schema_file: a.avsc", "start_at: {offsets: earliest}",
 )  # fmt: skip
 IN_FLOWS = ("freshness: 10 minutes", "strict: true", "run: {if: all_done}", "run: {mode: auto}",
-            "run: {trigger: continuous}", "run: {on_change: ask}")  # fmt: skip
+            "run: {on_change: ask}")  # fmt: skip
 EXPECTATIONS = (
     "{unique: [who]}", "{references: {people: who}, columns: [who]}", "{rows: {min: 1, max: 10000}}", "{fresh: {column: at, within: 2 hours}}",
     "{expr: who IS NOT NULL, fail_above: 1%}",
@@ -32,7 +32,6 @@ SINKS = ("{strategy: jdbc, options: {url: x}, keys: [id]}", "{strategy: kafka, t
 AT_THE_TOP = ('schedule: {cron: "0 2 * * 1-5"}', "schedule: {window: {every: 1 hour}}")
 IN_RUN = (
     "mode: auto",
-    "trigger: continuous",
     "on_change: rebuild",
     "rebuild_limit: 100",
     "retry: {max_failures_per_hour: 6}",
@@ -67,7 +66,7 @@ def test_each_part_of_the_grammar_that_is_not_there_yet_says_so_and_nothing_else
 FLAGS = (
     ("run", "orders", "--repair"), ("run", "orders", "--plan", "f"), ("run", "orders", "--approve"),
     ("run", "orders", "--mode", "auto"), ("run", "orders", "--cold"),
-    ("run", "orders", "--mode", "stream", "--trigger", "continuous"), ("plan", "orders", "--out", "f"),
+    ("plan", "orders", "--out", "f"),
     ("quarantine", "show", "orders"), ("docs", "build", "--to", "d"),
 )  # fmt: skip
 

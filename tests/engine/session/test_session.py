@@ -11,7 +11,7 @@ from etl.engine.session.start import open_session
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def test_an_active_session_is_used_as_it_is_and_never_stopped(spark: SparkSession) -> None:
@@ -66,3 +66,27 @@ def test_spark_connect_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SPARK_REMOTE", "sc://somewhere")
     with pytest.raises(EnvironmentProblem, match="not supported yet"):
         open_session(SparkSpec(), app_name="connect", short=True)
+
+
+def test_the_jobs_of_a_query_stand_in_the_pool_of_the_thread_that_started_it(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path
+) -> None:
+    handle = open_session(SparkSpec(), app_name="pools", short=True)
+    request.addfinalizer(handle.close)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a\n")
+    pools: list[str | None] = []
+
+    def note(rows: DataFrame, _: int) -> None:
+        pools.append(rows.sparkSession.sparkContext.getLocalProperty("spark.scheduler.pool"))
+
+    def run() -> None:
+        handle.join_pool("clean")
+        rows = spark.readStream.text(str(tmp_path / "in"))
+        rows.writeStream.trigger(availableNow=True).foreachBatch(note).start().awaitTermination()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
+    assert pools == ["clean"]
+    assert spark.sparkContext.getLocalProperty("spark.scheduler.pool") is None, "the caller's thread is left as it is"
+    assert spark.conf.get("spark.scheduler.mode") == "FAIR"
