@@ -156,8 +156,9 @@ def _small(sizes: list[int], target: int) -> list[int]:
             count = number
         held += size
     small = ascending[:count]
-    left = sum(1 for _ in _bins(small, target))
-    return small if count >= FEWEST and 2 * left <= count else []
+    rewritten = [bin_ for bin_ in _bins(small, target) if len(bin_) > 1]
+    files = sum(map(len, rewritten))
+    return small if files >= FEWEST and 2 * len(rewritten) <= files else []
 
 
 def _bins(ascending: list[int], target: int) -> Iterable[list[int]]:

@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ from etl.warm.address import COMMANDS, environment_of, folder_of, root, socket_f
 from etl.warm.identity import difference, identity
 
 NOBODY = 65534
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """One whose path leaves room for a socket's: the kernel takes 107 bytes, and pytest's own folders may be longer."""
+    with tempfile.TemporaryDirectory(prefix="w-") as folder:
+        yield Path(folder)
 
 
 def test_a_message_and_descriptors_arrive_whole() -> None:
@@ -106,9 +115,9 @@ def test_a_folder_that_others_may_look_into_or_that_is_a_link_is_not_used(tmp_pa
 
 
 def test_a_command_looks_for_the_session_of_its_folder_and_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_folder: Path
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
     monkeypatch.chdir(tmp_path)
     assert environment_of(["run", "shop"]) == "local"
     assert environment_of(["run", "--env", "dev", "shop"]) == environment_of(["run", "shop", "--env=dev"]) == "dev"

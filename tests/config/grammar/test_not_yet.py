@@ -65,7 +65,7 @@ def test_each_part_of_the_grammar_that_is_not_there_yet_says_so_and_nothing_else
 
 FLAGS = (
     ("run", "orders", "--repair"), ("run", "orders", "--plan", "f"), ("run", "orders", "--approve"),
-    ("run", "orders", "--mode", "auto"), ("run", "orders", "--cold"),
+    ("run", "orders", "--mode", "auto"),
     ("plan", "orders", "--out", "f"),
     ("quarantine", "show", "orders"), ("docs", "build", "--to", "d"),
 )  # fmt: skip
