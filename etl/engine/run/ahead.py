@@ -68,11 +68,11 @@ class ReadyTables:
 
     def _compute_state(self, table: str, stop: threading.Event) -> None:
         handle = self._sessions.get(stop=stop)
-        handle.join_pool(_POOL)
         session = handle.flow_session("UTC")
         for setting, value in (_LITTLE_LOG if handle.local and _is_little(table) else {}).items():
             session.conf.set(setting, value)
-        session.sql(f"DESCRIBE DETAIL delta.{quoted(table)}").collect()
+        with handle.in_pool(_POOL):
+            session.sql(f"DESCRIBE DETAIL delta.{quoted(table)}").collect()
 
 
 def _is_little(table: str) -> bool:

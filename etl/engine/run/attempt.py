@@ -53,7 +53,10 @@ class Attempt:
         self.lock.tell_jvm(handle.jvm_pid())
         must_hold(paths, flow=self.flow.name, run_id=self.run_id)
         abandon(paths, decision.abandons)
-        handle.join_pool(self.flow.stored_as)
+        with handle.in_pool(self.flow.stored_as):
+            self._carry_out(decision, handle, paths)
+
+    def _carry_out(self, decision: Decision, handle: SessionHandle, paths: FlowPaths) -> None:
         session = handle.flow_session(
             self.flow.timezone, secret_options=self.spec.secret_options, under=(paths.lock, self.run_id)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +27,15 @@ from etl.engine.storage.scratch import remove, scratch_folder
 from etl.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pyspark.sql import SparkSession
 
     from etl.engine.session.class_data import Archive
     from etl.engine.session.death import Death
     from etl.engine.session.gateway import Gateway
+
+_POOL = "spark.scheduler.pool"
 
 
 @dataclass(slots=True)
@@ -76,12 +79,22 @@ class SessionHandle:
         session.conf.set(profile.HIDDEN_OPTIONS, profile.hidden(secret_options, before))
         return session
 
-    def join_pool(self, name: str) -> None:
-        """Have the jobs that this thread starts, and those of queries that it starts, share the cores fairly with those of other names.
+    @contextmanager
+    def in_pool(self, name: str) -> Iterator[None]:
+        """Within it the jobs that this thread starts, and those of queries that it starts, share the cores fairly with those of other names.
 
         Only where Spark's scheduler is fair, as that of the local profile is.
         """
-        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+        from py4j.protocol import Py4JError  # noqa: PLC0415  # there is a session, so it is imported already
+
+        threads = self.spark.sparkContext
+        before = threads.getLocalProperty(_POOL)
+        threads.setLocalProperty(_POOL, name)
+        try:
+            yield
+        finally:
+            with suppress(Py4JError, OSError):  # a JVM that is gone has no pools
+                threads.setLocalProperty(_POOL, before)  # type: ignore[arg-type]  # None: as it was, in none
 
     def jvm_pid(self) -> int:
         """The driver JVM's process id."""

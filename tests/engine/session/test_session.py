@@ -81,12 +81,14 @@ def test_the_jobs_of_a_query_stand_in_the_pool_of_the_thread_that_started_it(
         pools.append(rows.sparkSession.sparkContext.getLocalProperty("spark.scheduler.pool"))
 
     def run() -> None:
-        handle.join_pool("clean")
         rows = spark.readStream.text(str(tmp_path / "in"))
-        rows.writeStream.trigger(availableNow=True).foreachBatch(note).start().awaitTermination()
+        with handle.in_pool("clean"):
+            rows.writeStream.trigger(availableNow=True).foreachBatch(note).start().awaitTermination()
 
+    before = spark.sparkContext.getLocalProperty("spark.scheduler.pool")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(run).result()
-    assert pools == ["clean"]
-    assert spark.sparkContext.getLocalProperty("spark.scheduler.pool") is None, "the caller's thread is left as it is"
+    run()
+    assert pools == ["clean", "clean"]
+    assert spark.sparkContext.getLocalProperty("spark.scheduler.pool") == before, "the thread is left as it was"
     assert spark.conf.get("spark.scheduler.mode") == "FAIR"
