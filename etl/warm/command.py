@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -88,8 +89,10 @@ class TypedCommand:
 
     def _end(self, code: int) -> None:
         """What Python does at the end of a process, but for taking its memory apart."""
-        with contextlib.suppress(Exception):
+        try:
             threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # Python's own end waits for threads so
+        except Exception:  # noqa: BLE001  # Python tells it, too, and goes on to its end
+            traceback.print_exc()
         atexit._run_exitfuncs()  # noqa: SLF001  # see above
         for stream in (sys.stdout, sys.stderr):
             try:

@@ -32,8 +32,9 @@ _LITTLE_LOG = {
 class ReadyTables:
     """The tables of a run's flows of whose newest version Delta has the whole state. For one thread at a time.
 
-    A commit under a transaction id looks that id up in the table's state, for which Delta reads the log since its last checkpoint in two
-    jobs: most of the time of a small epoch. The state belongs to the version, in the JVM's memory, whoever had it computed.
+    A MERGE asks for the number of the table's files, and a commit under a transaction id for the ids where Delta could not be told them
+    (`session/known_transactions`); for either Delta reads the log since its last checkpoint in two jobs. The state belongs to the
+    version, in the JVM's memory, whoever had it computed.
     """
 
     def __init__(self, sessions: Sessions) -> None:
